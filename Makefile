@@ -1,0 +1,34 @@
+# `make run` shows the suite at work, `make test` checks it; both build .venv first, from constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test test-all lint clean
+
+run: $(READY)
+	@echo "[3/3] Running the quick grid"
+	@$(BIN)/python -m suite.run --grid quick --out results/quick
+
+test: $(READY)
+	@echo "[3/3] Running the tests"
+	@$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term
+
+test-all: $(READY)
+	@echo "[3/3] Running all tests, the slow ones too"
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(READY)
+	@$(BIN)/ruff check suite methods benchmarks tests
+	@$(BIN)/mypy
+
+$(READY): pyproject.toml constraints.txt
+	@echo "[1/3] Making the virtual environment $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv $(VENV)
+	@echo "[2/3] Installing the project and what it needs (several gigabytes, some minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[metrics,dev]'
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) .coverage* .pytest_cache .mypy_cache .ruff_cache
