@@ -1,0 +1,15 @@
+"""The registry of methods; a method's file imports it and registers its class."""
+
+from typing import TYPE_CHECKING
+
+from methods.registry import Registry
+
+if TYPE_CHECKING:
+    from methods.base import Method
+
+METHODS: "Registry[type[Method]]" = Registry(
+    "method",
+    package="methods",
+    infrastructure=("base", "catalog", "errors", "generative", "layers", "registry"),
+    group="semcom.methods",
+)
