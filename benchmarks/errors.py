@@ -1,0 +1,29 @@
+"""Errors the conditions can raise; each message names the bad value and the way out."""
+
+
+class BenchmarkError(Exception):
+    """Base class of everything that goes wrong inside ``benchmarks``."""
+
+
+class BudgetError(BenchmarkError):
+    """A signal with more symbols than its budget allows."""
+
+
+class SignalError(BenchmarkError):
+    """A signal that cannot be put on the air: not finite, silent, or of the wrong shape."""
+
+
+class LinkError(BenchmarkError):
+    """A link that cannot do what was asked of it: an unknown channel, a message that is too long."""
+
+
+class DatasetError(BenchmarkError):
+    """A data set that is missing, empty or laid out otherwise than its format says."""
+
+
+class PictureError(BenchmarkError):
+    """One picture that cannot be read; the data set it is in stays usable."""
+
+
+class MetricUnavailableError(BenchmarkError):
+    """A metric whose weights or package are not here; the message says where to get them."""

@@ -1,0 +1,43 @@
+"""The analog stream: power normalisation before the channel and equalisation after it; differentiable throughout.
+
+::
+
+    features ──normalise──> x, mean |x_i|^2 = 1 a row ──channel──> Observation ──equalise──> symbols for the decoder
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from benchmarks.errors import SignalError
+from benchmarks.link.channels import Observation
+
+Equalizer = Literal["mmse", "zf"]
+
+
+def normalise(symbols: Tensor) -> Tensor:
+    """Scale each row of complex (B, k) symbols to unit mean power, whatever its batch mates are.
+
+    Raises:
+        SignalError: a row is silent or not finite, so no scale gives it unit power.
+    """
+    if not symbols.is_complex() or symbols.ndim != 2 or symbols.shape[1] == 0:
+        raise SignalError(f"the analog stream must be complex symbols of shape (B, k), k >= 1; got {symbols.dtype} {tuple(symbols.shape)}")
+    power = symbols.abs().square().mean(dim=1, keepdim=True)
+    bad = ~(torch.isfinite(power) & (power > 0)).squeeze(1)
+    if bad.any():
+        row = int(bad.nonzero()[0])
+        raise SignalError(f"row {row} of the analog stream has mean power {float(power[row])}; send finite symbols that are not all zero")
+    return symbols / power.sqrt()
+
+
+def equalise(observation: Observation, fading: bool, equalizer: Equalizer) -> Tensor:
+    """Return the symbols the decoder gets.
+
+    With x^ = y / h and its noise variance v = sigma^2 / |h|^2, the MMSE estimate of a unit-power symbol is
+    x^ / (1 + v) = conj(h) y / (|h|^2 + sigma^2). Without fading there is no gain to equalise and y is passed on.
+    """
+    if not fading or equalizer == "zf":
+        return observation.symbols
+    return observation.symbols / (1.0 + observation.noise_variance)
