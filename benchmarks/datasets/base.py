@@ -1,0 +1,119 @@
+"""What a data set is: ids that cost nothing to list, and samples that are decoded when asked for.
+
+::
+
+    open_dataset("duts", dir) ──> Dataset ── items()  ──> ids            (names only, no pixel is decoded)
+                                     ├────── load(id)   ──> Sample       (resized: what an evaluation reads)
+                                     └────── native(id) ──> Sample       (as stored: what training crops)
+
+An id is the same on every machine and in every run, so random numbers and records can be keyed by it.
+"""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+Split = Literal["train", "validation", "test"]
+Fit = Literal["squash", "crop"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of a data set, known by its files alone.
+
+    Attributes:
+        id: stable name, with the data set's or the folder's part in front ("kodak/kodim01").
+        path: the picture's file.
+        mask: the file of its mask, or ``None`` for a picture without one.
+        annotation: the file that names its class, or ``None``.
+        caption: its caption, or "".
+        label: its class name, or "".
+        box: (left, upper, right, lower) region in stored pixels that makes the item; ``None`` for the whole picture.
+    """
+
+    id: str
+    path: Path
+    mask: Path | None = None
+    annotation: Path | None = None
+    caption: str = ""
+    label: str = ""
+    box: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One decoded picture.
+
+    Attributes:
+        id: the item's id.
+        image: uint8 (H, W, 3), sRGB.
+        mask: uint8 (H, W) saliency in {0, 1}, or ``None``.
+        label: class name, or "".
+        caption: caption, or "".
+    """
+
+    id: str
+    image: np.ndarray
+    mask: np.ndarray | None = None
+    label: str = ""
+    caption: str = ""
+
+
+class Dataset(ABC):
+    """An ordered set of pictures.
+
+    Args:
+        name: name in the table of data sets.
+        split: "train", "test" or, where the data set has one, "validation".
+        image_size: side of the square that :meth:`load` returns, or (height, width), in pixels.
+        notes: what a reader of the results should know of the data found, a sentence each ("VOC2012 is not here").
+    """
+
+    def __init__(self, name: str, split: Split, image_size: int | tuple[int, int], notes: Sequence[str] = ()) -> None:
+        self.name = name
+        self.notes = tuple(notes)
+        self.split = split
+        self.height, self.width = (image_size, image_size) if isinstance(image_size, int) else image_size
+
+    @abstractmethod
+    def items(self) -> Sequence[str]:
+        """Return every id in a fixed order, unreadable pictures included, without decoding any."""
+
+    @abstractmethod
+    def load(self, id: str) -> Sample:
+        """Return the picture called ``id`` at the data set's size.
+
+        Raises:
+            PictureError: the picture or its mask is missing, truncated, unreadable or too large; names the file.
+            DatasetError: no item has this id.
+        """
+
+    @abstractmethod
+    def native(self, id: str, largest: int | None = None) -> Sample:
+        """Return the picture as stored, reduced so that no side is longer than ``largest`` pixels.
+
+        Raises:
+            PictureError, DatasetError: as :meth:`load`.
+        """
+
+    @abstractmethod
+    def has_mask(self, id: str) -> bool:
+        """Return whether the picture comes with a mask, without decoding it."""
+
+    @abstractmethod
+    def content(self) -> Sequence[tuple[str, int]]:
+        """Return (id, size in bytes of its files) in order; what tells two data sets of one name apart cheaply."""
+
+    def fingerprint(self) -> str:
+        """Return 32 hexadecimal digits over name, split, size, ids and file sizes."""
+        identity = json.dumps([self.name, self.split, self.height, self.width, *self.content()], separators=(",", ":"))
+        return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.items())

@@ -1,0 +1,135 @@
+"""The table of data sets, and the two functions that open one; a data set's module is imported when it is opened."""
+
+import difflib
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from benchmarks.datasets.base import Dataset, Fit, Split
+from benchmarks.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What is known of a data set before it is opened.
+
+    Attributes:
+        name: its name in grids and on the command line.
+        summary: one line on what it holds.
+        splits: the splits it has.
+        folder: what the data folder must hold; "" for a set that needs none.
+        source: citation, address and licence.
+        opener: "module:function" that opens it.
+    """
+
+    name: str
+    summary: str
+    splits: tuple[Split, ...]
+    folder: str
+    source: str
+    opener: str
+
+
+_SPECS = (
+    DatasetSpec(
+        "duts",
+        "salient objects with human masks; 10,553 for training, 5,019 for tests",
+        ("train", "test"),
+        "DUTS-TR/DUTS-TR-Image/*.jpg, DUTS-TR/DUTS-TR-Mask/*.png; DUTS-TE likewise",
+        "Wang et al., Learning to Detect Salient Objects with Image-level Supervision, CVPR 2017; saliencydetection.net/duts; academic use",
+        "benchmarks.datasets.duts:open_duts",
+    ),
+    DatasetSpec(
+        "voc",
+        "Pascal VOC 2007 and 2012, split 9:1 by the hash of the id; masks where segmented",
+        ("train", "test"),
+        "VOCdevkit/VOC2007 and/or VOCdevkit/VOC2012 with JPEGImages, ImageSets, Annotations, SegmentationClass",
+        "Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010; http://host.robots.ox.ac.uk/pascal/VOC; Flickr terms",
+        "benchmarks.datasets.voc:open_voc",
+    ),
+    DatasetSpec(
+        "kodak",
+        "24 lossless photographs of 768 x 512",
+        ("test",),
+        "kodak/kodim01.png ... kodim24.png",
+        "Kodak Lossless True Color Image Suite; https://r0k.us/graphics/kodak; released for unrestricted use",
+        "benchmarks.datasets.kodak:open_kodak",
+    ),
+    DatasetSpec(
+        "folder",
+        "any pictures, with masks and captions where they lie beside them",
+        ("train", "test"),
+        "pictures at any depth; optionally masks/<same path>.png, captions.jsonl, and train/ and test/ parts",
+        "the user's own",
+        "benchmarks.datasets.folder:open_folder",
+    ),
+    DatasetSpec(
+        "photos",
+        "colour photographs inside the scikit-image package; needs no data folder",
+        ("train", "test"),
+        "",
+        "van der Walt et al., scikit-image: image processing in Python, PeerJ 2014; each picture's licence in skimage.data",
+        "benchmarks.datasets.photos:open_photos",
+    ),
+    DatasetSpec(
+        "scenes",
+        "procedural scenes with exact masks, labels and captions; needs no data folder",
+        ("train", "validation", "test"),
+        "",
+        "made by this project, Apache-2.0",
+        "benchmarks.datasets.scenes:open_scenes",
+    ),
+)
+
+DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in _SPECS}
+
+
+def open_dataset(
+    name: str, data_dir: Path | None = None, image_size: int | tuple[int, int] = 256, split: Split = "test", fit: Fit = "squash"
+) -> Dataset:
+    """Open a data set by name; ``open_dataset("kodak", Path("data")).load("kodak/kodim01").image`` is uint8 (256, 256, 3).
+
+    Args:
+        name: a name in ``DATASETS``.
+        data_dir: the folder that holds it; ``None`` for a set that needs none.
+        image_size: side of the square that pictures are resized to, or (height, width), in pixels.
+        split: "train" or "test"; "scenes" also has "validation".
+        fit: "squash" stretches a picture to the size, as the paper does; "crop" cuts its centre out first.
+
+    Raises:
+        DatasetError: the name, split, fit or size is unknown, or the folder is missing, empty or laid out otherwise.
+    """
+    if name not in DATASETS:
+        close = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.5)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        raise DatasetError(f"unknown data set '{name}'.{hint} Known: {', '.join(DATASETS)}.")
+    spec = DATASETS[name]
+    if split not in spec.splits:
+        raise DatasetError(f"the data set '{name}' has no split '{split}', only {', '.join(spec.splits)}")
+    if fit not in ("squash", "crop"):
+        raise DatasetError(f"unknown fit '{fit}'; choose 'squash' or 'crop'")
+    if min(image_size if isinstance(image_size, tuple) else (image_size,)) < 1:
+        raise DatasetError(f"an image size of {image_size} leaves no pixel; give a positive number")
+    module, function = spec.opener.split(":")
+    return cast(Dataset, getattr(importlib.import_module(module), function)(data_dir, image_size, split, fit))
+
+
+def recognise(data_dir: Path) -> str:
+    """Return which data set's training part a folder holds, by its layout: "duts", "voc" or "folder"."""
+    if (data_dir / "DUTS-TR").is_dir():
+        return "duts"
+    return "voc" if (data_dir / "VOCdevkit").is_dir() else "folder"
+
+
+def open_training(data_dir: Path | None, name: str | None = None, image_size: int | tuple[int, int] = 256, fit: Fit = "squash") -> Dataset:
+    """Open the training split of a data set; without a name the folder's layout decides.
+
+    Raises:
+        DatasetError: as :func:`open_dataset`, or neither a folder nor a name was given.
+    """
+    if name is None:
+        if data_dir is None:
+            raise DatasetError("training needs pictures: give a data folder, or the name of a built-in data set")
+        name = recognise(data_dir)
+    return open_dataset(name, data_dir, image_size, "train", fit)

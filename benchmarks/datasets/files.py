@@ -1,0 +1,157 @@
+"""Data sets that are files on a disk: a list of items, and the checks that every layout shares."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.datasets.base import Dataset, Fit, Item, Sample, Split
+from benchmarks.datasets.pictures import SUFFIXES, picture_size, read_mask, read_reduced, read_rgb, resize_mask
+from benchmarks.errors import DatasetError, PictureError
+
+
+class PictureDataset(Dataset):
+    """A data set of picture files.
+
+    Args:
+        name, split, image_size: see :class:`Dataset`.
+        entries: the items, in order.
+        fit: "squash" stretches each picture to the size, as the paper does; "crop" cuts its centre out first.
+        notes: see :class:`Dataset`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        split: Split,
+        image_size: int | tuple[int, int],
+        entries: Iterable[Item],
+        fit: Fit = "squash",
+        notes: Sequence[str] = (),
+    ) -> None:
+        super().__init__(name, split, image_size, notes)
+        self.fit = fit
+        self._entries = {entry.id: entry for entry in entries}
+        self._ids = tuple(self._entries)
+
+    def items(self) -> Sequence[str]:
+        """Return every id, in order."""
+        return self._ids
+
+    def item(self, id: str) -> Item:
+        """Return what is known of a picture without decoding it.
+
+        Raises:
+            DatasetError: no item has this id.
+        """
+        if id not in self._entries:
+            raise DatasetError(f"the data set '{self.name}' has no item '{id}'; its {len(self)} ids start at '{self._ids[0]}'")
+        return self._entries[id]
+
+    def has_mask(self, id: str) -> bool:
+        """Return whether a mask file belongs to the picture."""
+        return self.item(id).mask is not None
+
+    def load(self, id: str) -> Sample:
+        """Return the picture resized to (height, width) by bicubic, its mask by nearest neighbour."""
+        item = self.item(id)
+        size = (self.height, self.width)
+        image = read_rgb(item.path, size, self.fit, item.box)
+        mask = self._mask(item)
+        return Sample(id, image, None if mask is None else resize_mask(mask, size, self.fit), self.label(item), item.caption)
+
+    def native(self, id: str, largest: int | None = None) -> Sample:
+        """Return the picture as stored, both sides at most ``largest`` pixels."""
+        item = self.item(id)
+        image = read_reduced(item.path, largest, item.box)
+        mask = self._mask(item)
+        return Sample(id, image, None if mask is None else resize_mask(mask, image.shape[:2]), self.label(item), item.caption)
+
+    def label(self, item: Item) -> str:
+        """Return the class name of an item, or ""."""
+        return item.label
+
+    def foreground(self, path: Path) -> np.ndarray:
+        """Return a mask file as uint8 (H, W) saliency in {0, 1}, at its stored size."""
+        return read_mask(path)
+
+    def content(self) -> Sequence[tuple[str, int]]:
+        """Return (id, bytes of picture and mask); a file that has vanished counts as none."""
+        return [(entry.id, sum(_bytes(path) for path in (entry.path, entry.mask) if path is not None)) for entry in self._entries.values()]
+
+    def _mask(self, item: Item) -> np.ndarray | None:
+        if item.mask is None:
+            return None
+        if not item.mask.is_file():
+            raise PictureError(f"{item.path}: its mask {item.mask} is missing")
+        mask = self.foreground(item.mask)
+        _check_shape(mask, picture_size(item.path), item)
+        return mask
+
+
+def list_pictures(folder: Path, *, recursive: bool = False) -> list[Path]:
+    """Return the pictures of a folder, sorted by relative path; hidden files are left out."""
+    found = folder.rglob("*") if recursive else folder.iterdir()
+    visible = (path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    pictures = (path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(pictures, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def require_dir(data_dir: Path | None, name: str) -> Path:
+    """Return the data folder of a set that needs one.
+
+    Raises:
+        DatasetError: none was given, or it is not a folder.
+    """
+    if data_dir is None:
+        raise DatasetError(f"the data set '{name}' needs a data folder; give one with --data-dir")
+    if not data_dir.is_dir():
+        raise DatasetError(f"the data folder {data_dir} of the data set '{name}' is missing or is no folder")
+    return data_dir
+
+
+def require_folder(root: Path, relative: str, name: str) -> Path:
+    """Return ``root / relative``.
+
+    Raises:
+        DatasetError: it is not there; says which folder was expected and what was found instead.
+    """
+    folder = root / relative
+    if not folder.is_dir():
+        raise DatasetError(f"the data set '{name}' expects the folder {folder}; {root} holds {found_in(root)}")
+    return folder
+
+
+def found_in(folder: Path, most: int = 8) -> str:
+    """Return the first names in a folder, for messages."""
+    if not folder.is_dir():
+        return "nothing: it is no folder"
+    names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest if names else "nothing"
+
+
+def require_some(entries: Sequence[Item], name: str, expected: str, folder: Path) -> Sequence[Item]:
+    """Return ``entries``.
+
+    Raises:
+        DatasetError: there are none; says what was expected where.
+    """
+    if not entries:
+        raise DatasetError(f"the data set '{name}' expects {expected} in {folder}, which holds {found_in(folder)}")
+    return entries
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _check_shape(mask: np.ndarray, shown: tuple[int, int], item: Item) -> None:
+    """Refuse a mask of another shape; one of another resolution is kept, up to 2 pixels of rounding."""
+    height, width = shown
+    scale = mask.shape[0] / height
+    if abs(width * scale - mask.shape[1]) > 2 * max(1.0, scale):
+        raise PictureError(
+            f"{item.path} is {width} x {height} pixels, but its mask {item.mask} is {mask.shape[1]} x {mask.shape[0]}; "
+            "they must have one aspect ratio"
+        )

@@ -1,0 +1,64 @@
+"""Any folder of pictures, with masks and captions where they lie beside them.
+
+::
+
+    <folder>/                     or    <folder>/
+      a.jpg                               images/a.jpg
+      trips/b.png                         masks/a.png
+      masks/a.png, trips/b.png            captions.jsonl
+      captions.jsonl   {"file": "a.jpg", "caption": "..."}
+
+Where the folder has ``train/`` or ``test/`` inside, a split reads its own part and the other is never seen; without them
+either split reads every picture, so training and test must be given different folders.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.datasets.base import Fit, Item, Split
+from benchmarks.datasets.captions import read_captions
+from benchmarks.datasets.files import PictureDataset, found_in, list_pictures, require_dir, require_some
+from benchmarks.errors import DatasetError
+
+MASKS = "masks"
+PARTS = ("train", "test")
+
+
+def open_folder(data_dir: Path | None, image_size: int | tuple[int, int], split: Split, fit: Fit = "squash") -> PictureDataset:
+    """Return the pictures below ``data_dir``; an id is the path relative to it, without the suffix.
+
+    Two files that differ in the suffix alone keep it in their ids. With a ``masks`` folder every picture needs a mask:
+    loading one without raises ``PictureError``.
+
+    Raises:
+        DatasetError: the folder is missing or holds no picture of this split, or the captions file is malformed.
+    """
+    root = require_dir(data_dir, "folder")
+    parts = [part for part in PARTS if (root / part).is_dir()]
+    if parts and split not in parts:
+        raise DatasetError(f"{root} has no part '{split}/', only {found_in(root)}; add it, or give a part itself as the folder")
+    pictures = [path for path in list_pictures(root, recursive=True) if _kept(path.relative_to(root), split if parts else None)]
+    captions = read_captions(root, root.parent)
+    stems = Counter(path.relative_to(root).with_suffix("") for path in pictures)
+    masks = root / MASKS if (root / MASKS).is_dir() else None
+    entries = []
+    for path in pictures:
+        relative = path.relative_to(root)
+        bare = relative.with_suffix("")
+        caption, label = captions.get(path.resolve(), ("", ""))
+        id = (bare if stems[bare] == 1 else relative).as_posix()
+        entries.append(Item(id, path, _mask(masks, bare) if masks else None, caption=caption, label=label))
+    return PictureDataset("folder", split, image_size, require_some(entries, "folder", "pictures", root), fit)
+
+
+def _kept(relative: Path, part: Split | None) -> bool:
+    return relative.parts[0] != MASKS and (part is None or relative.parts[0] == part)
+
+
+def _mask(masks: Path, bare: Path) -> Path:
+    """Return where a picture's mask should be: the same path below ``masks``, or the path without its first folder."""
+    same = masks / f"{bare.as_posix()}.png"
+    if same.is_file() or len(bare.parts) == 1:
+        return same
+    inner = masks.joinpath(*bare.parts[1:-1], f"{bare.name}.png")
+    return inner if inner.is_file() else same

@@ -1,0 +1,55 @@
+"""Photographs that ship inside the scikit-image package: nothing to download, small but real.
+
+The colour photographs in the wheel of scikit-image 0.26 are split by picture: ``TRAIN`` whole, ``TEST`` as overlapping
+256 x 256 regions in stored pixels, 10 in all. The second view of the motorcycle stereo pair is left out. Sources and
+licences of each picture are listed in ``skimage/data/README.txt`` and in the documentation of ``skimage.data``.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.datasets.base import Fit, Item, Split
+from benchmarks.datasets.files import PictureDataset, found_in
+from benchmarks.datasets.pictures import picture_size
+from benchmarks.errors import DatasetError
+
+TRAIN = ("astronaut.png", "motorcycle_left.png", "ihc.png", "retina.jpg", "hubble_deep_field.jpg")
+TEST = ("chelsea.png", "coffee.png", "rocket.jpg")
+SIDE = 256
+
+
+def open_photos(data_dir: Path | None, image_size: int | tuple[int, int], split: Split, fit: Fit = "squash") -> PictureDataset:
+    """Return the photographs of a split; ``data_dir`` plays no part.
+
+    Raises:
+        DatasetError: scikit-image or one of its pictures is not installed.
+    """
+    folder = _folder()
+    paths = [folder / name for name in (TRAIN if split == "train" else TEST)]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        lost = ", ".join(missing)
+        raise DatasetError(f"the data set 'photos' expects {lost} in {folder}, which holds {found_in(folder)}; reinstall scikit-image")
+    whole = [Item(f"photos/{path.stem}", path) for path in paths]
+    entries = whole if split == "train" else [tile for item in whole for tile in _tiles(item)]
+    return PictureDataset("photos", split, image_size, entries, fit)
+
+
+def _folder() -> Path:
+    """Return scikit-image's data folder without importing the package."""
+    spec = find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise DatasetError("the data set 'photos' reads the pictures inside scikit-image; install scikit-image")
+    return Path(spec.origin).parent / "data"
+
+
+def _tiles(item: Item) -> list[Item]:
+    """Return regions of SIDE x SIDE pixels spread evenly over a picture, row by row."""
+    height, width = picture_size(item.path)
+    places = [(top, left) for top in _starts(height) for left in _starts(width)]
+    return [Item(f"{item.id}-{number}", item.path, box=(left, top, left + SIDE, top + SIDE)) for number, (top, left) in enumerate(places)]
+
+
+def _starts(length: int) -> list[int]:
+    count = max(1, round(length / SIDE))
+    return [round(index * (length - SIDE) / max(1, count - 1)) for index in range(count)]

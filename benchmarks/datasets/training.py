@@ -1,0 +1,217 @@
+"""Training batches: random crops that depend on (seed, step) and on nothing else, so that a resumed training sees the same.
+
+::
+
+    Dataset.items() ──groups by hash──> training ids      validation ids ──load──> whole pictures at the data set's size
+                                            │
+    (seed, epoch) ──Philox──> order ────────┤
+    (seed, step)  ──Philox──> crop, scale, flip ──> images (B, 3, c, c), masks (B, 1, c, c), labels, captions
+"""
+
+import hashlib
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+
+from benchmarks.datasets.base import Dataset, Sample
+from benchmarks.datasets.pictures import resize_mask
+from benchmarks.datasets.splits import hold_out
+from benchmarks.errors import DatasetError, PictureError
+
+log = logging.getLogger(__name__)
+
+# Longest side that a picture is kept at in memory, pixels.
+LARGEST = 2048
+
+
+class Batch(NamedTuple):
+    """What a training step reads.
+
+    Attributes:
+        images: float32 (B, 3, c, c) in [0, 1].
+        masks: float32 (B, 1, c, c) in {0, 1}; ``None`` unless every picture of the batch has one.
+        labels: B class names, "" where unknown; ``None`` where all are.
+        captions: B captions, "" where unknown; ``None`` where all are.
+    """
+
+    images: Tensor
+    masks: Tensor | None
+    labels: list[str] | None
+    captions: list[str] | None
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How training pictures are cut.
+
+    Attributes:
+        crop: side of a crop in pixels.
+        seed: seed of order, places, scales and flips, 0 or above.
+        half_scale: share of the crops taken at twice the side and averaged down by 2, where the picture is large enough.
+        flip: mirror half of the crops.
+        validation: share of the groups of pictures that is held out; groups are video scenes, else single pictures.
+        masked_only: leave out pictures without a mask.
+        cache_bytes: most bytes of decoded pictures kept in memory.
+    """
+
+    crop: int = 256
+    seed: int = 0
+    half_scale: float = 0.5
+    flip: bool = True
+    validation: float = 0.05
+    masked_only: bool = False
+    cache_bytes: int = 2 * 1024**3
+
+
+class TrainingPictures:
+    """Random crops from the training side of a data set.
+
+    Args:
+        dataset: where the pictures come from, usually opened with ``open_training``.
+        settings: how they are cut.
+
+    Attributes:
+        training, validation: the ids of either side, in order.
+        unreadable: id -> message of each training picture that could not be read so far; the next picture in the
+            epoch's order took its place.
+
+    Raises:
+        DatasetError: no picture is left to train on.
+    """
+
+    def __init__(self, dataset: Dataset, settings: TrainingSettings | None = None) -> None:
+        self.dataset = dataset
+        self.settings = settings or TrainingSettings()
+        ids = [id for id in dataset.items() if not self.settings.masked_only or dataset.has_mask(id)]
+        self.training, self.validation = hold_out(ids, self.settings.validation)
+        if not self.training:
+            why = "all are held out; lower the validation share" if ids else "none comes with a mask"
+            raise DatasetError(f"the data set '{dataset.name}' has no picture to train on: {why}")
+        self.unreadable: dict[str, str] = {}
+        self._cache: OrderedDict[str, Sample] = OrderedDict()
+        self._cached_bytes = 0
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+
+    def fingerprint(self) -> str:
+        """Return 32 hexadecimal digits over the data set, the cutting and the ids of either side."""
+        settings = {key: value for key, value in vars(self.settings).items() if key != "cache_bytes"}
+        identity = json.dumps([self.dataset.fingerprint(), settings, self.training, self.validation], sort_keys=True)
+        return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+
+    def batch(self, step: int, size: int) -> Batch:
+        """Return the batch of a step, ``size`` crops; each epoch visits every picture once, in an order of its own.
+
+        Raises:
+            DatasetError: not one training picture can be read.
+        """
+        draws = self._generator(step).random((size, 4))
+        return _stack([self._cut(self._pick(step * size + slot), draws[slot]) for slot in range(size)])
+
+    def validation_batch(self, start: int, size: int) -> Batch:
+        """Return held-out pictures ``start`` to ``start + size``, whole, at the data set's size.
+
+        Raises:
+            PictureError: one of them cannot be read.
+        """
+        return _stack([self.dataset.load(id) for id in self.validation[start : start + size]])
+
+    def _pick(self, position: int) -> Sample:
+        count = len(self.training)
+        for offset in range(count):
+            epoch, place = divmod(position + offset, count)
+            id = self.training[self._epoch_order(epoch)[place]]
+            if id not in self.unreadable:
+                try:
+                    return self._picture(id)
+                except PictureError as error:
+                    self.unreadable[id] = str(error)
+                    log.warning("left out of training: %s", error)
+        raise DatasetError(f"no training picture of '{self.dataset.name}' can be read; the first: {next(iter(self.unreadable.values()))}")
+
+    def _epoch_order(self, epoch: int) -> np.ndarray:
+        if self._order[0] != epoch:
+            # The epoch's counter lies beyond any step's.
+            self._order = (epoch, self._generator(2**63 + epoch).permutation(len(self.training)))
+        return self._order[1]
+
+    def _generator(self, counter: int) -> np.random.Generator:
+        key = np.array([self.settings.seed, counter], dtype=np.uint64)
+        return np.random.Generator(np.random.Philox(key=key))
+
+    def _picture(self, id: str) -> Sample:
+        if id in self._cache:
+            self._cache.move_to_end(id)
+            return self._cache[id]
+        sample = _at_least(self.dataset.native(id, LARGEST), self.settings.crop)
+        self._cache[id] = sample
+        self._cached_bytes += _bytes(sample)
+        while self._cached_bytes > self.settings.cache_bytes:
+            self._cached_bytes -= _bytes(self._cache.popitem(last=False)[1])
+        return sample
+
+    def _cut(self, sample: Sample, draws: np.ndarray) -> Sample:
+        """Return one crop; ``draws`` are four uniform numbers: half scale, top, left, flip."""
+        crop = self.settings.crop
+        height, width = sample.image.shape[:2]
+        side = 2 * crop if draws[0] < self.settings.half_scale and min(height, width) >= 2 * crop else crop
+        top, left = int(draws[1] * (height - side + 1)), int(draws[2] * (width - side + 1))
+        image = sample.image[top : top + side, left : left + side]
+        mask = None if sample.mask is None else sample.mask[top : top + side, left : left + side]
+        if side > crop:
+            image = _halve(image)
+            mask = None if mask is None else (_halve(mask[..., None] * np.uint8(255))[..., 0] >= 128).astype(np.uint8)
+        if self.settings.flip and draws[3] < 0.5:
+            image, mask = image[:, ::-1], None if mask is None else mask[:, ::-1]
+        return Sample(sample.id, image, mask, sample.label, sample.caption)
+
+
+class TrainingBatches(TorchDataset[Batch]):
+    """The batches of a training as a map from step to batch, for ``DataLoader(batches, batch_size=None, num_workers=n)``."""
+
+    def __init__(self, pictures: TrainingPictures, size: int, steps: int) -> None:
+        self.pictures, self.size, self.steps = pictures, size, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.pictures.batch(step, self.size)
+
+
+def _stack(samples: Sequence[Sample]) -> Batch:
+    images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2).float().div_(255).contiguous()
+    known = [sample.mask for sample in samples if sample.mask is not None]
+    masks = torch.from_numpy(np.stack(known)).unsqueeze(1).float() if len(known) == len(samples) else None
+    labels, captions = [sample.label for sample in samples], [sample.caption for sample in samples]
+    return Batch(images, masks, labels if any(labels) else None, captions if any(captions) else None)
+
+
+def _at_least(sample: Sample, side: int) -> Sample:
+    """Enlarge a picture whose short side is below ``side``."""
+    height, width = sample.image.shape[:2]
+    if min(height, width) >= side:
+        return sample
+    factor = side / min(height, width)
+    size = (max(side, round(height * factor)), max(side, round(width * factor)))
+    image = np.asarray(Image.fromarray(sample.image).resize((size[1], size[0]), Image.Resampling.BICUBIC))
+    return Sample(sample.id, image, None if sample.mask is None else resize_mask(sample.mask, size), sample.label, sample.caption)
+
+
+def _halve(values: np.ndarray) -> np.ndarray:
+    """Return the mean of each 2 x 2 block of a uint8 (2c, 2c, C) picture, rounded."""
+    height, width, channels = values.shape
+    sums = values.reshape(height // 2, 2, width // 2, 2, channels).sum(axis=(1, 3), dtype=np.uint16)
+    return ((sums + 2) // 4).astype(np.uint8)
+
+
+def _bytes(sample: Sample) -> int:
+    return sample.image.nbytes + (0 if sample.mask is None else sample.mask.nbytes)
