@@ -1,0 +1,166 @@
+"""The table of metrics: what there is, in which direction it counts and what it needs; reading it imports no network."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
+from benchmarks.metrics.clip import ClipImageSimilarity, ClipScore
+from benchmarks.metrics.errors import DuplicateMetricError
+from benchmarks.metrics.fidelity import PSNR_CAP_DB, Psnr, PyiqaMetric
+from benchmarks.metrics.frechet import InceptionFid
+from benchmarks.metrics.perceptual import Dists, Lpips
+
+_PYIQA_FILES = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
+_TORCHVISION_FILES = "https://download.pytorch.org/models"
+_OPENAI_FILES = "https://openaipublic.azureedge.net/clip/models"
+
+_ALEXNET = "alexnet-owt-7be5be79.pth"
+_VGG16 = "vgg16-397923af.pth"
+
+
+def _torchvision_file(name: str) -> WeightFile:
+    return WeightFile((name,), "torchvision", "torchvision", f"{_TORCHVISION_FILES}/{name}")
+
+
+def _pyiqa_file(name: str, folder: str) -> WeightFile:
+    return WeightFile((name,), folder, "pyiqa", f"{_PYIQA_FILES}/{name}")
+
+
+def _clip_file(model: str, digest: str) -> WeightFile:
+    name = f"{model}.pt"
+    accepted = (name, f"{model}.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+    return WeightFile(accepted, f"clip/{model}", "open_clip", f"{_OPENAI_FILES}/{digest}/{name}", key=f"{model}-quickgelu")
+
+
+def _spec(
+    name: str, title: str, better: Any, span: tuple[float, float], build: Any, definition: str, source: str, **more: Any
+) -> MetricSpec:
+    return MetricSpec(name, title, better, *span, build, definition, source, **more)
+
+
+def clip_score_metric(name: str, model: WeightFile | Path, label: str, flag: str = "clip_text_truncated") -> MetricSpec:
+    """Declare a CLIP-Score.
+
+    Args:
+        name: column name.
+        model: OpenAI's weight file, or a folder in open_clip's layout.
+        label: the model, as tables name it.
+        flag: column that tells that the caption was cut to the model's context.
+    """
+    return _spec(
+        name, f"CLIP-Score ({label})", "higher", (0.0, 100.0), ClipScore,
+        "100 max(cos, 0) between the embeddings of the reconstruction and of the original's caption, without prefix",
+        "Hessel et al., EMNLP 2021; open_clip",
+        needs_reference=False, needs_caption=True, flags=(flag,), **_clip_model(model),
+    )  # fmt: skip
+
+
+def clip_similarity_metric(name: str, model: WeightFile | Path, label: str) -> MetricSpec:
+    """Declare a CLIP image similarity; the arguments are those of :func:`clip_score_metric`."""
+    return _spec(
+        name, f"CLIP similarity ({label})", "higher", (-1.0, 1.0), ClipImageSimilarity,
+        "cosine between the CLIP image embeddings of reconstruction and original",
+        "Radford et al., ICML 2021; open_clip",
+        identical=1.0, **_clip_model(model),
+    )  # fmt: skip
+
+
+def _clip_model(model: WeightFile | Path) -> dict[str, Any]:
+    return {"weights": (model,)} if isinstance(model, WeightFile) else {"folder": model}
+
+
+_VIT_B_32 = _clip_file("ViT-B-32", "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af")
+_VIT_B_16 = _clip_file("ViT-B-16", "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f")
+_VIT_L_14 = _clip_file("ViT-L-14", "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836")
+
+_SPECS = (
+    _spec(
+        "psnr", "PSNR (dB)", "higher", (0.0, PSNR_CAP_DB), Psnr,
+        "10 log10(255^2 / MSE) over all RGB values, at most 80 dB", "scikit-image",
+        identical=PSNR_CAP_DB,
+    ),
+    _spec(
+        "ssim", "SSIM", "higher", (0.0, 1.0), PyiqaMetric,
+        "structural similarity of the rounded luma, 11 x 11 Gaussian window of 1.5 px, no down-sampling, negative structure terms cut at 0",
+        "Wang et al., TIP 2004; pyiqa", packages=("pyiqa",), minimum_side=11, identical=1.0,
+    ),
+    _spec(
+        "ms_ssim", "MS-SSIM", "higher", (0.0, 1.0), PyiqaMetric,
+        "SSIM's structure terms over five dyadic scales of the luma, weighted product", "Wang et al., Asilomar 2003; pyiqa",
+        packages=("pyiqa",), minimum_side=161, identical=1.0,
+    ),
+    _spec(
+        "lpips_alex", "LPIPS (Alex)", "lower", (0.0, inf), Lpips,
+        "weighted squared distance of normalised AlexNet features, version 0.1", "Zhang et al., CVPR 2018; lpips",
+        weights=(_torchvision_file(_ALEXNET),), minimum_side=31, identical=0.0,
+    ),
+    _spec(
+        "lpips_vgg", "LPIPS (VGG)", "lower", (0.0, inf), Lpips,
+        "weighted squared distance of normalised VGG-16 features, version 0.1", "Zhang et al., CVPR 2018; lpips",
+        weights=(_torchvision_file(_VGG16),), minimum_side=16, identical=0.0,
+    ),
+    _spec(
+        "dists", "DISTS", "lower", (0.0, 1.0), Dists,
+        "one minus weighted texture and structure similarity of VGG-16 features", "Ding et al., TPAMI 2020; pyiqa",
+        packages=("pyiqa",), weights=(_torchvision_file(_VGG16), _pyiqa_file("DISTS_weights-f5e65c96.pth", "pyiqa")),
+        minimum_side=16, identical=0.0,
+    ),
+    _spec(
+        "brisque_live", "BRISQUE (LIVE)", "lower", (-inf, inf), PyiqaMetric,
+        "regression by the authors' SVM on natural-scene statistics of the luma, not clipped", "Mittal et al., TIP 2012; pyiqa",
+        needs_reference=False, packages=("pyiqa",), weights=(_pyiqa_file("brisque_svm_weights.pth", "brisque"),), minimum_side=8,
+    ),
+    _spec(
+        "niqe", "NIQE", "lower", (0.0, inf), PyiqaMetric,
+        "distance of natural-scene statistics in 96 x 96 blocks from those of pristine photographs", "Mittal et al., SPL 2013; pyiqa",
+        needs_reference=False, packages=("pyiqa",), weights=(_pyiqa_file("niqe_modelparameters.mat", "niqe"),), minimum_side=192,
+    ),
+    clip_score_metric("clip_score_vit_b_32", _VIT_B_32, "ViT-B/32"),
+    clip_score_metric("clip_score_vit_b_16", _VIT_B_16, "ViT-B/16"),
+    clip_score_metric("clip_score_vit_l_14", _VIT_L_14, "ViT-L/14"),
+    clip_similarity_metric("clip_image_similarity_vit_b_32", _VIT_B_32, "ViT-B/32"),
+    _spec(
+        "fsim", "FSIMc", "higher", (0.0, 1.0), PyiqaMetric,
+        "phase congruency and gradient similarity with the chromatic term", "Zhang et al., TIP 2011; pyiqa",
+        packages=("pyiqa",), minimum_side=2, identical=1.0,
+    ),
+    _spec(
+        "vif", "VIF", "higher", (0.0, inf), PyiqaMetric,
+        "share of the reference's information kept, in a steerable pyramid of the luma", "Sheikh and Bovik, TIP 2006; pyiqa",
+        packages=("pyiqa",), minimum_side=33, identical=1.0,
+    ),
+    _spec(
+        "gmsd", "GMSD", "lower", (0.0, inf), PyiqaMetric,
+        "standard deviation of the luma's gradient magnitude similarity", "Xue et al., TIP 2014; pyiqa",
+        packages=("pyiqa",), minimum_side=4, identical=0.0,
+    ),
+    _spec(
+        "fid_inception", "FID", "lower", (0.0, inf), InceptionFid,
+        "Fréchet distance between Gaussians fitted to the Inception-v3 features of originals and reconstructions",
+        "Heusel et al., NeurIPS 2017; Parmar et al., CVPR 2022; pyiqa's network",
+        per="cell", packages=("pyiqa",), weights=(_pyiqa_file("pt_inception-2015-12-05-6726825d.pth", "pyiqa"),), identical=0.0,
+    ),
+)  # fmt: skip
+
+METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in _SPECS}
+"""Every built-in metric by name, in the order of tables."""
+
+
+def metric_table(settings: MetricSettings | None = None) -> dict[str, MetricSpec]:
+    """Return the built-in metrics and those of the CLIP models that the settings name.
+
+    Raises:
+        DuplicateMetricError: the key of such a model is that of a built-in one.
+    """
+    table = dict(METRICS)
+    for key, folder in (settings.clip_models if settings else {}).items():
+        score, similarity = f"clip_score_{key}", f"clip_image_similarity_{key}"
+        # Another model cuts captions elsewhere, so its flag stands in a column of its own.
+        added = (clip_score_metric(score, folder, key, flag=f"{score}_truncated"), clip_similarity_metric(similarity, folder, key))
+        if taken := [spec.name for spec in added if spec.name in table]:
+            raise DuplicateMetricError(f"clip_models names a model '{key}', but {taken[0]} is a metric already; choose another key")
+        table |= {spec.name: spec for spec in added}
+    return table

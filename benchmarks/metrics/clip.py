@@ -1,0 +1,118 @@
+"""Metrics in CLIP's joint space of pictures and texts (Radford et al., ICML 2021), through open_clip.
+
+::
+
+    candidate ──preprocess──> image encoder ──┬── cos ── 100 max(., 0) ──> clip_score_<model>
+    caption ──77 tokens────> text encoder  ───┘   (once an image)
+    reference ──preprocess─> image encoder ── cos with the candidate's ──> clip_image_similarity_<model>
+
+Both metrics of a model share the loaded model and the candidate's embedding.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.errors import MetricUnavailableError
+from benchmarks.metrics.base import ImageMetric, MetricSettings, MetricSpec, Picture
+from benchmarks.metrics.weights import locate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class ClipEncoder:
+    """A CLIP model with its preprocessing and tokenizer.
+
+    Args:
+        model: open_clip's name of a built-in architecture, or ``local-dir:<folder>``.
+        path: weight file of a built-in architecture.
+        device: where it runs.
+    """
+
+    def __init__(self, model: str, path: Path | None, device: str) -> None:
+        import open_clip
+
+        # OpenAI published TorchScript archives, which torch refuses to read as plain weights.
+        plain = path is None or path.suffix != ".pt"
+        try:
+            net, self.preprocess = open_clip.create_model_from_pretrained(
+                model, pretrained=None if path is None else str(path), device=device, weights_only=plain
+            )
+        # open_clip's errors for a folder without weights, a bad configuration and weights of another shape.
+        except (OSError, ValueError, RuntimeError) as failure:
+            raise MetricUnavailableError(f"the CLIP model {model} cannot be loaded from {path or model}: {failure}") from failure
+        self.net = net.eval().requires_grad_(False)
+        self.tokenizer = open_clip.get_tokenizer(model)
+        self.device = device
+        self.key = ("clip", model, path)
+
+    def image(self, picture: Picture) -> Tensor:
+        """Return the (D,) unit embedding of a picture, once a picture."""
+        import torch
+
+        def embed(source: Picture) -> Tensor:
+            with torch.inference_mode():
+                embedding: Tensor = self.net.encode_image(self.preprocess(source.image)[None].to(self.device), normalize=True)[0]
+            return embedding
+
+        return picture.feature((*self.key, "image"), embed)
+
+    def text(self, picture: Picture) -> tuple[Tensor, bool]:
+        """Return the (D,) unit embedding of a picture's caption, and whether the caption was cut; once a picture."""
+        import torch
+
+        def embed(source: Picture) -> tuple[Tensor, bool]:
+            tokens, cut = self.tokens(source.caption or "")
+            with torch.inference_mode():
+                return self.net.encode_text(tokens.to(self.device), normalize=True)[0], cut
+
+        return picture.feature((*self.key, "text"), embed)
+
+    def tokens(self, caption: str) -> tuple[Tensor, bool]:
+        """Return (1, context length) token ids, the end token last where the caption is cut, and whether it is cut."""
+        length = self.tokenizer.context_length
+        short = self.tokenizer([caption], context_length=length)
+        longer = self.tokenizer([caption], context_length=length + 1)
+        # A caption that fits reads the same in a longer context; a cut one has a word where the end token stood.
+        return short, not bool((longer[:, :length] == short).all())
+
+
+@functools.lru_cache(maxsize=4)
+def load_encoder(model: str, path: Path | None, device: str) -> ClipEncoder:
+    """Return the encoder, loaded once a process."""
+    return ClipEncoder(model, path, device)
+
+
+class _ClipMetric(ImageMetric):
+    def __init__(self, spec: MetricSpec, settings: MetricSettings, device: str) -> None:
+        super().__init__(spec, settings, device)
+        if spec.folder is not None:
+            self.encoder = load_encoder(f"local-dir:{spec.folder}", None, device)
+        else:
+            file = spec.weights[0]
+            self.encoder = load_encoder(file.key, locate(spec, file, settings), device)
+
+
+class ClipScore(_ClipMetric):
+    """100 max(cos, 0) between a picture and a caption (Hessel et al., EMNLP 2021, without their factor 2.5 and prefix)."""
+
+    def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
+        """Return the score of the candidate against the reference's caption; NaN, flag and all, where it has none."""
+        if not reference.caption:
+            return dict.fromkeys(self.spec.columns, math.nan)
+        text, cut = self.encoder.text(reference)
+        score = 100 * max(float(self.encoder.image(candidate) @ text), 0.0)
+        flags = dict.fromkeys(self.spec.flags, float(cut))
+        return {self.spec.name: score, **flags}
+
+
+class ClipImageSimilarity(_ClipMetric):
+    """Cosine between the embeddings of candidate and reference."""
+
+    def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
+        """Return the cosine."""
+        return {self.spec.name: float(self.encoder.image(reference) @ self.encoder.image(candidate))}

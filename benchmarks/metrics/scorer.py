@@ -1,0 +1,175 @@
+"""Which metrics can run here, and the measuring of one reconstruction by all of them in one pass.
+
+::
+
+    check(names) ──> {name: None | what is missing}          before anything runs
+    Scorer(names) ─ reference(id, pixels, caption) ──> Picture, kept with its features
+                  └ score(reference, candidate) ──> {column: value}
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from benchmarks.errors import MetricUnavailableError
+from benchmarks.metrics.base import CellMetric, ImageMetric, MetricSettings, MetricSpec, Picture, Pixels
+from benchmarks.metrics.catalog import metric_table
+from benchmarks.metrics.errors import PixelsError, UnknownMetricError
+from benchmarks.metrics.weights import find, locate, missing
+
+
+def lookup(names: Sequence[str], settings: MetricSettings | None = None) -> list[MetricSpec]:
+    """Return the declarations of ``names``, in their order.
+
+    Raises:
+        UnknownMetricError: a name is not in the table; the message suggests the nearest one.
+    """
+    table = metric_table(settings)
+    for name in names:
+        if name not in table:
+            close = difflib.get_close_matches(name, table, n=1, cutoff=0.4)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise UnknownMetricError(f"unknown metric '{name}'.{hint} Known: {', '.join(table)}.")
+    return [table[name] for name in names]
+
+
+def check(
+    names: Sequence[str],
+    settings: MetricSettings | None = None,
+    image_size: tuple[int, int] | None = None,
+    captions: bool = True,
+) -> dict[str, str | None]:
+    """Say for each metric whether it can run here: ``None``, or the sentence that says what is missing and where to get it.
+
+    Nothing is downloaded; a file that may be downloaded counts as there (see :func:`fetch`).
+
+    Args:
+        names: metrics asked for.
+        settings: where files are.
+        image_size: (height, width) of the pictures, where known.
+        captions: whether the pictures have captions.
+    """
+    settings = settings or MetricSettings()
+    return {spec.name: _obstacle(spec, settings, image_size, captions) for spec in lookup(names, settings)}
+
+
+def fetch(names: Sequence[str], settings: MetricSettings) -> None:
+    """Download the files of ``names`` that are missing, if the settings allow it.
+
+    Raises:
+        MetricUnavailableError: a file is missing and may not, or could not, be downloaded.
+    """
+    for spec in lookup(names, settings):
+        for file in spec.weights:
+            locate(spec, file, settings)
+
+
+def cell_metric(name: str, settings: MetricSettings | None = None, device: str = "cpu") -> CellMetric:
+    """Return the measuring object of a metric of kind "cell".
+
+    Raises:
+        UnknownMetricError: no such metric, or it is one of kind "image".
+        MetricUnavailableError: it cannot run here.
+    """
+    settings = settings or MetricSettings()
+    built = _build(lookup([name], settings)[0], settings, device)
+    if not isinstance(built, CellMetric):
+        raise UnknownMetricError(f"the metric '{name}' has a value for each image; give it to Scorer")
+    return built
+
+
+class Scorer:
+    """Several metrics, measured together on one picture after the other.
+
+    A picture is scored alone, in float32, so a value never depends on what else is scored.
+
+    Args:
+        names: metrics of kind "image".
+        settings: where files are.
+        device: where networks run.
+
+    Raises:
+        UnknownMetricError: a name is unknown, or a metric of kind "cell".
+        MetricUnavailableError: a metric cannot run here; the message has a line for each such metric.
+    """
+
+    def __init__(self, names: Sequence[str], settings: MetricSettings | None = None, device: str = "cpu") -> None:
+        self.settings = settings or MetricSettings()
+        self.device = str(device)
+        specs = lookup(names, self.settings)
+        if cells := [spec.name for spec in specs if spec.per == "cell"]:
+            raise UnknownMetricError(f"{', '.join(cells)} has one value a cell, not one an image; use cell_metric")
+        obstacles = [sentence for sentence in check(names, self.settings).values() if sentence]
+        if obstacles:
+            raise MetricUnavailableError("\n".join(obstacles))
+        self.metrics = [metric for spec in specs if isinstance(metric := _build(spec, self.settings, self.device), ImageMetric)]
+        self.columns: tuple[str, ...] = tuple(dict.fromkeys(column for spec in specs for column in spec.columns))
+        self._references: OrderedDict[tuple[str, bytes, str | None], Picture] = OrderedDict()
+
+    def reference(self, image_id: str, pixels: Pixels, caption: str | None = None) -> Picture:
+        """Return the reference for an original, uint8 (H, W, 3), with what was computed of it before.
+
+        The same id with other pixels or another caption is another reference. The least recently used one is forgotten when
+        there are more than ``MetricSettings.reference_cache``.
+        """
+        key = (image_id, hashlib.blake2b(pixels.tobytes(), digest_size=16, person=b"reference").digest(), caption)
+        if key not in self._references:
+            self._references[key] = Picture(pixels, caption, self.device)
+            while len(self._references) > self.settings.reference_cache:
+                self._references.popitem(last=False)
+        self._references.move_to_end(key)
+        return self._references[key]
+
+    def score(self, reference: Picture, candidate: Pixels) -> dict[str, float]:
+        """Return the value of every column for one reconstruction, uint8 (H, W, 3).
+
+        Raises:
+            PixelsError: the candidate is not uint8 (H, W, 3) or not of the reference's size.
+            MetricUnavailableError: the pictures are smaller than a metric is defined for.
+        """
+        picture = Picture(candidate, device=self.device)
+        if picture.size != reference.size:
+            raise PixelsError(f"a reconstruction of {picture.size} px cannot be scored against an original of {reference.size} px")
+        values: dict[str, float] = {}
+        for metric in self.metrics:
+            if sentence := _too_small(metric.spec, picture.size):
+                raise MetricUnavailableError(sentence)
+            values.update(metric.measure(reference, picture))
+        return {column: values[column] for column in self.columns}
+
+
+def _build(spec: MetricSpec, settings: MetricSettings, device: str) -> ImageMetric | CellMetric:
+    import torch
+
+    if sentence := _obstacle(spec, settings, None, captions=True):
+        raise MetricUnavailableError(sentence)
+    # Networks are initialised at random before their weights are loaded; that is no business of anyone else's generator.
+    with torch.random.fork_rng(devices=[]):
+        return spec.build(spec, settings, device)
+
+
+def _obstacle(spec: MetricSpec, settings: MetricSettings, image_size: tuple[int, int] | None, captions: bool) -> str | None:
+    if absent := [name for name in spec.packages if importlib.util.find_spec(name) is None]:
+        return f"{spec.name} needs the package {absent[0]}: install the project's extra 'metrics' (pip install '.[metrics]')."
+    if spec.folder is not None and not (spec.folder / "open_clip_config.json").is_file():
+        return f"{spec.name} needs a CLIP model in open_clip's layout: {spec.folder / 'open_clip_config.json'} is not there."
+    if spec.needs_caption and not captions:
+        return f"{spec.name} compares pictures with captions, and the data set has none: give it captions or leave the metric out."
+    if image_size and (sentence := _too_small(spec, image_size)):
+        return sentence
+    if settings.allow_download:
+        return None
+    return next((missing(spec, file, settings) for file in spec.weights if find(file, settings) is None), None)
+
+
+def _too_small(spec: MetricSpec, size: tuple[int, int]) -> str | None:
+    if min(size) >= spec.minimum_side:
+        return None
+    return (
+        f"{spec.name} is not defined below {spec.minimum_side} px a side, and the pictures are {size[0]} x {size[1]} px: "
+        "take larger pictures or leave the metric out."
+    )

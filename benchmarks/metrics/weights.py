@@ -1,0 +1,127 @@
+"""Where weight files are: found, fetched on demand, or named in a sentence that says where to get them.
+
+::
+
+    weights_dir/<folder>/<name> ─> weights_dir/<name> ─> the origin's own cache ─> fetch, if allowed ─> MetricUnavailableError
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import MetricUnavailableError
+from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
+
+
+def find(file: WeightFile, settings: MetricSettings) -> Path | None:
+    """Return where the file lies on this machine, or ``None``; downloads nothing."""
+    shared = _caches(file)
+    candidates = []
+    if settings.weights_dir is not None:
+        candidates = [settings.weights_dir / file.folder / name for name in file.names]
+        shared = [settings.weights_dir, *shared]
+    # Names such as open_clip_model.safetensors mean one model only inside that model's folder.
+    candidates += [folder / file.names[0] for folder in shared]
+    return next((path for path in candidates if path.is_file()), None) or _in_hub_cache(file)
+
+
+def locate(spec: MetricSpec, file: WeightFile, settings: MetricSettings) -> Path:
+    """Return the path of a file that ``spec`` needs, fetching it if that is allowed.
+
+    Raises:
+        MetricUnavailableError: the file is missing and may not, or could not, be fetched.
+    """
+    path = find(file, settings)
+    if path is not None:
+        return path
+    if not settings.allow_download:
+        raise MetricUnavailableError(missing(spec, file, settings))
+    try:
+        return _fetch(file)
+    # URLError and the hub's HTTP errors are OSErrors; open_clip raises FileNotFoundError and torch.hub RuntimeError (bad hash).
+    except (OSError, RuntimeError) as failure:
+        raise MetricUnavailableError(f"{missing(spec, file, settings)} The download failed: {failure}") from failure
+
+
+def missing(spec: MetricSpec, file: WeightFile, settings: MetricSettings) -> str:
+    """Return the sentence that says which file is missing, where it goes and where to get it."""
+    root = settings.weights_dir if settings.weights_dir is not None else Path("<weights_dir>")
+    return (
+        f"{spec.name} needs the weight file {file.names[0]}, which is not here: get it from {file.address} and put it at "
+        f"{root / file.folder / file.names[0]} (the metric setting weights_dir), or set allow_download."
+    )
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what pyiqa prints while it loads off the standard output, which belongs to the commands."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+@contextlib.contextmanager
+def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
+    """Set an attribute of a library module for the length of a block."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+def _caches(file: WeightFile) -> list[Path]:
+    import torch
+
+    hub = Path(torch.hub.get_dir())
+    return {
+        "pyiqa": [hub / "pyiqa", hub / "checkpoints"],
+        "torchvision": [hub / "checkpoints"],
+        "open_clip": [Path("~/.cache/clip").expanduser()],
+    }[file.origin]
+
+
+def _in_hub_cache(file: WeightFile) -> Path | None:
+    if file.origin != "open_clip":
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    # Published on the hub as well as at the address; the repository's name follows from open_clip's table.
+    repository = _hub_repository(file)
+    for name in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"):
+        found = try_to_load_from_cache(repository, name) if repository else None
+        if isinstance(found, str | os.PathLike):
+            return Path(found)
+    return None
+
+
+def _hub_repository(file: WeightFile) -> str:
+    from open_clip import get_pretrained_cfg
+
+    return str(get_pretrained_cfg(file.key, "openai").get("hf_hub", "")).rstrip("/")
+
+
+def _fetch(file: WeightFile) -> Path:
+    import torch
+
+    if file.origin == "torchvision":
+        target = Path(torch.hub.get_dir()) / "checkpoints" / file.names[0]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # torchvision's file names end in the first digits of their SHA-256.
+        digits = target.stem.rsplit("-", 1)[1]
+        torch.hub.download_url_to_file(file.address, str(target), hash_prefix=digits, progress=False)
+        return target
+    if file.origin == "open_clip":
+        from open_clip import download_pretrained, get_pretrained_cfg
+
+        return Path(download_pretrained(get_pretrained_cfg(file.key, "openai")))
+    from pyiqa.archs.arch_util import get_url_from_name
+    from pyiqa.utils.download_util import load_file_from_url
+
+    with quiet():
+        return Path(load_file_from_url(get_url_from_name(file.names[0]), progress=False))
