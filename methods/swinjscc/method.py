@@ -1,0 +1,146 @@
+"""SwinJSCC as a method of the suite; see the package for the data flow and for what differs from the authors' link."""
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
+from methods.catalog import METHODS
+from methods.errors import CheckpointMismatchError, RateError
+from methods.layers.symbols import from_symbols, to_symbols
+from methods.swinjscc.authors import load_translated, model_name, read_checkpoint
+from methods.swinjscc.settings import PRESETS, VARIANTS, SwinJSCCSettings
+from methods.swinjscc.side_information import MessageFormat
+
+
+@METHODS.register("swinjscc")
+class SwinJSCC(TrainableMethod):
+    """Swin transformer JSCC, with or without SNR and rate adaptation.
+
+    Args:
+        settings: sizes and variant.
+        geometry: picture size and CR; a rate-adaptive model needs no CR.
+
+    Raises:
+        MethodError: the picture size does not fit the windows.
+        RateError: there is no CR and the model is not rate adaptive.
+        MissingAssetError, CheckpointMismatchError: ``authors_checkpoint`` is not there or does not fit.
+    """
+
+    Settings = SwinJSCCSettings
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = VARIANTS
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+    paper = "K. Yang et al.: SwinJSCC: Taming Swin Transformer for Deep Joint Source-Channel Coding, IEEE TCCN 2025 (arXiv 2308.09361)"
+    search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "training.learning_rate": ("loguniform", 3e-4, 3e-3),
+        "mlp_ratio": [2.0, 3.0, 4.0],
+        "receiver_scale": ["unit", "sent"],
+    }
+    settings: SwinJSCCSettings
+
+    def __init__(self, settings: SwinJSCCSettings, geometry: Geometry) -> None:
+        from methods.swinjscc.layout import Layout
+        from methods.swinjscc.network import Decoder, Encoder, SwinJSCCNetwork
+
+        super().__init__(settings, geometry)
+        layout = Layout(
+            *(geometry.height, geometry.width, settings.dims, settings.depths, settings.heads),
+            *(settings.window, settings.patch, settings.mlp_ratio),
+        )
+        layout.check(geometry.height, geometry.width)
+        self.stride = layout.stride
+        head = None if settings.rate_adaptive else self._needed(geometry.cr)
+        self.channels = settings.dims[-1] if head is None else head
+        self.network = SwinJSCCNetwork(
+            Encoder(layout, head, settings.snr_adaptive, settings.tie_break), Decoder(layout, head, settings.snr_adaptive)
+        )
+        self.message = MessageFormat(settings.receiver_scale == "sent", self.channels if settings.rate_adaptive else None)
+        if settings.authors_checkpoint is not None:
+            self.load_authors_checkpoint(settings.authors_checkpoint)
+
+    @classmethod
+    def traits(cls, settings: MethodSettings) -> Traits:
+        """Adaptation decides; the authors' weights are not trained further."""
+        if not isinstance(settings, SwinJSCCSettings):
+            raise TypeError(f"SwinJSCC's traits follow from SwinJSCCSettings, not from {type(settings).__name__}")
+        return Traits(
+            uses_snr_at_sender=settings.snr_adaptive,
+            trainable=settings.authors_checkpoint is None,
+            one_model_for_all_rates=settings.rate_adaptive,
+        )
+
+    def load_authors_checkpoint(self, source: str | Path | Mapping[str, Tensor]) -> None:
+        """Replace the weights by the authors' of the same variant and sizes.
+
+        Args:
+            source: a ``.model`` or ``.safetensors`` file, or the state dict itself.
+
+        Raises:
+            MissingAssetError: there is no such file.
+            CheckpointMismatchError: the weights are of another variant, of other sizes or for another CR.
+        """
+        weights = source if isinstance(source, Mapping) else read_checkpoint(source)
+        head = weights.get("encoder.head_list.weight")
+        if head is not None and not self.settings.rate_adaptive and len(head) != self.channels:
+            serves = Fraction(len(head), 2 * 3 * self.stride**2)
+            raise CheckpointMismatchError(
+                f"the weights send {len(head)} channels, which is CR {serves}; CR {self.geometry.cr} needs {self.channels}. "
+                f"Evaluate them at CR {serves} or load those of {self.channels} channels"
+            )
+        load_translated(self.network, weights, model_name(self.settings.snr_adaptive, self.settings.rate_adaptive))
+
+    def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
+        """Return at most k symbols an image, and side information where the settings call for it.
+
+        Features are laid out channel by channel before they are paired, so what a budget cuts off is the tail of the
+        last channel.
+        """
+        budget, rate = self._budget(point, images.shape[-2], images.shape[-1])
+        features, mask = self.network.encode_features(images, point.snr_db, rate)
+        planes = features.transpose(1, 2)
+        if mask is not None:
+            kept = mask.nonzero()[:, 1].view(len(mask), rate, 1)
+            planes = planes.gather(1, kept.expand(-1, -1, planes.shape[2]))
+        symbols = to_symbols(planes, budget)
+        return Signal(analog=symbols, digital=self.message.pack(symbols, mask))
+
+    def decode(self, received: Received, point: OperatingPoint) -> Tensor:
+        """Return (B, 3, H, W) pictures in [0, 1] of the size the method was built for."""
+        return self._reconstruct(received, point, self.geometry.height, self.geometry.width).clamp(0.0, 1.0)
+
+    def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
+        """Mean squared error on the [0, 1] scale; pictures may be crops of any size that fits the windows."""
+        received = link(self.encode(images, point, None), point)
+        output = self._reconstruct(received, point, images.shape[-2], images.shape[-1])
+        error = F.mse_loss(output.clamp(0.0, 1.0) if self.settings.clamped_loss else output, images)
+        return {"total": error, "mse": error.detach()}
+
+    def _reconstruct(self, received: Received, point: OperatingPoint, height: int, width: int) -> Tensor:
+        symbols = received.symbols()
+        batch, tokens = len(symbols), height * width // self.stride**2
+        _, rate = self._budget(point, height, width)
+        scales, kept = self.message.unpack(received.digital, received.intact, batch, rate, symbols.device)
+        planes = from_symbols(symbols * scales.unsqueeze(1), (batch, rate, tokens))
+        if self.settings.rate_adaptive:
+            empty = planes.new_zeros(batch, self.channels, tokens)
+            planes = empty.scatter(1, kept.unsqueeze(2).expand(-1, -1, tokens), planes)
+        return self.network.decode_features(planes.transpose(1, 2), point.snr_db, (height, width)).float()
+
+    def _budget(self, point: OperatingPoint, height: int, width: int) -> tuple[int, int]:
+        """Return the symbols an image may spend and the channels that carry them."""
+        cr = point.cr or self.geometry.cr
+        channels = min(self.channels, self._needed(cr)) if self.settings.rate_adaptive else self.channels
+        if not self.settings.rate_adaptive and cr != self.geometry.cr:
+            raise RateError(f"this SwinJSCC was built for CR {self.geometry.cr}, not for CR {cr}; build one for it or use the variant 'ra'")
+        return Geometry(height, width, cr).symbols(), channels
+
+    def _needed(self, cr: Fraction | None) -> int:
+        """Return how many channels hold the budget's 2k reals, whatever the picture's size."""
+        if cr is None:
+            raise RateError("SwinJSCC needs a CR to know how many channels to send; give the geometry or the operating point one")
+        return math.ceil(2 * 3 * self.stride**2 * cr)
