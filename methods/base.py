@@ -62,19 +62,20 @@ class OperatingPoint:
         snr_db: mean symbol power over total complex noise power, in dB. ``None`` at the sender of a method that
             does not declare ``uses_snr_at_sender``: it is encoded once and sent at every SNR.
         channel: name of the channel; ``None`` wherever ``snr_db`` is.
-        payload: answers how many payload bytes the digital stream carries in a number of symbols, here.
+        payload: answers how many payload bytes the digital stream carries in a number of symbols, here, under a
+            protection ("ldpc", "adaptive", "lossless"; ``None`` for the link's own).
     """
 
     cr: Fraction | None
     snr_db: float | None = None
     channel: str | None = None
-    payload: Callable[[int], int] | None = field(default=None, compare=False, repr=False)
+    payload: Callable[[int, str | None], int] | None = field(default=None, compare=False, repr=False)
 
-    def payload_bytes(self, symbols: int) -> int:
+    def payload_bytes(self, symbols: int, protection: str | None = None) -> int:
         """Return how many payload bytes fit into ``symbols`` channel symbols of the digital stream."""
         if self.payload is None:
             raise RateError("this operating point has no digital stream to ask; build it through the suite")
-        return self.payload(symbols)
+        return self.payload(symbols, protection)
 
     def blind(self) -> "OperatingPoint":
         """Return the point as a sender without channel knowledge sees it."""
@@ -91,12 +92,15 @@ class Signal:
         digital: B messages; the link compresses, protects, codes and modulates them.
         uncharged: streams among "side" and "digital" that the ledger leaves out, only to reproduce a published
             accounting; a variant that uses it says so in its name.
+        protection: how the digital stream is coded, "ldpc" (one fixed scheme), "adaptive" or "lossless"; ``None`` for what the
+            grid sets.
         text: the messages are UTF-8 text (captions), so a damaged one may still be read and its character errors counted.
     """
 
     analog: Tensor | None = None
     side: Tensor | None = None
     digital: Sequence[bytes] | None = None
+    protection: str | None = None
     text: bool = False
     uncharged: frozenset[str] = frozenset()
 

@@ -28,7 +28,9 @@ def normalise(symbols: Tensor) -> Tensor:
     bad = ~(torch.isfinite(power) & (power > 0)).squeeze(1)
     if bad.any():
         row = int(bad.nonzero()[0])
-        raise SignalError(f"row {row} of the analog stream has mean power {float(power[row])}; send finite symbols that are not all zero")
+        raise SignalError(
+            f"row {row} of the analog stream has mean power {float(power[row].detach())}; send finite symbols that are not all zero"
+        )
     return symbols / power.sqrt()
 
 

@@ -38,11 +38,16 @@ class Observation:
 
 
 class Channel(Protocol):
-    """A channel as the link uses it."""
+    """A channel as the link uses it: its name in grids, its definition in one line, whether there is a gain to equalise."""
 
-    name: str
-    summary: str
-    fading: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def summary(self) -> str: ...
+
+    @property
+    def fading(self) -> bool: ...
 
     def transmit(self, symbols: Tensor, snr_db: float, draws: Draws, stream: str) -> Observation:
         """Send complex (B, n) symbols of unit mean power; ``stream`` keys the draws ("analog", "digital")."""

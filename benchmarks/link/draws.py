@@ -51,10 +51,6 @@ class KeyedDraws:
         channel, snr_db, repetition = self.cell
         return KeyedDraws(self.seed, [self.images[index]], channel, snr_db, repetition)
 
-    def generator_seed(self, index: int, stream: str) -> int:
-        """Return a 63-bit seed for image ``index``, for libraries that take a seed instead of draws."""
-        return int.from_bytes(self._key(self.images[index], stream)[:8], "big") >> 1
-
     def _first(self, rows: int) -> list[str]:
         if rows != len(self.images):
             raise ValueError(f"{rows} rows were asked of draws keyed for {len(self.images)} images")

@@ -1,0 +1,212 @@
+"""The link between a sender and a receiver: one object for training, evaluation and the notebook.
+
+::
+
+    analog (B, k) ──normalise──┐                                   ┌──equalise──> analog
+    side   (B, m) ──normalise──┤── the same channel, SNR, draws ───┤──equalise──> side
+    digital B messages ──code──┘                                   └──decode────> digital, intact
+                                └───────────> one ledger entry an image
+
+The budget k of the compression ratio covers the analog stream; side information and messages come on top and show
+in the total, except where the digital stream carries the picture itself (``digital_in_budget``).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from benchmarks.errors import BudgetError, LinkError
+from benchmarks.link.analog import Equalizer, equalise, normalise
+from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, Observation, rician
+from benchmarks.link.digital import DigitalReception, DigitalSettings, DigitalStream
+from benchmarks.link.digital.settings import Mode
+from benchmarks.link.draws import Draws
+from benchmarks.link.ledger import Entry
+from benchmarks.link.ofdm import OfdmSettings, TdlChannel
+
+
+class LinkSettings(BaseModel):
+    """How the link is set up; every field changes results.
+
+    Attributes:
+        equalizer: "mmse" or "zf" (zero forcing) for the analog stream of a fading channel.
+        rician_k: ratio of line-of-sight to scattered power of ``rician``, linear.
+        digital: coding and modulation of the digital stream.
+        ofdm: resource grid and channel estimation of ``tdl-a`` and ``tdl-c``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    equalizer: Equalizer = "mmse"
+    rician_k: float = Field(default=4.0, ge=0.0)
+    digital: DigitalSettings = DigitalSettings()
+    ofdm: OfdmSettings = OfdmSettings()
+
+
+def channels(settings: LinkSettings) -> dict[str, Channel]:
+    """Return every channel by name, as ``settings`` configure it."""
+    table: list[Channel] = [
+        AWGN,
+        RAYLEIGH,
+        RAYLEIGH_BLOCK,
+        RAYLEIGH_REAL,
+        rician(settings.rician_k),
+        TdlChannel("A", settings.ofdm),
+        TdlChannel("C", settings.ofdm),
+    ]
+    return {channel.name: channel for channel in table}
+
+
+CHANNELS: dict[str, Channel] = channels(LinkSettings())
+
+
+@dataclass(frozen=True)
+class AnalogReception:
+    """An analog stream at the receiver: equalised symbols and their zero-forced noise variance, both (B, k)."""
+
+    symbols: Tensor
+    noise_variance: Tensor
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """All that arrives of a batch of B images, and what it cost.
+
+    Attributes:
+        analog, side: the analog streams, ``None`` where nothing was sent.
+        digital: the digital stream, ``None`` where nothing was sent.
+        entries: B ledger entries.
+    """
+
+    analog: AnalogReception | None
+    side: AnalogReception | None
+    digital: DigitalReception | None
+    entries: tuple[Entry, ...]
+
+
+class Link:
+    """The one way from a sender to a receiver.
+
+    Args:
+        settings: the link's settings; the channels and the digital stream are built from them once.
+    """
+
+    def __init__(self, settings: LinkSettings | None = None) -> None:
+        self.settings = settings or LinkSettings()
+        self._channels = channels(self.settings)
+        self._streams: dict[tuple[str, bool], DigitalStream] = {}
+
+    def channel(self, name: str) -> Channel:
+        """Return the channel called ``name``.
+
+        Raises:
+            LinkError: there is no such channel.
+        """
+        try:
+            return self._channels[name]
+        except KeyError:
+            raise LinkError(f"unknown channel '{name}'; choose one of {', '.join(self._channels)}") from None
+
+    def payload_bytes(self, symbols: int, protection: str | None = None, *, channel: str, snr_db: float) -> int:
+        """Return how many bytes, sent as they are, the digital stream carries in ``symbols`` symbols of ``channel`` at ``snr_db``."""
+        return self._stream(protection, text=False).payload_bytes(symbols, self.channel(channel).name, snr_db)
+
+    def send(
+        self,
+        channel: str,
+        snr_db: float,
+        draws: Draws,
+        *,
+        analog: Tensor | None = None,
+        side: Tensor | None = None,
+        digital: Sequence[bytes] | None = None,
+        protection: str | None = None,
+        text: bool = False,
+        uncharged: frozenset[str] = frozenset(),
+        budget: int | None = None,
+        digital_in_budget: bool = False,
+    ) -> Delivery:
+        """Send a batch and count it.
+
+        Args:
+            channel, snr_db: the conditions, the same for every stream of the batch.
+            draws: keyed or training draws, one row an image.
+            analog, side: complex (B, k) and (B, m) symbols.
+            digital: B messages.
+            protection: coding mode of the messages; ``None`` for the settings' own.
+            text: the messages are text and may be compressed as such.
+            uncharged: streams among "side" and "digital" that the entries leave out.
+            budget: symbols allowed an image; ``None`` for no limit.
+            digital_in_budget: whether the digital symbols count towards ``budget``.
+
+        Raises:
+            BudgetError: an image needs more symbols than ``budget``; the message names both numbers.
+            SignalError: an analog row is silent or not finite.
+            LinkError: the channel is unknown or a message too long.
+        """
+        air = self.channel(channel)
+        rows = _rows(analog, side, digital)
+        observations = {
+            name: air.transmit(normalise(symbols), snr_db, draws, name)
+            for name, symbols in (("analog", analog), ("side", side))
+            if symbols is not None
+        }
+        bits = self._stream(protection, text).transmit(digital, air, snr_db, draws) if digital is not None else None
+        entries = tuple(_entry(row, observations, bits, uncharged) for row in range(rows))
+        if budget is not None:
+            _check_budget(analog, bits, digital_in_budget, budget)
+        return Delivery(self._receive(air, observations.get("analog")), self._receive(air, observations.get("side")), bits, entries)
+
+    def _stream(self, protection: str | None, text: bool) -> DigitalStream:
+        mode = protection or self.settings.digital.mode
+        if mode not in get_args(Mode):
+            raise LinkError(f"unknown protection '{mode}' of the digital stream; choose one of {', '.join(get_args(Mode))}")
+        if (mode, text) not in self._streams:
+            # Compression is for captions; a picture file or a packed mask has none of a language's redundancy.
+            changes = {"mode": mode} if text else {"mode": mode, "compression": "none"}
+            self._streams[mode, text] = DigitalStream(self.settings.digital.model_copy(update=changes))
+        return self._streams[mode, text]
+
+    def _receive(self, air: Channel, observation: Observation | None) -> AnalogReception | None:
+        if observation is None:
+            return None
+        return AnalogReception(equalise(observation, air.fading, self.settings.equalizer), observation.noise_variance)
+
+
+def _rows(analog: Tensor | None, side: Tensor | None, digital: Sequence[bytes] | None) -> int:
+    counts = {len(stream) for stream in (analog, side, digital) if stream is not None}
+    if len(counts) != 1:
+        raise LinkError(f"the streams of a signal must cover the same images, at least one; their batch sizes are {sorted(counts)}")
+    return counts.pop()
+
+
+def _entry(row: int, observations: dict[str, Observation], bits: DigitalReception | None, uncharged: frozenset[str]) -> Entry:
+    charged = [seen for name, seen in observations.items() if name not in uncharged]
+    digital = bits is not None and "digital" not in uncharged
+    pilots = sum(seen.pilots for seen in charged) + (bits.pilots[row] if bits is not None and digital else 0)
+    return Entry(
+        symbols_analog=sum(seen.symbols.shape[1] for seen in charged),
+        symbols_digital=bits.symbols[row] if bits is not None and digital else 0,
+        symbols_pilot=pilots,
+        measured_snr_db=_measured_snr(row, observations, bits),
+        text_bytes_sent=bits.bytes_sent[row] if bits is not None else 0,
+        text_ok=bits.intact[row] if bits is not None else None,
+    )
+
+
+def _measured_snr(row: int, observations: dict[str, Observation], bits: DigitalReception | None) -> float:
+    seen = observations.get("analog") or observations.get("side")
+    power = float(seen.noise_power[row]) if seen is not None else (bits.noise_power[row] if bits is not None else math.nan)
+    return -10.0 * math.log10(power) if power > 0 else math.nan
+
+
+def _check_budget(analog: Tensor | None, bits: DigitalReception | None, digital_in_budget: bool, budget: int) -> None:
+    spent = analog.shape[1] if analog is not None else 0
+    if digital_in_budget and bits is not None:
+        spent += max(bits.symbols)
+    if spent > budget:
+        raise BudgetError(f"the signal spends {spent} symbols an image, the budget is {budget}; send less or raise the CR")
