@@ -1,0 +1,25 @@
+"""Errors of the engine; each message is one sentence that says what is wrong and what to do."""
+
+
+class SuiteError(Exception):
+    """Base class of everything that goes wrong inside ``suite``."""
+
+
+class SettingsError(SuiteError):
+    """A grid, a key or a value that cannot be used."""
+
+
+class RunFolderError(SuiteError):
+    """An output folder that cannot be written or that belongs to another grid."""
+
+
+class RecordError(SuiteError):
+    """A record file that is corrupt, half-written or contradicts another one."""
+
+
+class TrainingError(SuiteError):
+    """A training that cannot go on."""
+
+
+class EvaluationError(SuiteError):
+    """An evaluation that cannot go on."""

@@ -1,0 +1,41 @@
+"""Files that appear whole or not at all: written beside their place and renamed into it."""
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+
+def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Let ``write`` fill a file that then replaces ``path`` in one step, safe for several writers at once.
+
+    Raises:
+        OSError: the file cannot be written; what was at ``path`` before is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+    try:
+        with partial.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as readable JSON, atomically."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomic(path, lambda file: file.write(text.encode()))
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write uint8 (H, W, 3) pixels as PNG, atomically."""
+    from PIL import Image
+
+    write_atomic(path, lambda file: Image.fromarray(pixels).save(file, format="PNG"))

@@ -1,0 +1,150 @@
+"""The run folder: one grid, its records and where they came from.
+
+::
+
+    results/NAME/run.json            grid, identity, versions, git state, hardware, weights, start and end
+                 records/**/*.parquet   tables/   figures/   samples/   checkpoints/
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from suite.errors import RunFolderError
+from suite.files import write_json
+from suite.identity import CHANGES_RESULTS, canonical, digest
+from suite.settings import Grid
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "ray",
+    "timm",
+    "open_clip_torch",
+    "diffusers",
+    "transformers",
+    "pyiqa",
+    "lpips",
+    "sionna-no-rt",
+    "numpy",
+    "pandas",
+)
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+class RunFolder:
+    """An output folder, checked to belong to the grid.
+
+    Args:
+        path: the folder; made where it is missing.
+        grid: what is measured.
+
+    Raises:
+        RunFolderError: the folder cannot be written, or holds another grid's run.
+    """
+
+    def __init__(self, path: Path, grid: Grid) -> None:
+        self.path = path
+        self.grid = grid
+        self.identity = digest("run", _identifying(grid))
+        self._check()
+
+    @property
+    def info(self) -> Path:
+        """``run.json``."""
+        return self.path / "run.json"
+
+    def start(self, **content: Any) -> None:
+        """Write ``run.json`` with the grid, the surroundings and ``content``; the first start is kept over resumptions."""
+        before = self._read() or {}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._write(
+            {
+                "name": self.path.name,
+                "identity": self.identity,
+                "grid": canonical(self.grid),
+                "seed": self.grid.seed,
+                "started": before.get("started", now),
+                "resumed": [*before.get("resumed", []), now] if before else [],
+                "ended": None,
+                "versions": versions(),
+                "git": git_state(),
+                "hardware": hardware(),
+                **content,
+            }
+        )
+
+    def finish(self, **content: Any) -> None:
+        """Add the end and ``content`` to ``run.json``."""
+        self._write({**(self._read() or {}), **content, "ended": datetime.now(UTC).isoformat(timespec="seconds")})
+
+    def _check(self) -> None:
+        before = self._read()
+        if before and before.get("identity") != self.identity:
+            theirs, ours = before.get("grid", {}), canonical(self.grid)
+            changed = sorted(key for key in CHANGES_RESULTS if theirs.get(key) != ours.get(key))
+            raise RunFolderError(
+                f"{self.path} holds a run of another grid (it differs in {', '.join(changed) or 'the version of the suite'}); "
+                "choose another --out, or delete the folder"
+            )
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            content = json.loads(self.info.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except NotADirectoryError:
+            raise RunFolderError(f"{self.path} is not a folder; choose another --out") from None
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"{self.info} cannot be read ({error}); restore it or choose another --out") from error
+        return dict(content)
+
+    def _write(self, content: dict[str, Any]) -> None:
+        try:
+            write_json(self.info, content)
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be written ({error.strerror}); free it or choose another --out") from error
+
+
+def _identifying(grid: Grid) -> dict[str, Any]:
+    return {key: value for key, value in canonical(grid).items() if key in CHANGES_RESULTS}
+
+
+def git_state() -> dict[str, Any]:
+    """Return the project's commit and whether its files differ from it; ``None`` outside a repository."""
+
+    def ask(*arguments: str) -> str | None:
+        try:
+            answer = subprocess.run(("git", *arguments), cwd=PROJECT, capture_output=True, text=True, check=True, timeout=30)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return answer.stdout.strip()
+
+    commit, changes = ask("rev-parse", "HEAD"), ask("status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": bool(changes) if changes is not None else None}
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions of Python and of the packages that results depend on; ``None`` for one that is not installed."""
+
+    def installed(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    return {"python": sys.version.split()[0], **{package: installed(package) for package in PACKAGES}}
+
+
+def hardware() -> dict[str, Any]:
+    """Return what this machine is: architecture, system, cores, GPUs."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {"machine": platform.machine(), "system": platform.system(), "cpu_cores": os.cpu_count(), "gpus": gpus}

@@ -1,0 +1,116 @@
+"""The run folder, its files and identities."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from suite.errors import RunFolderError
+from suite.files import write_atomic, write_json
+from suite.identity import canonical, digest
+from suite.runfolder import RunFolder, git_state
+
+
+def test_run_json_says_what_ran_where_and_when(make_grid, tmp_path):
+    folder = RunFolder(tmp_path / "run", make_grid())
+    folder.start(weights={"a": "b"})
+    folder.finish(records=3)
+    info = json.loads(folder.info.read_text())
+    assert info["name"] == "run" and info["seed"] == 1 and info["records"] == 3
+    assert info["grid"]["cr"] == ["1/12", "1/6"]
+    assert info["versions"]["torch"] and info["hardware"]["cpu_cores"] == os.cpu_count()
+    assert set(info["git"]) == {"commit", "dirty"}
+    assert info["started"] <= info["ended"] and info["resumed"] == []
+    RunFolder(tmp_path / "run", make_grid()).start()
+    again = json.loads(folder.info.read_text())
+    assert again["started"] == info["started"] and len(again["resumed"]) == 1 and again["ended"] is None
+
+
+def test_another_grid_is_refused_and_a_harmless_change_is_not(make_grid, tmp_path):
+    RunFolder(tmp_path, make_grid()).start()
+    RunFolder(tmp_path, make_grid(limit=2, description="other", evaluation={"workers": 5}))
+    with pytest.raises(RunFolderError, match=r"another grid \(it differs in seed, snr_db\)"):
+        RunFolder(tmp_path, make_grid(seed=5, snr_db=[3]))
+
+
+def test_a_broken_run_json_is_named(make_grid, tmp_path):
+    (tmp_path / "run.json").write_text("{half")
+    with pytest.raises(RunFolderError, match="cannot be read"):
+        RunFolder(tmp_path, make_grid())
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path):
+    path = tmp_path / "file.json"
+    write_json(path, {"old": 1})
+
+    def fail(file):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_atomic(path, fail)
+    assert json.loads(path.read_text()) == {"old": 1}
+    assert [each.name for each in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_not_a_number_never_gets_into_json(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "x.json", {"value": float("nan")})
+
+
+def test_a_full_disk_ends_a_run_with_one_sentence(make_grid, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("suite.runfolder.write_json", full)
+    with pytest.raises(RunFolderError, match=r"cannot be written \(No space left on device\); free it or choose another --out"):
+        RunFolder(tmp_path, make_grid()).start()
+
+
+def test_equal_values_have_one_spelling():
+    assert digest("unit", {"b": Fraction(2, 48), "a": (1, 2)}) == digest("unit", {"a": [1, 2], "b": Fraction(1, 24)})
+    assert digest("unit", {"a": 1}) != digest("run", {"a": 1})
+    assert canonical({"x": {3, 1, 2}, "p": Path("a/b")}) == {"p": "a/b", "x": [1, 2, 3]}
+    with pytest.raises(TypeError, match="no canonical form"):
+        canonical(object())
+
+
+def test_a_pinned_identity_stays_what_it_is():
+    # Published runs are found again by these: whoever changes the spelling must raise identity.VERSION.
+    assert digest("unit", {"cr": Fraction(1, 24), "snr_db": [1.0, 4.0], "method": "swinjscc", "weights": None}) == PINNED
+
+
+PINNED = "c6d59f662e045d397f0aba89"
+
+
+def test_the_git_state_is_told_inside_a_repository_and_unknown_outside(tmp_path, monkeypatch):
+    monkeypatch.setattr("suite.runfolder.PROJECT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert git_state() == {"commit": None, "dirty": None}
+    commands = ("init -q", "config user.email a@b", "config user.name a", "commit -q --allow-empty -m first")
+    for command in commands:
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
+    state = git_state()
+    assert len(state["commit"]) == 40 and state["dirty"] is False
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_one_sentence(make_grid, tmp_path):
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(RunFolderError, match="cannot be written"):
+        RunFolder(tmp_path / "run", make_grid()).start()
+
+
+def test_listing_names_costs_no_deep_learning_import():
+    code = (
+        "import sys; from methods.catalog import METHODS; from suite.cli import guarded; import suite.list; "
+        "assert 'swinjscc' in METHODS.names(); "
+        "heavy = {'ray', 'diffusers', 'transformers', 'sionna', 'pyiqa', 'matplotlib'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,143 @@
+"""The grid: what it accepts, and the sentence a wrong key or value gets."""
+
+from fractions import Fraction
+
+import pytest
+
+from methods.errors import UnknownNameError
+from suite.catalog import GRIDS
+from suite.contestants import resolve
+from suite.errors import SettingsError
+from suite.identity import CHANGES_RESULTS, LEAVES_RESULTS
+from suite.settings import Grid, build_grid, override, read_grid
+
+MINIMAL = {
+    "name": "tiny",
+    "methods": ["deepjscc"],
+    "datasets": ["photos"],
+    "snr_db": [1, 10],
+    "cr": ["1/24"],
+    "channels": ["awgn"],
+    "metrics": ["psnr"],
+}
+
+
+@pytest.mark.parametrize("name", GRIDS.names())
+def test_every_built_in_grid_is_valid_and_names_methods_that_exist(name):
+    grid = build_grid(read_grid(name))
+    assert grid.name == name and grid.description
+    assert resolve(grid)
+
+
+def test_ratios_are_exact_however_they_are_written():
+    grid = build_grid({**MINIMAL, "cr": ["1/24", " 1 / 48 ", 0.25]})
+    assert grid.cr == (Fraction(1, 24), Fraction(1, 48), Fraction(1, 4))
+
+
+def test_method_entries_have_short_forms():
+    grid = build_grid(
+        {**MINIMAL, "methods": ["deepjscc", "swinjscc/sa", {"swinjscc": ["base", "ra"]}, {"name": "deepjscc", "preset": "paper"}]}
+    )
+    assert [(entry.name, entry.variants, entry.preset) for entry in grid.methods] == [
+        ("deepjscc", (), None),
+        ("swinjscc", ("sa",), None),
+        ("swinjscc", ("base", "ra"), None),
+        ("deepjscc", (), "paper"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"chanels": ["awgn"]}, r"unknown key 'chanels'\. Did you mean 'channels'\?"),
+        ({"training": {"stps": 3}}, r"unknown key 'training\.stps'\. Did you mean 'steps'\?"),
+        ({"link": {"equaliser": "zf"}}, r"Did you mean 'equalizer'\?"),
+        ({"snr_db": ["loud"]}, r"'snr_db\.0'.*valid number.*'loud'"),
+        ({"snr_db": [float("nan")]}, r"'snr_db\.0'.*finite"),
+        ({"cr": ["many"]}, r"a compression ratio is a number such as 1/24, not 'many'"),
+        ({"cr": ["1/0"]}, r"a compression ratio is a number"),
+        ({"cr": [-1]}, r"lies between 0 and 1"),
+        ({"image_size": 4}, r"'image_size'.*greater than or equal to 8"),
+        ({"methods": []}, r"'methods'.*at least 1"),
+        ({"repetitions": 0}, r"'repetitions'"),
+        ({"snr_db": [1, 1.0]}, r"'snr_db'.*twice"),
+        ({"cr": ["1/24", "2/48"]}, r"'cr'.*twice"),
+    ],
+)
+def test_a_wrong_key_or_value_gets_one_clear_sentence(change, sentence):
+    with pytest.raises(SettingsError, match=sentence):
+        build_grid({**MINIMAL, **change})
+
+
+def test_a_missing_key_is_named():
+    with pytest.raises(SettingsError, match="the key 'cr' is missing"):
+        build_grid({key: value for key, value in MINIMAL.items() if key != "cr"})
+
+
+def test_assignments_reach_into_sections_and_leave_the_original_alone():
+    keys = {**MINIMAL, "training": {"steps": 100, "batch": 8}}
+    changed = override(keys, ["training.steps=70", "cr=[1/12, 1/6]", "link.equalizer=zf"])
+    grid = build_grid(changed)
+    assert (grid.training.steps, grid.training.batch) == (70, 8)
+    assert grid.cr == (Fraction(1, 12), Fraction(1, 6))
+    assert grid.link.equalizer == "zf"
+    assert keys["training"] == {"steps": 100, "batch": 8}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "sentence"),
+    [("training.steps", "KEY=VALUE"), ("name.steps=3", "is a value, not a section"), ("cr=[1/24", "not readable")],
+)
+def test_a_wrong_assignment_is_named(assignment, sentence):
+    with pytest.raises(SettingsError, match=sentence):
+        override(MINIMAL, [assignment])
+
+
+def test_grids_come_from_files_too(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\n")
+    assert read_grid(str(file)) == {"name": "mine"}
+    with pytest.raises(SettingsError, match="there is no grid file"):
+        read_grid(str(tmp_path / "other.yaml"))
+    file.write_text("[1, 2]")
+    with pytest.raises(SettingsError, match="keys and values"):
+        read_grid(str(file))
+    file.write_text("a: [")
+    with pytest.raises(SettingsError, match="not readable YAML"):
+        read_grid(str(file))
+
+
+def test_an_unknown_grid_suggests_the_nearest():
+    with pytest.raises(UnknownNameError, match="Did you mean 'quick'"):
+        read_grid("quik")
+
+
+@pytest.mark.parametrize(
+    ("methods", "sentence"),
+    [
+        (["deepjscc/other"], r"unknown variant of deepjscc 'other'\. Known: default"),
+        ([{"name": "deepjscc", "preset": "hughe"}], "unknown preset of deepjscc"),
+        ([{"name": "deepjscc", "settings": {"kernl": 3}}], r"methods\.deepjscc\.settings: unknown key 'kernl'\. Did you mean 'kernel'"),
+        ([{"name": "deepjscc", "training": {"steps": 0}}], r"methods\.deepjscc\.training: 'steps'"),
+        (["deepjscc", "deepjscc/default"], "names deepjscc/default twice"),
+    ],
+)
+def test_a_method_entry_that_cannot_be_configured_is_named(methods, sentence):
+    with pytest.raises(SettingsError, match=sentence):
+        resolve(build_grid({**MINIMAL, "methods": methods}))
+
+
+def test_settings_are_laid_over_defaults_preset_and_variant():
+    (contestant,) = resolve(
+        build_grid({**MINIMAL, "methods": [{"name": "deepjscc", "settings": {"kernel": 3}, "training": {"steps": 5, "warmup": 1}}]})
+    )
+    assert contestant.settings.kernel == 3
+    assert contestant.settings.widths == (32, 48, 48, 48)
+    assert contestant.training.steps == 5
+
+
+def test_every_field_of_a_grid_is_classified():
+    unclassified = set(Grid.model_fields) - CHANGES_RESULTS - LEAVES_RESULTS
+    assert not unclassified, f"say in suite/identity.py whether {sorted(unclassified)} change results"
+    assert not CHANGES_RESULTS & LEAVES_RESULTS
+    assert set(Grid.model_fields) >= CHANGES_RESULTS | LEAVES_RESULTS
