@@ -1,0 +1,82 @@
+"""Ray, set up the same way for training and for evaluation.
+
+::
+
+    connect(None)      a Ray of its own on this machine, on the loopback device alone, gone with the process
+    connect(ADDRESS)   joins a running cluster ("auto" on one of its nodes, "ray://HOST:10001" from outside) and
+                       ships the project's code with it
+"""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[1]
+SHIPPED_NOT = [".git", ".venv", "results", "tests", "**/__pycache__"]
+
+# Read by Ray when it is imported or when its processes start.
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    # Ray Train hands over at most one report an interval; the default of 2 s would bound the step rate of short trainings.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    # A worker that asked for no GPU must not see any.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    # Trainings write their own curves; Tune's copies and its Ctrl-C handler would only be in the way.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+
+
+def prepare_environment(address: str | None = None) -> None:
+    """Set Ray's environment variables that are not set yet; call it before ``ray`` is imported for the first time.
+
+    Args:
+        address: the cluster to join. Without one Ray listens on the loopback device only and needs no token; a
+            cluster's authentication is left as its owner set it.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if address is None:
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+
+
+def connect(address: str | None = None, *, cpus: int | None = None, gpus: int | None = None, object_store: int | None = None) -> None:
+    """Start Ray on this machine or join a cluster; does nothing where this process is connected already.
+
+    Args:
+        address: the cluster, ``None`` for this machine alone (a cluster named by ``RAY_ADDRESS`` is not joined).
+        cpus: CPUs that Ray may use of this machine; by default all there are. Ignored when joining a cluster, as is ``gpus``.
+        gpus: GPUs likewise.
+        object_store: size of the local object store in bytes; by default Ray's choice.
+    """
+    prepare_environment(address)
+    import ray
+
+    if ray.is_initialized():
+        return
+    if address is None:
+        ray.init(
+            address="local",
+            num_cpus=cpus or os.cpu_count(),
+            num_gpus=gpus,
+            include_dashboard=False,
+            object_store_memory=object_store,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": {"PYTHONPATH": _search_path()}},
+        )
+        return
+    runtime: dict[str, Any] = {"env_vars": dict(QUIET)}
+    # A driver that `ray job submit` started has its code there already.
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
+        runtime |= {"working_dir": str(PROJECT), "excludes": SHIPPED_NOT}
+    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime)
+
+
+def _search_path() -> str:
+    """Return PYTHONPATH with the project in front, so that workers import it from any working directory."""
+    return os.pathsep.join(part for part in (str(PROJECT), os.environ.get("PYTHONPATH", "")) if part)

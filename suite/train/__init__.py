@@ -1,0 +1,1 @@
+"""Training: a plain PyTorch loop, and Ray Tune above it."""

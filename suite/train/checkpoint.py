@@ -1,0 +1,176 @@
+"""Checkpoints: weights as safetensors, a JSON card beside them, found by what they were trained for.
+
+::
+
+    <name>.safetensors   the weights to use (the averaged ones where there is an average), float32 or float16
+    <name>.json          the card: what was trained, on what, how, and how well; written last, so it marks a whole checkpoint
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors.torch import load, save
+from torch import nn
+
+from methods.errors import CheckpointMismatchError
+from suite.errors import TrainingError
+from suite.files import write_atomic, write_json
+
+log = logging.getLogger(__name__)
+
+STORED = {"float32": torch.float32, "float16": torch.float16}
+
+
+class Card(BaseModel):
+    """What is known of a checkpoint.
+
+    Attributes:
+        identity: hash of all that determines the weights.
+        method, variant, preset: names.
+        settings: the method's complete settings.
+        cr: compression ratio, ``None`` for a fixed-rate method or one model for all rates.
+        rates: compression ratios met in training.
+        crop: side of the training crops in pixels.
+        data, data_fingerprint: name of the training data and the hash of what was read of it.
+        training: training settings, the chosen ones after a search.
+        search: trials and choice of the search, if there was one.
+        seed, steps, minutes: of the training; minutes over all resumptions.
+        losses: mean losses at the end.
+        validation: mean PSNR in dB of held-out pictures, by operating point and over all ("psnr").
+        hardware, git, versions: what it was trained on and with.
+        sha256: of the weights' file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    identity: str
+    method: str
+    variant: str
+    preset: str
+    settings: dict[str, Any]
+    cr: str | None
+    rates: tuple[str, ...]
+    crop: int
+    data: str
+    data_fingerprint: str
+    training: dict[str, Any]
+    search: dict[str, Any] | None
+    seed: int
+    steps: int
+    minutes: float
+    losses: dict[str, float]
+    validation: dict[str, float]
+    hardware: dict[str, Any]
+    git: dict[str, Any]
+    versions: dict[str, str | None]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk.
+
+    Attributes:
+        path: the weights' file.
+        card: what is known of it.
+    """
+
+    path: Path
+    card: Card
+
+    def load_into(self, method: nn.Module) -> None:
+        """Load the weights, as float32 whatever they are stored as.
+
+        Raises:
+            TrainingError: the file is missing or is not the one that the card describes.
+            CheckpointMismatchError: the weights do not fit the network.
+        """
+        if (problem := self.problem()) is not None:
+            raise TrainingError(f"{problem}; delete the checkpoint and train again")
+        weights = {name: w.float() if w.is_floating_point() else w for name, w in load(self.path.read_bytes()).items()}
+        try:
+            method.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointMismatchError(f"{self.path} does not fit {type(method).__name__}: {' '.join(str(error).split())}") from error
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the weights' file, ``None`` if nothing is."""
+        try:
+            found = sha256(self.path)
+        except OSError as error:
+            return f"the weights {self.path} cannot be read ({error.strerror})"
+        return None if found == self.card.sha256 else f"the weights {self.path} are corrupt: their SHA-256 is not the one on the card"
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write(folder: Path, name: str, network: nn.Module, stored: str, **card: Any) -> Checkpoint:
+    """Write ``<name>.safetensors`` and its card, both atomically, and return the checkpoint.
+
+    Args:
+        folder: made where it is missing.
+        name: file name without suffix.
+        network: holds the weights.
+        stored: "float32" or "float16".
+        card: the fields of :class:`Card` other than ``sha256``.
+
+    Raises:
+        TrainingError: a weight is not finite in the precision asked for.
+    """
+    weights: dict[str, torch.Tensor] = {}
+    for key, value in network.state_dict().items():
+        kept = value.detach().to("cpu", STORED[stored]) if value.is_floating_point() else value.detach().cpu()
+        if kept.is_floating_point() and not bool(torch.isfinite(kept).all()):
+            raise TrainingError(f"the weights '{key}' are not finite as {stored}; train again at a lower rate, or store float32")
+        # A clone a name: safetensors refuses weights that share memory.
+        weights[key] = kept.contiguous().clone()
+    content = save(weights)
+    path = folder / f"{name}.safetensors"
+    complete = Card(**card, sha256=hashlib.sha256(content).hexdigest())
+    write_atomic(path, lambda file: file.write(content))
+    write_json(path.with_suffix(".json"), complete.model_dump(mode="json"))
+    return Checkpoint(path, complete)
+
+
+def find(identity: str, search_paths: Iterable[Path]) -> Checkpoint | None:
+    """Return the first whole checkpoint of ``identity`` in the folders, ``None`` if there is none.
+
+    A corrupt one is reported in the log and passed over.
+    """
+    for folder in search_paths:
+        for path in sorted(folder.glob("*.json")):
+            checkpoint = read(path, identity)
+            if checkpoint is None:
+                continue
+            if (problem := checkpoint.problem()) is None:
+                return checkpoint
+            log.warning("%s; it is left aside", problem)
+    return None
+
+
+def read(path: Path, identity: str | None = None) -> Checkpoint | None:
+    """Return the checkpoint of a card, ``None`` if the file is another JSON or the card of another identity."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        log.warning("the card %s cannot be read (%s); it is left aside", path, error)
+        return None
+    if not isinstance(content, dict) or "identity" not in content or identity not in (None, content["identity"]):
+        return None
+    try:
+        card = Card.model_validate(content)
+    except ValidationError as error:
+        log.warning("the card %s is not whole (%s); it is left aside", path, error.errors()[0]["msg"])
+        return None
+    return Checkpoint(path.with_suffix(".safetensors"), card)

@@ -1,0 +1,60 @@
+"""Loss curves: a CSV that is cut back to the step a training resumes from, and TensorBoard beside it.
+
+The CSV is long: one row a (step, series), so that a method may log what it likes.
+"""
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+HEADER = ("step", "series", "value")
+
+
+class Curves:
+    """Writer of a training's curves.
+
+    Args:
+        folder: where ``curves.csv`` and ``tensorboard/`` lie.
+        step: the step the training goes on from; later rows of an interrupted training are dropped.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "curves.csv"
+        kept = [row for row in read(path) if row[0] <= step] if step else []
+        partial = path.with_suffix(".csv.tmp")
+        with partial.open("w", newline="") as file:
+            csv.writer(file).writerows([HEADER, *kept])
+        os.replace(partial, path)
+        self._file = path.open("a", newline="")
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one row a series."""
+        csv.writer(self._file).writerows((step, series, repr(float(value))) for series, value in values.items())
+        self._file.flush()
+        for series, value in values.items():
+            self._board.add_scalar(series, value, step)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+        self._board.close()
+
+
+def read(path: Path) -> list[tuple[int, str, float]]:
+    """Return the complete rows of ``curves.csv``; a last row cut off by a crash is left out."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        text = file.read()
+    complete = text[: text.rfind("\n") + 1]
+    rows = list(csv.reader(complete.splitlines()))[1:]
+    return [(int(step), series, float(value)) for step, series, value in rows]

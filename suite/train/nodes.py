@@ -1,0 +1,72 @@
+"""One training over several machines: Ray Train inside the trial.
+
+::
+
+    trial (almost no resources) ──> TorchTrainer ── placement group ──> worker 0 ... worker n-1, spread over the nodes
+      ^                                                                    └─ torch.distributed, one rank each
+      └──────────── TuneReportCallback <── reports of worker 0
+
+The trial itself may hold no CPU that its workers wait for. A worker that dies restarts all of them, from ``resume.pt``.
+"""
+
+import pickle
+from typing import Any
+
+from suite.errors import TrainingError
+from suite.train.protocols import Placement
+from suite.train.ranks import FORESEEN, Work
+from suite.train.settings import TrainingSettings
+
+WORKER_RESTARTS = 2
+
+
+def run_nodes(payload: bytes, settings: TrainingSettings, storage: str) -> None:
+    """Carry out a pickled :class:`~suite.train.ranks.Work` with the settings' processes over their nodes.
+
+    Raises:
+        TrainingError: the training ended with one of the foreseen errors.
+        ray.train.TrainingFailedError: workers died more often than they are restarted.
+    """
+    from ray import tune
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    per_process = {"CPU": settings.threads + settings.workers, "GPU": 1 if settings.gpus else 0}
+    trainer = TorchTrainer(
+        _worker,  # type: ignore[arg-type]
+        train_loop_config={"payload": payload, "gpus": bool(settings.gpus)},
+        scaling_config=ScalingConfig(
+            num_workers=settings.ranks,
+            use_gpu=bool(settings.gpus),
+            resources_per_worker={kind: count for kind, count in per_process.items() if count},
+            placement_strategy="SPREAD",
+        ),
+        torch_config=TorchConfig(backend="nccl" if settings.gpus else "gloo"),
+        run_config=RunConfig(
+            name=f"nodes-{tune.get_context().get_trial_id()}",
+            storage_path=storage,
+            failure_config=FailureConfig(max_failures=WORKER_RESTARTS),
+            callbacks=[TuneReportCallback()],  # type: ignore[list-item]
+        ),
+    )
+    # The type stubs are those of the former Ray Train.
+    result: Any = trainer.fit()
+    problem = result.return_value
+    if problem is not None:
+        raise TrainingError(problem)
+
+
+def _worker(config: dict[str, Any]) -> str | None:
+    """Return the sentence of a foreseen error, which restarting would not mend."""
+    from ray import train
+    from ray.train.torch import get_device
+
+    context = train.get_context()
+    placement = Placement(context.get_world_rank(), context.get_world_size(), str(get_device()) if config["gpus"] else "cpu")
+    work: Work = pickle.loads(config["payload"])
+    try:
+        work(report=train.report, placement=placement)
+    except FORESEEN as error:
+        return str(error)
+    return None

@@ -1,0 +1,102 @@
+"""What a training asks of its surroundings: pictures and a link.
+
+::
+
+    TrainingData ──batch(step)──> TrainingBatch ──┐
+    Air ──point(...)──> OperatingPoint ───────────┼──> method.loss(images, targets, link, point)
+    Air ──link(draws)──> TrainingLink ────────────┘
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from torch import Tensor
+
+from benchmarks.link.draws import Draws
+from methods.base import OperatingPoint, TrainingLink
+
+
+class TrainingBatch(Protocol):
+    """B pictures and what is known of them.
+
+    Attributes:
+        images: float32 (B, 3, H, W) in [0, 1].
+        masks: float32 (B, 1, H, W) in {0, 1}, or ``None``.
+        labels, captions: B strings, or ``None``.
+    """
+
+    @property
+    def images(self) -> Tensor: ...
+
+    @property
+    def masks(self) -> Tensor | None: ...
+
+    @property
+    def labels(self) -> Sequence[str] | None: ...
+
+    @property
+    def captions(self) -> Sequence[str] | None: ...
+
+
+class TrainingData(Protocol):
+    """Pictures to train on; the same call always returns the same batch."""
+
+    def batch(self, step: int, size: int) -> TrainingBatch:
+        """Return the ``size`` random crops of ``step``."""
+        ...
+
+    def validation(self) -> TrainingBatch:
+        """Return the held-out pictures, at the size of the crops."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return a hash of what the batches are made of, free of paths."""
+        ...
+
+
+class DataSpec(Protocol):
+    """A picklable description of training data, opened anew in each process."""
+
+    @property
+    def name(self) -> str:
+        """Name of the data, for the checkpoint's card."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+    def open(self, crop: int, seed: int, held_out: int) -> TrainingData:
+        """Return crops of ``crop`` pixels drawn by ``seed``, ``held_out`` pictures being kept for validation."""
+        ...
+
+
+class Air(Protocol):
+    """The channel side of a training."""
+
+    def point(self, cr: Fraction | None, snr_db: float, channel: str) -> OperatingPoint:
+        """Return an operating point that also answers for the digital stream."""
+        ...
+
+    def link(self, draws: Draws) -> TrainingLink:
+        """Return the differentiable link with the random numbers of one step."""
+        ...
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a training process runs.
+
+    Attributes:
+        rank, world: its number and how many there are; with more than one, ``torch.distributed`` is initialised.
+        device: torch device name.
+    """
+
+    rank: int = 0
+    world: int = 1
+    device: str = "cpu"
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0

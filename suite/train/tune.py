@@ -1,0 +1,223 @@
+"""Ray Tune over the trainings: one trial a network, only for the networks that have no checkpoint.
+
+::
+
+    jobs ── have a checkpoint ───────────────────────────────────────────────┐
+       └─── missing ── search, where asked (ASHA) ── one trial a job ── out/ ─┴─> {job: Checkpoint}
+                                                        │ 1 process          trains in the trial
+                                                        │ several a node     torch.distributed ranks of the trial
+                                                        └ several nodes      Ray Train inside the trial
+
+A trial that dies is started again and goes on from ``out/<job>/resume.pt``, and so is a training whose driver died
+when the same call is made again; ``out`` must therefore be visible on every node. An error that would come again
+(a loss that is not finite, a wrong setting) is reported at once instead.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from suite.errors import TrainingError
+from suite.ray_env import connect
+from suite.train.checkpoint import Checkpoint, find
+from suite.train.jobs import TrainingJob, train_job
+from suite.train.protocols import Placement
+from suite.train.ranks import FORESEEN, Report, Work, run_ranks
+from suite.train.settings import TrainingSettings
+
+Progress = Callable[[TrainingJob, Mapping[str, float]], None]
+FAILURE = "failure"
+# Below Ray's resolution nothing is placed; the processes of a trial across nodes bring their own resources.
+ALMOST_NONE = 0.01
+
+
+class TrainingsFailedError(TrainingError):
+    """Some trainings ended in an error; the others are done.
+
+    Attributes:
+        failures: what happened, by job.
+        checkpoints: those of the jobs that did not fail.
+    """
+
+    def __init__(self, failures: Mapping[TrainingJob, str], checkpoints: Mapping[TrainingJob, Checkpoint]) -> None:
+        super().__init__("; ".join(f"{job.label}: {message}" for job, message in failures.items()))
+        self.failures, self.checkpoints = dict(failures), dict(checkpoints)
+
+
+def train_missing(
+    jobs: Sequence[TrainingJob],
+    search_paths: Iterable[Path],
+    out: Path,
+    *,
+    address: str | None = None,
+    max_concurrent: int | None = None,
+    retries: int = 2,
+    progress: Progress | None = None,
+) -> dict[TrainingJob, Checkpoint]:
+    """Return a checkpoint for each job, training those that have none; Ray is started only if there are such.
+
+    Args:
+        jobs: the networks; equal ones are trained once.
+        search_paths: folders of checkpoints to look in besides ``out``.
+        out: folder that new checkpoints, curves and resumable states go to; shared by all nodes of a cluster.
+        address: the cluster, ``None`` for this machine.
+        max_concurrent: most trials at once; by default as many as the resources allow.
+        retries: how often a trial that died is started again.
+        progress: called with a job and what it reports.
+
+    Raises:
+        TrainingsFailedError: after all others ended, if trainings failed.
+        TrainingError: a job asks for more than this machine has.
+    """
+    folders = [out, *search_paths]
+    found = {job: checkpoint for job in jobs if (checkpoint := find(job.identity, folders)) is not None}
+    # Of jobs that differ only in how they are carried out, the first one is.
+    missing = list({job.identity: job for job in reversed(jobs) if job not in found}.values())[::-1]
+    if not missing:
+        return found
+    connect(address)
+    if address is None:
+        for job in missing:
+            _check_fits(job)
+    out = out.resolve()
+    work: dict[TrainingJob, Work] = {}
+    failures: dict[TrainingJob, str] = {}
+    choices = _choices(jobs, missing, found, out, max_concurrent, retries, progress, failures)
+    for job in missing:
+        if job in failures:
+            continue
+        choice = choices.get(job)
+        actual = job.chosen(choice["choice"]) if choice else job
+        work[job] = partial(train_job, actual, out, requested=job, search=choice)
+    failures |= _fit(work, out, max_concurrent, retries, progress)
+    failed = {job.identity for job in failures}
+    for job in jobs:
+        if job not in found and job.identity not in failed and (checkpoint := find(job.identity, [out])) is not None:
+            found[job] = checkpoint
+    if failures:
+        raise TrainingsFailedError(failures, found)
+    return found
+
+
+def _choices(
+    jobs: Sequence[TrainingJob],
+    missing: Sequence[TrainingJob],
+    found: Mapping[TrainingJob, Checkpoint],
+    out: Path,
+    max_concurrent: int | None,
+    retries: int,
+    progress: Progress | None,
+    failures: dict[TrainingJob, str],
+) -> dict[TrainingJob, dict[str, Any]]:
+    """Return what searches chose for the missing jobs that ask for one; one search serves every CR of a variant."""
+    from suite.train.search import search
+
+    chosen: dict[TrainingJob, dict[str, Any]] = {}
+    for job in missing:
+        if not job.search or not getattr(job.contestant.cls, "search_space", {}):
+            continue
+        kin = [other for other in jobs if (other.contestant, other.search) == (job.contestant, job.search)]
+        known = [found[other].card.search for other in kin if other in found] + [chosen[other] for other in kin if other in chosen]
+        made = [choice for choice in known if choice]
+        try:
+            chosen[job] = made[0] if made else search(kin[0], out, max_concurrent, retries, progress)
+        except FORESEEN as error:
+            failures |= {other: str(error) for other in kin if other in missing}
+    return chosen
+
+
+def _fit(
+    work: Mapping[TrainingJob, Work], out: Path, max_concurrent: int | None, retries: int, progress: Progress | None
+) -> dict[TrainingJob, str]:
+    """Carry out the work, a trial each, and return the failures."""
+    if not work:
+        return {}
+    from ray import tune
+
+    from suite.train.reports import Reports, listening
+
+    jobs = list(work)
+    settings = [job.settings for job in jobs]
+    trainable = tune.with_resources(
+        tune.with_parameters(_trial, work=list(work.values()), settings=settings, storage=str(out / "ray")),
+        lambda config: resources(settings[config["job"]]),
+    )
+    tuner = tune.Tuner(
+        trainable,
+        param_space={"job": tune.grid_search(list(range(len(jobs))))},
+        tune_config=tune.TuneConfig(max_concurrent_trials=max_concurrent),
+        run_config=tune.RunConfig(
+            name="trainings",
+            storage_path=str(out / "ray"),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=retries),
+            callbacks=[Reports()],
+        ),
+    )
+    with listening(lambda config, values: progress(jobs[config["job"]], values) if progress is not None else None):
+        results: Any = tuner.fit()
+    failures: dict[TrainingJob, str] = {}
+    for result in results:
+        job = jobs[(result.config or {})["job"]]
+        if result.error is not None:
+            failures[job] = f"the training died {retries + 1} times, the last time of {_last_line(result.error)}"
+        elif FAILURE in (result.metrics or {}):
+            failures[job] = str(result.metrics[FAILURE])
+    return failures
+
+
+def _trial(config: Mapping[str, Any], work: Sequence[Work], settings: Sequence[TrainingSettings], storage: str) -> None:
+    from ray import tune
+
+    try:
+        carry_out(work[config["job"]], settings[config["job"]], storage, tune.report)
+    except FORESEEN as error:
+        tune.report({FAILURE: str(error)})
+
+
+def carry_out(work: Work, settings: TrainingSettings, storage: str, report: Report) -> None:
+    """Run a training inside a trial, in this process or in as many as the settings ask for."""
+    from ray import cloudpickle
+
+    if settings.nodes > 1:
+        from suite.train.nodes import run_nodes
+
+        run_nodes(cloudpickle.dumps(work), settings, storage)
+    elif settings.ranks > 1:
+        run_ranks(cloudpickle.dumps(work), settings.ranks, bool(settings.gpus), report)
+    else:
+        work(report=report, placement=Placement(device="cuda:0" if settings.gpus else "cpu"))
+
+
+def resources(settings: TrainingSettings) -> Any:
+    """Return what Tune reserves for a trial."""
+    from ray import tune
+
+    if settings.nodes > 1:
+        return tune.PlacementGroupFactory([{"CPU": ALMOST_NONE}])
+    return tune.PlacementGroupFactory([{"CPU": cpus(settings) * settings.ranks, "GPU": settings.gpus}])
+
+
+def cpus(settings: TrainingSettings) -> int:
+    """Return the CPUs of one training process: its threads and its data-loading processes."""
+    return settings.threads + settings.workers
+
+
+def _check_fits(job: TrainingJob) -> None:
+    """Refuse a job that this machine could never start, which Tune would wait for without a word."""
+    import ray
+
+    settings, have = job.settings, ray.cluster_resources()
+    need = {"CPU": cpus(settings) * settings.ranks, "GPU": settings.gpus * settings.nodes}
+    for kind, count in need.items():
+        if count > have.get(kind, 0):
+            raise TrainingError(
+                f"{job.label} needs {count} {kind}s and Ray has {have.get(kind, 0):g} here; "
+                "lower training.threads, training.workers, training.processes or training.gpus"
+            )
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
