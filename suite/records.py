@@ -1,0 +1,206 @@
+"""The records of a run: one row for each (run, method, variant, dataset, image, CR, channel, SNR, repetition).
+
+::
+
+    rows of one work unit ──write_unit──> records/**/<unit>.parquet      (appears whole or not at all)
+                                              │ load
+    tables, figures, report <── pandas.DataFrame, sorted by KEY, no key twice
+
+``COLUMNS`` is the schema; one float64 column for each metric follows it. ``results/README.md`` documents the same columns.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from suite.errors import RecordError
+from suite.files import write_atomic
+
+SCHEMA_VERSION = 1
+WHOLE_CELL = "*"
+"""The ``image`` of a row that carries the metrics defined on all pictures of a cell together, such as FID."""
+
+KEY = ("run", "method", "variant", "dataset", "image", "cr", "channel", "snr_db", "repetition")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the records.
+
+    Attributes:
+        name: column name.
+        dtype: Arrow type in the file: ``string``, ``int64``, ``bool`` or ``float64``.
+        unit: unit of the values, "" where there is none.
+        meaning: what the value says.
+        present: when the value is there; otherwise it is null, NaN once loaded.
+    """
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+    present: str = "always"
+
+
+COLUMNS = (
+    Column("run", "string", "", "name of the run"),
+    Column("method", "string", "", "registered name of the method"),
+    Column("variant", "string", "", "variant of the method; a coarse picture scored before refinement ends in /stage-one"),
+    Column("dataset", "string", "", "name of the data set"),
+    Column("image", "string", "", "stable id of the picture; * for the metrics of a whole cell"),
+    Column("cr", "float64", "symbols per source value", "compression ratio asked for, complex symbols", "variable-rate methods"),
+    Column("channel", "string", "", "name of the channel"),
+    Column("snr_db", "float64", "dB", "SNR asked for: mean symbol power over total complex noise power"),
+    Column("repetition", "int64", "", "number of the noise draw, from 0"),
+    Column("status", "string", "", "ok or failed"),
+    Column("error", "string", "", "why the row failed; empty where it is ok"),
+    Column("symbols_analog", "int64", "complex symbols", "analogue symbols sent", "status is ok"),
+    Column("symbols_digital", "int64", "complex symbols", "symbols of the coded digital stream", "status is ok"),
+    Column("symbols_total", "int64", "complex symbols", "all symbols that crossed the link", "status is ok"),
+    Column("measured_snr_db", "float64", "dB", "SNR of the draw as it was measured on the link", "something was sent over noise"),
+    Column("seconds_encode", "float64", "s", "time at the sender, the batch's share of one picture", "status is ok"),
+    Column("seconds_decode", "float64", "s", "time at the receiver, the batch's share of one picture", "status is ok"),
+    Column("symbols_pilot", "int64", "complex symbols", "pilot symbols", "status is ok"),
+    Column("text_bytes_sent", "int64", "bytes", "size of the text before compression and coding", "the method sends text"),
+    Column("text_symbols", "int64", "complex symbols", "symbols spent on the text, part of symbols_digital", "the method sends text"),
+    Column("text_ok", "bool", "", "whether the text passed its check", "the method sends text"),
+    Column("text_char_error_rate", "float64", "errors per character", "edit distance over the sent length", "the method sends text"),
+)
+BASE_COLUMNS = tuple(column.name for column in COLUMNS)
+_ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
+_REQUIRED = tuple(column.name for column in COLUMNS if column.present == "always")
+_WHOLE_NUMBERS = tuple(column.name for column in COLUMNS if column.dtype == "int64")
+
+
+def arrow_schema(metrics: Sequence[str]) -> pa.Schema:
+    """Return the Arrow schema of a record file with these metric columns.
+
+    Raises:
+        RecordError: a metric bears the name of another column.
+    """
+    names = [*BASE_COLUMNS, *metrics]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RecordError(f"the record columns {', '.join(twice)} would stand there twice; rename the metrics of that name")
+    required = [pa.field(c.name, _ARROW[c.dtype], nullable=c.name not in _REQUIRED) for c in COLUMNS]
+    return pa.schema([*required, *(pa.field(name, pa.float64()) for name in metrics)])
+
+
+def _check_rows(rows: Sequence[Mapping[str, Any]], known: set[str], path: Path) -> None:
+    for row in rows:
+        unknown = sorted(set(row) - known)
+        missing = [name for name in _REQUIRED if row.get(name) is None]
+        if unknown or missing:
+            raise RecordError(
+                f"a row for {path} has the unknown columns {unknown} and lacks {missing}; see suite.records.COLUMNS for what belongs there"
+            )
+        # Arrow would cut the fraction off without a word.
+        broken = [name for name in _WHOLE_NUMBERS if not isinstance(row.get(name, 0), Integral | None)]
+        if broken:
+            raise RecordError(f"a row for {path} has a value of the wrong type: {broken[0]} is {row[broken[0]]!r}, not a whole number")
+        if row["status"] not in ("ok", "failed"):
+            raise RecordError(f"a row for {path} has the status {row['status']!r}; use 'ok' or 'failed'")
+        if row["status"] == "failed" and not row["error"]:
+            raise RecordError(f"a failed row for {path} does not say why; put the reason into 'error'")
+
+
+def write_unit(path: Path, rows: Iterable[Mapping[str, Any]], metrics: Sequence[str], unit: str = "") -> None:
+    """Write the rows of one work unit; the file appears whole under its name, or not at all.
+
+    Args:
+        path: the Parquet file; its folder is made where it is missing, a file of the same name is replaced.
+        rows: column -> value; a column left out is null.
+        metrics: the metric columns.
+        unit: identity of the work unit, kept in the file for ``read_unit`` to compare.
+
+    Raises:
+        RecordError: a row with an unknown column, without a column that must be there, or of a wrong type.
+        OSError: the file cannot be written; a file that was there before is untouched.
+    """
+    path = Path(path)
+    rows = list(rows)
+    schema = arrow_schema(metrics)
+    _check_rows(rows, set(schema.names), path)
+    notes = {"rows": str(len(rows)), "unit": unit, "version": str(SCHEMA_VERSION)}
+    try:
+        table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema.with_metadata(notes))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise RecordError(f"a row for {path} has a value of the wrong type: {error}") from error
+    write_atomic(path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True))
+
+
+def read_unit(path: Path, unit: str | None = None) -> pa.Table:
+    """Read one record file and verify it: page checksums, columns, number of rows, identity.
+
+    Args:
+        path: the Parquet file.
+        unit: the identity it must bear; ``None`` accepts any.
+
+    Raises:
+        RecordError: the file is missing, empty, half-written, damaged, or of another work unit or schema.
+    """
+    again = "delete it and run the same command again"
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+    except (pa.ArrowException, OSError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RecordError(f"the record file {path} cannot be read ({first}); {again}") from error
+    notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    if notes.get("version") != str(SCHEMA_VERSION):
+        raise RecordError(f"the record file {path} has schema version {notes.get('version')}, not {SCHEMA_VERSION}; {again}")
+    if notes.get("rows") != str(table.num_rows):
+        raise RecordError(f"the record file {path} holds {table.num_rows} rows, but {notes.get('rows')} were written; {again}")
+    if unit is not None and notes.get("unit") != unit:
+        raise RecordError(f"the record file {path} belongs to work unit {notes.get('unit')!r}, not {unit!r}; {again}")
+    if not table.schema.equals(arrow_schema(table.schema.names[len(BASE_COLUMNS) :]), check_metadata=False):
+        raise RecordError(f"the record file {path} has other columns than suite.records.COLUMNS; {again}")
+    return table
+
+
+def metric_columns(records: pd.DataFrame) -> list[str]:
+    """Return the names of the metric columns, in the order in which they stand there."""
+    return [name for name in records.columns if name not in BASE_COLUMNS]
+
+
+def _to_series(name: str, column: pa.ChunkedArray) -> pd.Series:
+    if pa.types.is_string(column.type):
+        return pd.Series(column.to_pylist(), dtype=object)
+    if name == "repetition":
+        return pd.Series(column.to_numpy())
+    return pd.Series(column.cast(pa.float64()).fill_null(math.nan).to_numpy())
+
+
+def load(run_dir: Path) -> pd.DataFrame:
+    """Read every record of a run, sorted by ``KEY``.
+
+    Strings are Python strings, ``repetition`` is int64, every other column float64 with NaN where there is no value
+    (``text_ok`` is 1.0 or 0.0).
+
+    Raises:
+        RecordError: no records, a damaged file, or the same key in two rows.
+    """
+    folder = Path(run_dir) / "records"
+    files = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
+    if not files:
+        raise RecordError(f"no record files under {folder}; give the folder of a run that has evaluated something")
+    tables = [read_unit(file).replace_schema_metadata(None) for file in files]
+    table = pa.concat_tables(tables, promote_options="default")
+    if table.num_rows == 0:
+        raise RecordError(f"the {len(files)} record files under {folder} hold no rows; run the evaluation again")
+    records = pd.DataFrame({name: _to_series(name, table[name]) for name in table.schema.names})
+    twice = records.duplicated(list(KEY), keep=False)
+    if twice.any():
+        key = records.loc[twice, list(KEY)].iloc[0].to_dict()
+        origin = np.repeat(np.arange(len(files)), [t.num_rows for t in tables])
+        same = records[list(KEY)].eq(pd.Series(key)) | records[list(KEY)].isna() & pd.isna(pd.Series(key))
+        where = sorted({files[i].name for i in origin[same.all(axis=1).to_numpy()]})
+        raise RecordError(f"the key {key} stands in more than one row ({', '.join(where)}); delete the file that does not belong here")
+    return records.sort_values(list(KEY), ignore_index=True, kind="stable")

@@ -1,0 +1,124 @@
+"""The qualitative sheet: the original and every method's reconstruction side by side, with CR and PSNR of each.
+
+::
+
+    samples/<dataset>/<image>/original.png                                    figures/qualitative_<dataset>.{png,pdf}
+    samples/<dataset>/<image>/<method>__<variant>__<cr>__<channel>__<snr>.png ──> one line an image, channel state and CR
+    records ──PSNR of that picture in that cell────────────────────────────────^
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from suite.errors import RecordError
+from suite.points import cr_label, series_label
+from suite.records import WHOLE_CELL, load, metric_columns
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAGE_WIDTH = 7.16
+PANEL_INCHES = (0.85, 1.6)
+LABEL_INCHES = 0.35
+MAX_COLUMNS = 10
+_PSNR = "psnr"
+
+
+def sample_folder(run_dir: Path, dataset: str, image: str) -> Path:
+    """Return where the kept pictures of one image lie."""
+    return Path(run_dir) / "samples" / dataset / image.replace("/", "__")
+
+
+def sample_name(record: Mapping[str, Any]) -> str:
+    """Return the file name of a kept reconstruction from the key of its record: method, variant, CR, channel and SNR."""
+    ratio = cr_label(record["cr"]).replace("/", "-")
+    parts = (record["method"], record["variant"].replace("/", "-"), ratio, record["channel"], f"{record['snr_db']:g}")
+    return "__".join(parts) + ".png"
+
+
+def _kept(run_dir: Path, records: pd.DataFrame) -> pd.DataFrame:
+    """Return the records of first repetitions whose reconstruction was kept, with its path."""
+    pictures = records.loc[records["image"].ne(WHOLE_CELL), ["dataset", "image"]].drop_duplicates()
+    folders = {(d, i): sample_folder(run_dir, d, i) for d, i in pictures.itertuples(index=False)}
+    present = {key: folder for key, folder in folders.items() if (folder / "original.png").is_file()}
+    keys = pd.MultiIndex.from_tuples(present.keys(), names=["dataset", "image"]) if present else []
+    inside = records.set_index(["dataset", "image"]).index.isin(keys) if present else np.zeros(len(records), bool)
+    rows = records[inside & records["repetition"].eq(records["repetition"].min())]
+    paths = [present[row["dataset"], row["image"]] / sample_name(row) for row in rows.to_dict("records")]
+    return rows.assign(path=paths)[np.array([path.is_file() for path in paths], dtype=bool)]
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise RecordError(f"the kept picture {path} cannot be read ({error}); delete it and run the evaluation again") from error
+
+
+def _caption(row: Mapping[str, Any]) -> str:
+    value = row[_PSNR]
+    rate = " (fixed)" if np.isnan(row["cr"]) else ""
+    return f"{series_label(row['method'], row['variant'])}{rate}\n" + (f"{value:.2f} dB" if np.isfinite(value) else "")
+
+
+def _strips(run_dir: Path, dataset: str, rows: pd.DataFrame) -> tuple[list[str], list[list[tuple[str, Path]]]]:
+    """Return a label and the captioned pictures of each line: one line an image, channel state and CR, fixed rates in each."""
+    labels, strips = [], []
+    for (image, channel, snr_db), cell in rows.groupby(["image", "channel", "snr_db"], sort=True):
+        for cr in sorted(cell["cr"].dropna().unique()) or [float("nan")]:
+            shown = cell[cell["cr"].isna() | cell["cr"].eq(cr)].sort_values(["cr", "method", "variant"])
+            rate = "" if np.isnan(cr) else f"CR {cr_label(cr)}"
+            strip = [("original\n", sample_folder(run_dir, dataset, image) / "original.png")]
+            strip += [(_caption(row), row["path"]) for row in shown.to_dict("records")]
+            for start in range(0, len(strip), MAX_COLUMNS):
+                strips.append(strip[start : start + MAX_COLUMNS])
+                labels.append("" if start else f"{image.rsplit('/', 1)[-1]}\n{channel}, {snr_db:g} dB\n{rate}")
+    return labels, strips
+
+
+def _sheet(run_dir: Path, dataset: str, rows: pd.DataFrame) -> "Figure":
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    labels, strips = _strips(run_dir, dataset, rows)
+    columns = max(len(strip) for strip in strips)
+    side = float(np.clip(PAGE_WIDTH / columns, *PANEL_INCHES))
+    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    figure = Figure(figsize=(columns * side + LABEL_INCHES, len(strips) * (side + 0.28)), layout=layout)
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(strips), columns, squeeze=False)
+    for axes in grid.ravel():
+        axes.set_axis_off()
+    for line, strip, label in zip(grid, strips, labels, strict=True):
+        for axes, (caption, path) in zip(line, strip, strict=False):
+            axes.imshow(_read(path), interpolation="none")
+            axes.set_title(caption, fontsize=5.5, pad=2, linespacing=1.0)
+        line[0].text(-0.06, 0.5, label, rotation=90, fontsize=5.5, ha="right", va="center", ma="center", transform=line[0].transAxes)
+    return figure
+
+
+def write_sheets(run_dir: Path, records: pd.DataFrame | None = None) -> list[Path]:
+    """Write ``figures/qualitative_<dataset>`` for each data set of which pictures were kept, and return the paths.
+
+    Raises:
+        RecordError: a kept picture cannot be read.
+    """
+    from suite.figures import drawing, save
+    from suite.table_formats import file_stem
+
+    records = load(run_dir) if records is None else records
+    rows = _kept(Path(run_dir), records)
+    if _PSNR not in metric_columns(records):
+        rows = rows.assign(**{_PSNR: np.nan})
+    written = []
+    with drawing():
+        for dataset, group in rows.groupby("dataset"):
+            written += save(_sheet(Path(run_dir), dataset, group), Path(run_dir) / "figures" / f"qualitative_{file_stem(dataset)}")
+    return written

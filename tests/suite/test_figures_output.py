@@ -1,0 +1,147 @@
+"""Figures from records alone: which there are, what they show, and that writing them again changes no byte."""
+
+import json
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from suite import figures
+from suite.errors import RecordError
+from suite.figures import looks, write_figures
+from suite.points import Points, build_points, read_run_info
+from suite.records import load
+from suite.sheet import sample_folder, sample_name, write_sheets
+
+SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return SYNTHETIC["make_run"](tmp_path_factory.mktemp("run"), ("awgn",), ("psnr",))
+
+
+@pytest.fixture(scope="module")
+def points(run_dir: Path) -> Points:
+    return build_points(load(run_dir), read_run_info(run_dir))
+
+
+@pytest.fixture(scope="module")
+def written(run_dir: Path, points: Points) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in write_figures(run_dir, points)}
+
+
+def test_each_figure_comes_as_png_pdf_and_points(written: dict[str, bytes]) -> None:
+    stems = ("snr_kodak_awgn_psnr", "symbols_kodak_awgn_psnr")
+    assert set(written) == {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf", "csv")}
+    assert all(content.startswith(b"\x89PNG") for name, content in written.items() if name.endswith(".png"))
+    assert all(content.startswith(b"%PDF") for name, content in written.items() if name.endswith(".pdf"))
+
+
+def test_points_beside_a_figure_are_those_of_the_table(run_dir: Path, written: dict[str, bytes], points: Points) -> None:
+    read = pd.read_csv(run_dir / "figures" / "snr_kodak_awgn_psnr.csv")
+    assert read["mean"].to_numpy() == pytest.approx(points.points["mean"].to_numpy(), nan_ok=True)
+
+
+def test_writing_again_changes_no_byte(run_dir: Path, written: dict[str, bytes]) -> None:
+    assert {path.name: path.read_bytes() for path in write_figures(run_dir)} == written
+    for content in written.values():
+        assert b"CreationDate" not in content and b"tEXtSoftware" not in content
+
+
+def test_snr_figure_draws_each_method_in_each_ratio(points: Points) -> None:
+    with figures.drawing():
+        figure = figures._snr_figure(points.points, looks(points.points), "kodak", "PSNR (dB) ↑")
+    assert [axes.get_title() for axes in figure.axes] == ["kodak, CR = 1/48", "kodak, CR = 1/24"]
+    assert figure.axes[0].get_ylabel() == "PSNR (dB) ↑"
+    assert figure.get_figwidth() == figures.PAGE_WIDTH
+    for axes, cr in zip(figure.axes, (1 / 48, 1 / 24), strict=True):
+        lines = {line.get_label(): line for line in axes.lines}
+        assert set(lines) == {"alpha", "beta/base", "beta/sa", "digital/envelope", "digital/jpeg", "digital/webp", "fixed (fixed rate)"}
+        alpha = points.points[points.points["method"].eq("alpha") & points.points["cr"].eq(cr)].sort_values("snr_db")
+        assert lines["alpha"].get_ydata().tolist() == pytest.approx(alpha["mean"].tolist())
+        assert lines["alpha"].get_xdata().tolist() == [1.0, 4.0, 7.0, 10.0]
+
+
+def test_symbols_figure_counts_all_symbols_and_shows_a_fixed_rate_as_a_point(points: Points) -> None:
+    with figures.drawing():
+        figure = figures._symbols_figure(points.points, looks(points.points), "kodak", "PSNR (dB) ↑")
+    assert [axes.get_title() for axes in figure.axes] == [f"kodak, {snr} dB" for snr in (1, 4, 7, 10)]
+    axes = figure.axes[1]
+    lines = {line.get_label(): line for line in axes.lines}
+    assert lines["alpha"].get_xdata().tolist() == [4522.0, 8618.0]
+    assert axes.containers[0].lines[0].get_xdata().tolist() == [426.0] and axes.containers[0].has_yerr
+    assert axes.get_xscale() == "log"
+
+
+def test_looks_are_unique_and_do_not_depend_on_the_figure(points: Points) -> None:
+    style = looks(points.points)
+    assert len({(look.colour, look.marker, look.line) for look in style.values()}) == len(style)
+    assert looks(points.points[points.points["snr_db"].eq(1.0)]) == style
+    many = pd.DataFrame({"method": [f"m{i:02d}" for i in range(24)], "variant": "default"})
+    assert len({(look.colour, look.marker, look.line) for look in looks(many).values()}) == 24
+
+
+def test_coarse_picture_shares_the_colour_of_the_final_one() -> None:
+    style = looks(pd.DataFrame({"method": ["g", "g", "h"], "variant": ["default", "default/stage-one", "default"]}))
+    coarse, final = style["g", "default/stage-one"], style["g", "default"]
+    assert coarse.colour == final.colour and coarse.line != final.line and not coarse.filled
+    assert style["h", "default"].colour != final.colour
+
+
+def test_global_style_is_left_alone() -> None:
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    with figures.drawing():
+        assert matplotlib.rcParams["pdf.fonttype"] == 42
+    assert dict(matplotlib.rcParams) == before
+
+
+def keep_samples(run_dir: Path) -> int:
+    """Keep an original and its reconstructions at 4 dB, in which each method has a grey of its own; return how many."""
+    kept = [row for row in SYNTHETIC["rows"](("awgn",)) if row["image"] == "set/00" and row["snr_db"] == 4 and row["repetition"] == 0]
+    folder = sample_folder(run_dir, "kodak", "set/00")
+    folder.mkdir(parents=True, exist_ok=True)
+    for shade, name in enumerate(["original.png", *map(sample_name, kept)]):
+        Image.fromarray(np.full((16, 16, 3), 20 * shade, np.uint8)).save(folder / name)
+    return len(kept)
+
+
+def test_sheet_shows_original_and_every_kept_reconstruction(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert write_sheets(run_dir) == [], "nothing was kept yet"
+    kept = keep_samples(run_dir)
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, stem: drawn.append((figure, stem)) or [stem])
+    assert write_sheets(run_dir) == [run_dir / "figures" / "qualitative_kodak"]
+    figure = drawn[0][0]
+    titles = [axes.get_title() for axes in figure.axes if axes.images]
+    assert len(titles) == 2 + kept + 1, "an original a CR, every reconstruction, the fixed rate in both lines"
+    value = load(run_dir).query("method == 'alpha' and image == 'set/00' and snr_db == 4 and repetition == 0").set_index("cr")["psnr"]
+    assert titles[1] == f"alpha\n{value[1 / 48]:.2f} dB"
+    assert "fixed (fixed)" in titles[6]
+    shades = [int(np.asarray(axes.images[0].get_array()).flat[0]) for axes in figure.axes if axes.images]
+    assert shades[0] == 0 and shades[7] == 0 and len(set(shades)) == kept + 1
+
+
+def test_unreadable_sample_is_named(run_dir: Path, tmp_path: Path) -> None:
+    keep_samples(run_dir)
+    broken = sample_folder(run_dir, "kodak", "set/00") / "original.png"
+    whole = broken.read_bytes()
+    broken.write_bytes(b"no picture")
+    with pytest.raises(RecordError, match=r"original\.png cannot be read"):
+        write_sheets(run_dir)
+    broken.write_bytes(whole)
+
+
+def test_run_without_values_draws_nothing(tmp_path: Path) -> None:
+    from suite.records import write_unit
+
+    row = {"run": "r", "method": "m", "variant": "v", "dataset": "d", "image": "i", "cr": 0.1, "channel": "c", "snr_db": 1.0}
+    row["repetition"] = 0
+    write_unit(tmp_path / "records" / "u.parquet", [row | {"status": "failed", "error": "no weights"}], ["psnr"])
+    (tmp_path / "run.json").write_text(json.dumps({"metrics": {"psnr": {"title": "PSNR", "better": "higher"}}}))
+    assert write_figures(tmp_path) == []

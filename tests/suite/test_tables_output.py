@@ -1,0 +1,239 @@
+"""Tables from records alone: their numbers against a plain loop, their marks, failures, formats and command."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from suite.errors import RecordError
+from suite.points import Points, RunInfo, build_points, cr_label, read_run_info, series_label
+from suite.records import load, write_unit
+from suite.table_formats import Cell, escape_latex
+from suite.tables import app, failure_points, main_table, metric_tables, symbols_table, write_tables
+
+SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
+make_run, ROWS = SYNTHETIC["make_run"], list(SYNTHETIC["rows"]())
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def records(run_dir: Path) -> pd.DataFrame:
+    return load(run_dir)
+
+
+@pytest.fixture(scope="module")
+def info(run_dir: Path) -> RunInfo:
+    return read_run_info(run_dir)
+
+
+@pytest.fixture(scope="module")
+def points(records: pd.DataFrame, info: RunInfo) -> Points:
+    return build_points(records, info)
+
+
+@pytest.fixture(scope="module")
+def tables(run_dir: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in write_tables(run_dir)}
+
+
+def cell(points: Points, **key: Any) -> pd.Series:
+    """Return the one point with these values."""
+    frame = points.points
+    for name, value in key.items():
+        frame = frame[frame[name].isna() if value is None else frame[name].eq(value)]
+    assert len(frame) == 1
+    return frame.iloc[0]
+
+
+def test_means_equal_a_plain_loop_over_the_rows(points: Points) -> None:
+    for point in points.points[points.points["metric"].eq("lpips_alex") & points.points["source"].eq("")].itertuples():
+        by_image: dict[str, list[float]] = {}
+        for row in ROWS:
+            same = all(row[name] == getattr(point, name) for name in ("method", "variant", "channel", "snr_db"))
+            if same and (row["cr"] == point.cr or (row["cr"] is None and np.isnan(point.cr))) and row.get("lpips_alex") is not None:
+                by_image.setdefault(row["image"], []).append(row["lpips_alex"])
+        assert point.n == len(by_image)
+        if by_image:
+            assert point.mean == pytest.approx(np.mean([np.mean(values) for values in by_image.values()]), rel=1e-12)
+            assert point.low < point.mean < point.high
+
+
+def test_uneven_repetitions_weigh_each_picture_alike(tmp_path: Path) -> None:
+    base = {"run": "r", "method": "m", "variant": "v", "dataset": "d", "cr": 0.1, "channel": "c", "snr_db": 1.0}
+    base |= {"status": "ok", "error": ""}
+    rows = [base | {"image": "a", "repetition": r, "psnr": 10.0} for r in range(9)] + [base | {"image": "b", "repetition": 0, "psnr": 20.0}]
+    write_unit(tmp_path / "records" / "u.parquet", rows, ["psnr"])
+    result = build_points(load(tmp_path), RunInfo.model_validate({"metrics": {"psnr": {"title": "PSNR", "better": "higher"}}}))
+    assert result.points["mean"].tolist() == [15.0] and result.points["n"].tolist() == [2]
+
+
+def test_failures_are_counted_and_explained(points: Points, records: pd.DataFrame, tables: dict[str, str]) -> None:
+    lost = cell(points, method="digital", variant="jpeg", channel="rayleigh", snr_db=1.0, cr=1 / 24, metric="psnr")
+    assert np.isnan(lost["mean"]) and lost["n"] == 0 and lost["failed"] == 24
+    part = cell(points, method="beta", variant="sa", channel="awgn", snr_db=4.0, cr=1 / 24, metric="psnr")
+    assert part["n"] == 11 and part["failed"] == 2
+    assert cell(points, method="beta", variant="base", channel="awgn", snr_db=4.0, cr=1 / 24, metric="lpips_alex")["failed"] == 2
+    assert cell(points, method="beta", variant="base", channel="awgn", snr_db=4.0, cr=1 / 24, metric="psnr")["failed"] == 0
+    reasons = failure_points(records).set_index(["channel", "method", "variant"])
+    assert reasons.loc[("rayleigh", "digital", "jpeg"), "rows"] == 48
+    assert reasons.loc[("rayleigh", "digital", "jpeg"), "error"] == SYNTHETIC["REASON"]
+    assert reasons.loc[("awgn", "beta", "base"), "error"] == "lpips_alex is not a finite number"
+    row = next(line for line in tables["kodak_rayleigh.md"].splitlines() if "digital/jpeg" in line)
+    assert row.split("|")[3].strip() == "failed (24)"
+    assert r"no code rate fits 40 bytes \& 50 \% of the\_budget" in tables["failures.tex"]
+
+
+def test_best_is_bold_where_significant_and_ties_are_alike(points: Points, tables: dict[str, str]) -> None:
+    frame = points.points[points.points["source"].eq("")]
+    marks = {(p.metric, p.method, p.variant): set() for p in frame.itertuples()}
+    for p in frame.itertuples():
+        marks[p.metric, p.method, p.variant].add(p.mark)
+    assert marks["psnr", "alpha", "default"] == {"best"} and marks["lpips_alex", "alpha", "default"] == {"best"}
+    assert marks["psnr", "beta", "sa"] == {""} and marks["fid", "alpha", "default"] == {""}
+    assert marks["psnr", "fixed", "default"] == {""}, "a block of one has no best"
+    line = next(line for line in tables["kodak_awgn.tex"].splitlines() if "alpha" in line)
+    assert line.startswith(r"1/48 & alpha & \textbf{") and line.endswith(r"\\")
+
+
+def test_tie_without_the_leader(records: pd.DataFrame, info: RunInfo) -> None:
+    result = build_points(records[records["method"].eq("beta")], info).points
+    psnr = result[result["metric"].eq("psnr") & result["channel"].eq("awgn")]
+    assert (psnr["mark"] == "tie").mean() > 0.7, "the two betas differ in noise alone"
+
+
+def test_pairs_are_paired_and_within_one_ratio(points: Points) -> None:
+    pairs = points.pairs[points.pairs["metric"].eq("psnr")]
+    assert not pairs[["first", "second"]].eq("fixed").any().any()
+    row = pairs[pairs["first"].eq("alpha") & pairs["second"].eq("digital/webp") & pairs["channel"].eq("awgn")].iloc[0]
+    assert row["difference"] == pytest.approx(3.0, abs=0.1) and row["high"] - row["low"] < 0.1
+    interval = cell(points, method="alpha", channel="awgn", metric="psnr", cr=row["cr"], snr_db=row["snr_db"])
+    assert interval["high"] - interval["low"] > 1.0, "pictures differ far more than the methods do on one picture"
+
+
+def test_envelope_takes_the_best_variant_that_did_not_fail(points: Points) -> None:
+    for metric in ("psnr", "lpips_alex", "fid"):
+        envelope = cell(points, variant="envelope", metric=metric, channel="awgn", snr_db=7.0, cr=1 / 48)
+        assert envelope["source"] == "webp"
+        assert envelope["mean"] == cell(points, variant="webp", metric=metric, channel="awgn", snr_db=7.0, cr=1 / 48)["mean"]
+    assert cell(points, variant="envelope", metric="psnr", channel="rayleigh", snr_db=1.0, cr=1 / 48)["failed"] == 0
+
+
+def test_a_single_digital_variant_has_no_envelope(records: pd.DataFrame, info: RunInfo) -> None:
+    assert "envelope" not in set(build_points(records[records["variant"] != "jpeg"], info).points["variant"])
+
+
+def test_metric_of_a_whole_cell_stands_without_interval(points: Points, tables: dict[str, str]) -> None:
+    fid = cell(points, method="alpha", metric="fid", channel="awgn", snr_db=4.0, cr=1 / 24)
+    assert fid["mean"] == 176.0 and np.isnan(fid["low"]) and fid["n"] == 12
+    section = tables["kodak_awgn.md"].split("## FID ↓")[1]
+    assert "176.0 |" in section and "hence neither interval nor mark" in section
+
+
+def test_every_table_says_direction_name_and_what_was_left_out(tables: dict[str, str]) -> None:
+    for channel in ("awgn", "rayleigh"):
+        text = tables[f"kodak_{channel}.md"]
+        assert "## PSNR (dB) ↑ (psnr)" in text and "## LPIPS (AlexNet) ↓ (lpips\\_alex)" in text
+        assert text.count("Left out: niqe (its weights niqe\\_100%.mat are absent)") == 3
+        latex = tables[f"kodak_{channel}.tex"]
+        assert latex.count(r"niqe\_100\%.mat") == latex.count(r"\begin{table*}") == latex.count(r"\bottomrule") == 3
+        assert r"PSNR (dB) $\uparrow$" in latex
+
+
+def test_metric_without_any_value_is_left_out_not_failed(records: pd.DataFrame, info: RunInfo) -> None:
+    mute = records.assign(lpips_alex=np.where(records["channel"].eq("awgn"), np.nan, records["lpips_alex"]))
+    result = build_points(mute, info)
+    assert result.absent == {("kodak", "awgn"): ["lpips_alex"], ("kodak", "rayleigh"): []}
+    shown = {(table.title.split(" ")[0], table.title.split(", ")[-1]): " ".join(table.notes) for table in metric_tables(result, info)}
+    assert ("LPIPS", "awgn") not in shown and ("LPIPS", "rayleigh") in shown
+    assert "lpips_alex (no picture here has a value)" in shown["PSNR", "awgn"]
+    assert "lpips_alex (" not in shown["PSNR", "rayleigh"]
+    reasons = failure_points(mute)
+    assert not (reasons["channel"].eq("awgn") & reasons["error"].str.startswith("lpips")).any()
+
+
+def test_latex_rows_have_as_many_cells_as_columns(tables: dict[str, str]) -> None:
+    for name in ("kodak_awgn.tex", "symbols.tex", "failures.tex"):
+        for table in tables[name].split(r"\begin{tabular}{")[1:]:
+            columns = len(table.split("}")[0])
+            rows = [line for line in table.splitlines() if line.endswith(r"\\")]
+            assert len(rows) > 1
+            assert all(line.replace(r"\&", "").count("&") == columns - 1 for line in rows)
+
+
+def test_latex_escapes_every_special_character() -> None:
+    assert escape_latex("a_b & 5 % {x} #1 $2") == r"a\_b \& 5 \% \{x\} \#1 \$2"
+    assert escape_latex("~ ^ \\ ↑") == r"\textasciitilde{} \textasciicircum{} \textbackslash{} $\uparrow$"
+
+
+def test_symbols_are_split_by_stream(records: pd.DataFrame) -> None:
+    table = symbols_table(records)
+    found = {tuple(row[1:3]): row[3:9] for row in table.rows}
+    assert found["alpha", "1/48"] == ["4096", "426", "0", "4522", "–", "9.4 %"]
+    assert found["fixed", "fixed"] == ["0", "426", "0", "426", "–", "100.0 %"]
+
+
+def test_tidy_csv_holds_every_point(points: Points, tables: dict[str, str], run_dir: Path) -> None:
+    read = pd.read_csv(run_dir / "tables" / "kodak_awgn.csv", keep_default_na=False, na_values=[""])
+    expected = points.points[points.points["channel"].eq("awgn")]
+    assert len(read) == len(expected) and list(read.columns) == list(expected.columns)
+    assert read["mean"].to_numpy() == pytest.approx(expected["mean"].to_numpy(), nan_ok=True)
+
+
+def test_writing_again_gives_the_same_bytes(run_dir: Path, tables: dict[str, str]) -> None:
+    assert {path.name: path.read_text(encoding="utf-8") for path in write_tables(run_dir)} == tables
+
+
+def test_main_table_shows_the_first_metric(run_dir: Path) -> None:
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(main_table(run_dir))
+    text = console.export_text()
+    assert text.count("PSNR (dB) ↑") == 2 and "failed (24)" in text and "LPIPS" not in text
+    with pytest.raises(RecordError, match=r"no metric 'ssim'; choose one of psnr, lpips_alex, fid"):
+        main_table(run_dir, "ssim")
+
+
+def test_run_description_errors_are_clear(run_dir: Path, tmp_path: Path, records: pd.DataFrame) -> None:
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_run_info(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(RecordError, match="not JSON"):
+        read_run_info(tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps({"metrics": {"psnr": {"title": "PSNR", "better": "up"}}}))
+    with pytest.raises(RecordError, match="better"):
+        read_run_info(tmp_path)
+    with pytest.raises(RecordError, match="fid, lpips_alex, psnr"):
+        build_points(records, RunInfo(metrics={}))
+    two = pd.concat([records, records.assign(run="other")])
+    with pytest.raises(RecordError, match="several runs"):
+        build_points(two, read_run_info(run_dir))
+
+
+@pytest.mark.parametrize("prepare", [lambda path: path / "missing", lambda path: path])
+def test_command_without_records_says_so_in_one_line(tmp_path: Path, prepare: Any) -> None:
+    result = CliRunner().invoke(app, [str(prepare(tmp_path))])
+    assert result.exit_code == 2
+    assert result.stderr.strip().count("\n") == 0 and str(tmp_path) in result.stderr
+
+
+def test_tables_load_no_model_library() -> None:
+    code = "import sys, suite.tables, suite.figures, suite.sheet; print([m for m in ('torch', 'ray', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    assert done.stdout.strip() == "[]"
+
+
+def test_labels() -> None:
+    assert [cr_label(x) for x in (1 / 48, 1 / 24, 0.0625, float("nan"), None)] == ["1/48", "1/24", "1/16", "fixed", "fixed"]
+    assert [series_label("m", v) for v in ("default", "sa", "default/stage-one")] == ["m", "m/sa", "m/stage-one"]
+    assert Cell(float("nan"), float("nan"), float("nan"), 0, 0).value == "–"
