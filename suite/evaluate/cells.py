@@ -1,0 +1,136 @@
+"""Metrics of whole cells, such as FID: features are kept a unit, and a cell's value is made once all its pictures are there.
+
+::
+
+    unit ──features of each picture──> features/<unit>.npz ──┐
+    unit ──features of each picture──> features/<unit>.npz ──┴─ reduce ──> records/.../cells-<identity>.parquet, image "*"
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.metrics import CellMetric, cell_metric, lookup
+from suite.evaluate.plan import WorkUnit
+from suite.evaluate.transmit import Transmission
+from suite.files import write_atomic
+from suite.identity import digest
+from suite.records import KEY, WHOLE_CELL, read_unit, write_unit
+
+FEATURES = "features"
+_OF_CELL = [name for name in KEY if name != "image"]
+
+
+def of_cells(unit: WorkUnit) -> list[str]:
+    """Return the unit's metrics that are defined on whole cells."""
+    return [spec.name for spec in lookup(unit.metrics, unit.grid.metric_settings) if spec.per == "cell"]
+
+
+def features_file(unit: WorkUnit, run_dir: Path) -> Path:
+    """Return where the features of a unit lie."""
+    return run_dir / FEATURES / unit.file.with_suffix(".npz")
+
+
+class CellFeatures:
+    """Computes and keeps the features of units; a reference's are computed once an image.
+
+    Args:
+        run_dir: the run folder.
+        device: where the networks run.
+    """
+
+    def __init__(self, run_dir: Path, device: str = "cpu") -> None:
+        self.run_dir = run_dir
+        self.device = device
+        self._metrics: dict[str, CellMetric] = {}
+        self._references: dict[tuple[str, str, str], np.ndarray] = {}
+
+    def keep(self, transmission: Transmission) -> None:
+        """Write the features of every reference and reconstruction of a unit, if a metric asks for them."""
+        unit = transmission.unit
+        names = of_cells(unit)
+        if not names:
+            return
+        done = [(row, each.record["image"], each.pixels) for row, each in enumerate(transmission.candidates) if each.pixels is not None]
+        arrays: dict[str, np.ndarray] = {"rows": np.array([row for row, _, _ in done], dtype=np.int64)}
+        for name in names:
+            metric = self._metric(name, unit)
+            references = [self._reference(name, metric, transmission, image) for _, image, _ in done]
+            arrays[f"{name}/references"] = np.stack(references) if done else np.empty((0, 0), np.float32)
+            found = [metric.features(pixels) for _, _, pixels in done]
+            arrays[f"{name}/candidates"] = np.stack(found) if done else np.empty((0, 0), np.float32)
+        write_atomic(features_file(unit, self.run_dir), lambda file: np.savez(file, allow_pickle=False, **arrays))
+
+    def _metric(self, name: str, unit: WorkUnit) -> CellMetric:
+        if name not in self._metrics:
+            self._metrics[name] = cell_metric(name, unit.grid.metric_settings, self.device)
+        return self._metrics[name]
+
+    def _reference(self, name: str, metric: CellMetric, transmission: Transmission, image: str) -> np.ndarray:
+        key = (name, transmission.unit.pictures.fingerprint, image)
+        if key not in self._references:
+            self._references[key] = metric.features(transmission.samples[image].image)
+        return self._references[key]
+
+
+def reduce_cells(units: Sequence[WorkUnit], run_dir: Path) -> int:
+    """Write the records of whole cells whose file is not there yet; return how many rows were written.
+
+    Args:
+        units: the whole plan, all of it done.
+        run_dir: the run folder.
+    """
+    written = 0
+    for group in _groups(units):
+        target = run_dir / "records" / cells_file(group)
+        if not target.exists():
+            rows = _rows(group, run_dir)
+            write_unit(target, rows, of_cells(group[0]), target.stem)
+            written += len(rows)
+    return written
+
+
+def cells_file(group: Sequence[WorkUnit]) -> Path:
+    """Return where the records of a group's whole cells lie below ``records/``."""
+    return group[0].file.with_name(f"cells-{digest('cells', [unit.identity for unit in group])}.parquet")
+
+
+def cells_files(units: Sequence[WorkUnit]) -> set[Path]:
+    """Return the files that :func:`reduce_cells` writes for a plan."""
+    return {cells_file(group) for group in _groups(units)}
+
+
+def _groups(units: Sequence[WorkUnit]) -> list[list[WorkUnit]]:
+    """Return the units that share their cells: one network on one data set."""
+    groups: dict[Path, list[WorkUnit]] = defaultdict(list)
+    for unit in units:
+        if of_cells(unit):
+            groups[unit.file.parent].append(unit)
+    return list(groups.values())
+
+
+def _rows(group: Sequence[WorkUnit], run_dir: Path) -> list[dict[str, Any]]:
+    names = of_cells(group[0])
+    references: dict[tuple[Any, ...], dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
+    candidates: dict[tuple[Any, ...], dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
+    records: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for unit in group:
+        table = read_unit(run_dir / "records" / unit.file, unit.identity).select(list(KEY)).to_pylist()
+        with np.load(features_file(unit, run_dir)) as arrays:
+            for index, row in enumerate(arrays["rows"]):
+                record = {name: table[row][name] for name in _OF_CELL}
+                key = tuple(record.values())
+                records[key] = record
+                for name in names:
+                    references[key][name].append(arrays[f"{name}/references"][index])
+                    candidates[key][name].append(arrays[f"{name}/candidates"][index])
+    metrics = {name: cell_metric(name, group[0].grid.metric_settings) for name in names}
+    return [
+        record
+        | {"image": WHOLE_CELL, "status": "ok", "error": ""}
+        | {name: metric.reduce(np.stack(references[key][name]), np.stack(candidates[key][name])) for name, metric in metrics.items()}
+        for key, record in records.items()
+    ]

@@ -1,0 +1,247 @@
+"""The evaluation without Ray: sharing, invariance, failures that stay visible, units that are recognised."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from benchmarks.datasets import open_dataset
+from benchmarks.metrics import METRICS, CellMetric
+from suite.contestants import resolve
+from suite.evaluate import stream, work
+from suite.evaluate.plan import estimate, make_units
+from suite.evaluate.stream import inline
+from suite.evaluate.transmit import Transmitter
+from suite.records import KEY, load
+
+VALUES = ["psnr", "symbols_analog", "symbols_total", "measured_snr_db", "status", "error"]
+
+
+def plan(grid, folder):
+    dataset = open_dataset("folder", folder, grid.image_size, "test", grid.fit)
+    return make_units("run", grid, resolve(grid), {"folder": (dataset, folder)}, {}, ("psnr",), {})
+
+
+def evaluated(grid, folder, out) -> pd.DataFrame:
+    assert list(inline(plan(grid, folder), out))
+    return load(out)
+
+
+def same(first: pd.DataFrame, second: pd.DataFrame, columns=VALUES) -> None:
+    pd.testing.assert_frame_equal(first[[*KEY, *columns]], second[[*KEY, *columns]], check_exact=True)
+
+
+def test_every_cell_is_there_once_with_its_bill(make_grid, pictures, tmp_path):
+    grid = make_grid(repetitions=2)
+    records = evaluated(grid, pictures, tmp_path)
+    assert len(records) == 5 * 2 * 2 * 2 * 2
+    assert records["status"].eq("ok").all()
+    budget = records["cr"].map(lambda cr: int(Fraction(cr).limit_denominator(100) * 3 * 32 * 32))
+    assert (records["symbols_analog"] == budget).all()
+    assert (records["symbols_total"] == records["symbols_analog"] + records["symbols_digital"] + records["symbols_pilot"]).all()
+    assert records[["seconds_encode", "seconds_decode"]].gt(0).all(axis=None)
+
+
+def test_quality_rises_with_snr(make_grid, pictures, tmp_path):
+    records = evaluated(make_grid(), pictures, tmp_path)
+    means = records.groupby(["channel", "cr", "snr_db"])["psnr"].mean().unstack("snr_db")
+    assert (means[10.0] > means[1.0]).all()
+
+
+@pytest.mark.parametrize("change", [{"evaluation": {"batch": 1, "unit": 1}}, {"evaluation": {"batch": 1, "unit": 5}}])
+def test_results_do_not_depend_on_how_the_work_is_cut(change, make_grid, pictures, tmp_path):
+    same(evaluated(make_grid(), pictures, tmp_path / "a"), evaluated(make_grid(**change), pictures, tmp_path / "b"))
+
+
+def test_results_do_not_depend_on_the_order(make_grid, pictures, tmp_path):
+    grid = make_grid()
+    units = plan(grid, pictures)
+    list(inline(units, tmp_path / "a"))
+    shuffled = [units[index] for index in np.random.default_rng(0).permutation(len(units))]
+    list(inline(shuffled, tmp_path / "b"))
+    same(load(tmp_path / "a"), load(tmp_path / "b"))
+
+
+def test_results_do_not_depend_on_the_batch_beyond_rounding(make_grid, pictures, tmp_path):
+    alone = evaluated(make_grid(), pictures, tmp_path / "a")
+    together = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "b")
+    assert (alone["psnr"] - together["psnr"]).abs().max() < 1e-4
+
+
+def test_a_limit_changes_nothing_for_the_pictures_that_stay(make_grid, pictures, tmp_path):
+    whole = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "a")
+    part = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}, limit=2), pictures, tmp_path / "b")
+    same(whole[whole["image"].isin(part["image"].unique())].reset_index(drop=True), part)
+
+
+def test_methods_meet_the_same_noise(make_grid, pictures, tmp_path):
+    records = evaluated(make_grid(methods=["blocks_for_tests", "blocks_for_tests/range"], cr=["1/12"]), pictures, tmp_path)
+    other = evaluated(make_grid(methods=["blocks_for_tests"], cr=["1/12"]), pictures, tmp_path / "other")
+    first = records[records["variant"] == "default"]["measured_snr_db"].to_numpy()
+    assert np.array_equal(first, other["measured_snr_db"].to_numpy())
+
+
+def test_a_picture_is_encoded_once_a_ratio(make_grid, pictures):
+    transmitter = Transmitter()
+    unit = plan(make_grid(repetitions=3), pictures)[0]
+    transmitter(unit)
+    _, method = transmitter._network
+    assert method.calls == len(unit.pictures.ids)
+
+
+@pytest.mark.parametrize(
+    ("variant", "reason"),
+    [
+        ("raises", "RuntimeError: the decoder broke"),
+        ("nan", "PixelsError: .*nan"),
+        ("shape", "ValueError: .*shape"),
+        ("range", "PixelsError: .*values"),
+        ("greedy", r"BudgetError: .*257 symbols.*256"),
+    ],
+)
+def test_a_method_that_fails_has_visible_rows_and_leaves_others_alone(variant, reason, make_grid, pictures, tmp_path):
+    records = evaluated(make_grid(methods=[f"blocks_for_tests/{variant}", "blocks_for_tests"], cr=["1/12"]), pictures, tmp_path)
+    failed = records[records["variant"] == variant]
+    assert failed["status"].eq("failed").all() and failed["psnr"].isna().all()
+    assert failed["error"].str.match(reason).all()
+    assert records[records["variant"] == "default"]["status"].eq("ok").all()
+
+
+def test_one_bad_picture_of_a_batch_fails_alone_and_does_not_change_its_mates(make_grid, pictures, tmp_path):
+    whole = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "a")
+    picky = evaluated(make_grid(methods=["blocks_for_tests/picky"], evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "b")
+    failed = picky[picky["status"] == "failed"]
+    assert 0 < failed["image"].nunique() < 5
+    assert failed["error"].eq("RuntimeError: this picture is too bright").all()
+    rest = picky[picky["status"] == "ok"].reset_index(drop=True)
+    mates = whole[whole["image"].isin(rest["image"].unique())].reset_index(drop=True)
+    assert np.array_equal(mates["psnr"], rest["psnr"])
+
+
+def test_an_unreadable_picture_is_a_failed_item_by_name(make_grid, pictures, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for source in sorted(pictures.glob("*.png"))[:2]:
+        (folder / source.name).write_bytes(source.read_bytes())
+    whole = (folder / "picture0.png").read_bytes()
+    (folder / "picture0.png").write_bytes(whole[: len(whole) // 2])
+    records = evaluated(make_grid(), folder, tmp_path / "run")
+    broken = records[records["image"].str.contains("picture0")]
+    assert broken["status"].eq("failed").all() and len(broken) == 8
+    assert broken["error"].str.contains("picture0.png").all()
+    assert records[records["image"].str.contains("picture1")]["status"].eq("ok").all()
+
+
+@pytest.fixture
+def console():
+    return Console(file=open("/dev/null", "w"))
+
+
+@pytest.fixture
+def without_ray(monkeypatch):
+    """Let ``work.evaluate`` run its units in this process and count them."""
+    seen = []
+
+    def stand_in(units, run_dir, settings, address=None):
+        seen.extend(unit.identity for unit in units)
+        yield from inline(units, run_dir)
+
+    monkeypatch.setattr(stream, "stream", stand_in)
+    return seen
+
+
+def test_a_second_run_does_nothing(make_grid, pictures, tmp_path, console, without_ray):
+    units = plan(make_grid(), pictures)
+    tally = work.evaluate(units, tmp_path, units[0].grid.evaluation, console)
+    assert (tally.units, tally.records, len(without_ray)) == (len(units), 40, len(units))
+    assert work.evaluate(units, tmp_path, units[0].grid.evaluation, console).units == 0
+    assert len(without_ray) == len(units)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 half", None])
+def test_a_damaged_or_missing_record_file_is_recomputed(damage, make_grid, pictures, tmp_path, console, without_ray):
+    units = plan(make_grid(), pictures)
+    work.evaluate(units, tmp_path, units[0].grid.evaluation, console)
+    before = load(tmp_path)
+    victim = tmp_path / "records" / units[1].file
+    victim.unlink() if damage is None else victim.write_bytes(damage)
+    work.evaluate(units, tmp_path, units[0].grid.evaluation, console)
+    assert without_ray[len(units) :] == [units[1].identity]
+    same(before, load(tmp_path))
+
+
+def test_failed_units_are_tried_again(make_grid, pictures, tmp_path, console, without_ray):
+    units = plan(make_grid(methods=["blocks_for_tests/raises"], cr=["1/12"]), pictures)
+    tally = work.evaluate(units, tmp_path, units[0].grid.evaluation, console)
+    assert tally.failures["RuntimeError: the decoder broke"] == tally.records == 20
+    assert len(work.remaining(units, tmp_path).units) == len(units)
+
+
+def test_another_cut_of_the_grid_sets_the_old_files_aside_and_back(make_grid, pictures, tmp_path, console, without_ray):
+    fine, coarse = plan(make_grid(), pictures), plan(make_grid(limit=3, evaluation={"batch": 1, "unit": 3}), pictures)
+    work.evaluate(fine, tmp_path, fine[0].grid.evaluation, console)
+    before = load(tmp_path)
+    work.evaluate(coarse, tmp_path, coarse[0].grid.evaluation, console)
+    assert load(tmp_path)["image"].nunique() == 3
+    count = len(without_ray)
+    work.evaluate(fine, tmp_path, fine[0].grid.evaluation, console)
+    assert len(without_ray) == count
+    same(before, load(tmp_path))
+
+
+def test_identity_follows_what_changes_results(make_grid, pictures):
+    def identities(**changes):
+        return {unit.identity for unit in plan(make_grid(**changes), pictures)}
+
+    base = identities()
+    assert identities(name="other", description="x", sheet={"images": 0}, evaluation={"batch": 1, "unit": 2, "workers": 7}) == base
+    for change in (
+        {"seed": 2}, {"image_size": 36}, {"fit": "crop"}, {"snr_db": [1, 7]}, {"channels": ["awgn"]}, {"repetitions": 2},
+        {"link": {"equalizer": "zf"}}, {"evaluation": {"batch": 2, "unit": 2}}, {"methods": ["blocks_for_tests/nan"]}, {"cr": ["1/24"]},
+    ):  # fmt: skip
+        assert not identities(**change) & base, change
+
+
+def test_the_estimate_counts_reconstructions_and_symbols(make_grid, pictures):
+    numbers = estimate(plan(make_grid(), pictures))
+    assert numbers["reconstructions"] == 5 * 2 * 2 * 2
+    assert numbers["visual symbols at most"] == 5 * 4 * (256 + 512)
+
+
+class MeanColour(CellMetric):
+    """A metric of whole cells that needs no weights: distance of the mean colours, and a count of what it was given."""
+
+    def features(self, picture):
+        return picture.reshape(-1, 3).mean(axis=0).astype(np.float32)
+
+    def reduce(self, references, candidates):
+        assert references.shape == candidates.shape
+        return float(np.abs(references.mean(0) - candidates.mean(0)).mean() + 1000 * len(references))
+
+
+def test_metrics_of_whole_cells_see_all_pictures_of_a_cell(make_grid, pictures, tmp_path, console, without_ray, monkeypatch):
+    spec = replace(METRICS["gmsd"], name="colour_cell", per="cell", build=MeanColour, packages=(), minimum_side=1)
+    monkeypatch.setitem(METRICS, "colour_cell", spec)
+    grid = make_grid(metrics=["psnr", "colour_cell"])
+    units = [replace(unit, metrics=("psnr", "colour_cell")) for unit in plan(grid, pictures)]
+    work.evaluate(units, tmp_path, grid.evaluation, console)
+    records = load(tmp_path)
+    cells = records[records["image"] == "*"]
+    assert len(cells) == 2 * 2 * 2
+    assert cells["colour_cell"].between(5000, 5255).all() and cells["psnr"].isna().all()
+    assert records[records["image"] != "*"]["colour_cell"].isna().all()
+    before = len(without_ray)
+    work.evaluate(units, tmp_path, grid.evaluation, console)
+    assert len(without_ray) == before
+    pd.testing.assert_frame_equal(load(tmp_path), records)
+
+
+def test_a_contestant_that_could_not_be_trained_fails_visibly(make_grid, pictures, tmp_path):
+    units = [replace(unit, obstacle="TrainingError: the loss is not finite at step 7") for unit in plan(make_grid(cr=["1/12"]), pictures)]
+    list(inline(units, tmp_path))
+    records = load(tmp_path)
+    assert len(records) == 20 and records["status"].eq("failed").all()
+    assert records["error"].eq("TrainingError: the loss is not finite at step 7").all()

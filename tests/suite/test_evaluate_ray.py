@@ -1,0 +1,41 @@
+"""The evaluation through Ray Data: the same bits as without it, for any number of workers."""
+
+import pandas as pd
+import pytest
+
+from benchmarks.datasets import open_dataset
+from suite.contestants import resolve
+from suite.evaluate.plan import make_units
+from suite.evaluate.stream import inline, stream
+from suite.ray_env import connect
+from suite.records import KEY, load
+from suite.settings import EvaluationSettings
+
+VALUES = ["psnr", "symbols_analog", "symbols_digital", "measured_snr_db", "text_ok", "status"]
+
+
+@pytest.fixture(scope="module")
+def ray_here():
+    connect(cpus=2, object_store=256 * 2**20)
+    yield
+    import ray
+
+    ray.shutdown()
+
+
+def units(make_grid, pictures, unit):
+    # A method of the project: Ray's workers import it, a test's own class they could not.
+    grid = make_grid(methods=["digital/webp"], cr=["1/2"], channels=["awgn"], snr_db=[7, 20], evaluation={"batch": 1, "unit": unit})
+    dataset = open_dataset("folder", pictures, grid.image_size, "test", grid.fit)
+    return make_units("run", grid, resolve(grid), {"folder": (dataset, pictures)}, {}, ("psnr",), {})
+
+
+@pytest.mark.parametrize(("workers", "unit", "backwards"), [(1, 2, False), (2, 1, True)])
+def test_workers_units_and_order_change_no_bit(workers, unit, backwards, make_grid, pictures, tmp_path, ray_here):
+    list(inline(units(make_grid, pictures, 5), tmp_path / "plain"))
+    work = units(make_grid, pictures, unit)
+    done = list(stream(work[::-1] if backwards else work, tmp_path / "ray", EvaluationSettings(workers=workers)))
+    assert {each.identity for each in done} == {each.identity for each in work}
+    plain, rayed = load(tmp_path / "plain"), load(tmp_path / "ray")
+    assert len(plain) == 10 and plain["status"].eq("ok").all()
+    pd.testing.assert_frame_equal(plain[[*KEY, *VALUES]], rayed[[*KEY, *VALUES]], check_exact=True)
