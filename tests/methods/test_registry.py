@@ -43,7 +43,9 @@ def test_the_same_definition_may_register_again():
 def package(tmp_path, monkeypatch):
     folder = tmp_path / "contestants"
     folder.mkdir()
-    (folder / "__init__.py").write_text("from methods.registry import Registry\nR = Registry('method', package='contestants', infrastructure=('base',))\n")
+    (folder / "__init__.py").write_text(
+        "from methods.registry import Registry\nR = Registry('method', package='contestants', infrastructure=('base',))\n"
+    )
     (folder / "base.py").write_text("raise RuntimeError('infrastructure is not an entry')\n")
     (folder / "one.py").write_text("from contestants import R\n@R.register('one')\nclass One: ...\n")
     (folder / "two.py").write_text("raise RuntimeError('imported although nobody asked')\n")

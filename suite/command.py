@@ -1,0 +1,185 @@
+"""What the commands do, step by step, with one grid and one run folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.errors import DatasetError
+from suite.catalog import DATASETS, METHODS
+from suite.errors import TrainingError
+from suite.evaluate.plan import estimate
+from suite.evaluate.work import evaluate, remaining
+from suite.pipeline import CHECKPOINTS, SHIPPED, Prepared, prepare
+from suite.records import load
+from suite.runfolder import RunFolder
+from suite.settings import Grid, build_grid, override, read_grid
+from suite.train.checkpoint import Checkpoint, find
+from suite.train.jobs import TrainingJob
+
+RESULTS = Path("results")
+
+
+def compose(name: str, methods: str | None, datasets: str | None, limit: int | None, assignments: Sequence[str]) -> Grid:
+    """Return the grid called ``name`` with the command line's changes.
+
+    Raises:
+        SettingsError, UnknownNameError: the grid, a key or a value is wrong.
+    """
+    keys = read_grid(name)
+    if methods is not None:
+        keys["methods"] = _narrowed(keys.get("methods", []), methods)
+    if datasets is not None:
+        keys["datasets"] = [DATASETS.get(part.strip()).name for part in datasets.split(",")]
+    if limit is not None:
+        keys["limit"] = limit
+    return build_grid(override(keys, assignments))
+
+
+def _narrowed(entries: Sequence[object], wanted: str) -> list[object]:
+    """Return the grid's own entries for the methods that are wanted, and new ones for those it does not name."""
+    kept: list[object] = []
+    for part in (part.strip() for part in wanted.split(",")):
+        METHODS.get(part.partition("/")[0])
+        own = [entry for entry in entries if _name(entry) == part]
+        kept += own or [part]
+    return kept
+
+
+def _name(entry: object) -> str:
+    if isinstance(entry, dict):
+        return str(entry["name"] if "name" in entry else next(iter(entry)))
+    return str(entry)
+
+
+class Command:
+    """One call of the suite: the arguments of the command line, checked, and the steps they ask for."""
+
+    def __init__(
+        self,
+        grid: str,
+        methods: str | None,
+        datasets: str | None,
+        data_dir: Path | None,
+        train_data: Path | None,
+        limit: int | None,
+        out: Path | None,
+        address: str | None,
+        assignments: Sequence[str],
+        console: Console,
+        search: int = 0,
+    ) -> None:
+        self.grid = compose(grid, methods, datasets, limit, assignments)
+        for folder in (data_dir, train_data):
+            if folder is not None and not folder.is_dir():
+                raise DatasetError(f"there is no folder {folder}; give the folder that holds the pictures")
+        self.folder = RunFolder(out or RESULTS / self.grid.name, self.grid)
+        self.address = address
+        self.search = search
+        self.console = console
+        self.prepared: Prepared = prepare(self.grid, data_dir, train_data, search)
+        self.checkpoints: dict[TrainingJob, Checkpoint] = {}
+        self.failures: dict[TrainingJob, str] = {}
+        for dataset, _ in self.prepared.datasets.values():
+            for note in dataset.notes:
+                self._say(note)
+
+    @property
+    def places(self) -> list[Path]:
+        """Where checkpoints are looked for, the run's own first."""
+        return [self.folder.path / CHECKPOINTS, SHIPPED]
+
+    def show_plan(self) -> None:
+        """Print what a run would do and start nothing."""
+        table = Table("method", "variant", "CR", "weights", title=f"Grid {self.grid.name}")
+        found = self._found()
+        for contestant in self.prepared.contestants:
+            for cr in contestant.ratios(self.grid.cr):
+                job = self.prepared.jobs.get((contestant.label, cr))
+                state = "none needed" if job is None else ("there" if job in found else f"train {contestant.training.steps} steps")
+                table.add_row(contestant.method, contestant.variant, str(cr or "fixed"), state)
+        self.console.print(table)
+        units = self.prepared.units(self.folder.path.name, found)
+        left = remaining(units, self.folder.path).units if len(found) == len(set(self.prepared.jobs.values())) else units
+        for name, (dataset, _) in self.prepared.datasets.items():
+            self._say(f"data set {name}: {min(len(dataset), self.grid.limit or len(dataset))} of {len(dataset)} pictures")
+        self._say(
+            f"cells of a picture: {len(self.grid.channels)} channels x {len(self.grid.snr_db)} SNRs x {self.grid.repetitions} repetitions"
+        )
+        for what, number in estimate(units).items():
+            self._say(f"{what}: {number:,}")
+        self._say(f"units left to do: {len(left):,}")
+        searches = f", each after a search of {self.search} trials" if self.search else ""
+        self._say(f"trainings left to do: {len(set(self.prepared.jobs.values())) - len(found)}{searches}")
+        self._say(f"metrics: {', '.join(self.prepared.metrics.names)}")
+        for name, reason in self.prepared.metrics.left_out.items():
+            self._say(f"left out: {name}: {reason}")
+
+    def train(self) -> None:
+        """Train what has no checkpoint of the same identity."""
+        self._start()
+        found = self._found()
+        missing = [job for job in dict.fromkeys(self.prepared.jobs.values()) if job not in found]
+        if missing:
+            from suite.train.progress import TrainingProgress
+            from suite.train.tune import TrainingsFailedError, train_missing
+
+            own = self.folder.path / CHECKPOINTS
+            self._say(f"training {len(missing)} networks, {len(found)} are there")
+            try:
+                found |= train_missing(missing, self.places, own, address=self.address, progress=TrainingProgress())
+            except TrainingsFailedError as error:
+                found |= error.checkpoints
+                self.failures = error.failures
+                for job, reason in error.failures.items():
+                    self._say(f"training failed: {job.label}: {reason}")
+        self.checkpoints = found
+
+    def evaluate(self) -> int:
+        """Evaluate what is left of the grid; return the number of failed cells.
+
+        Raises:
+            TrainingError: a method has no weights yet.
+        """
+        checkpoints = self.checkpoints or self._found()
+        lacking = sorted({job.label for job in self.prepared.jobs.values() if job not in checkpoints and job not in self.failures})
+        if lacking:
+            raise TrainingError(f"there are no weights for {', '.join(lacking)}; run `python -m suite.train` with the same arguments first")
+        self._start(weights={job.label: found.card.sha256 for job, found in checkpoints.items()})
+        units = self.prepared.units(self.folder.path.name, checkpoints, self.failures)
+        tally = evaluate(units, self.folder.path, self.grid.evaluation, self.console, self.address)
+        for reason, count in tally.failures.most_common(5):
+            self._say(f"{count} failed cells: {reason}")
+        records = load(self.folder.path)
+        failed = int(records["status"].eq("failed").sum())
+        self.folder.finish(records=len(records), failed=failed)
+        return failed
+
+    def report(self) -> None:
+        """Write tables and figures from the records, print the main table and where everything lies."""
+        from suite.tables import rewrite
+
+        run_dir = self.folder.path
+        _, main_table = rewrite(run_dir)
+        self.console.print(main_table)
+        for name in ("report.html", "tables", "figures", "records", "run.json"):
+            self._say(f"{name}: {run_dir / name}")
+
+    def _start(self, **content: object) -> None:
+        metrics = self.prepared.metrics
+        self.folder.start(
+            metrics=metrics.described(self.grid),
+            metrics_left_out=metrics.left_out,
+            datasets={
+                name: {"pictures": len(data), "fingerprint": data.fingerprint()} for name, (data, _) in self.prepared.datasets.items()
+            },
+            **content,
+        )
+
+    def _found(self) -> dict[TrainingJob, Checkpoint]:
+        checkpoints = {job: find(job.identity, self.places) for job in dict.fromkeys(self.prepared.jobs.values())}
+        return {job: checkpoint for job, checkpoint in checkpoints.items() if checkpoint is not None}
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True)

@@ -1,0 +1,163 @@
+"""The pipeline: everything a run needs is found and checked first; only then anything is trained or evaluated.
+
+::
+
+    Grid ──prepare──> Prepared(contestants, data sets, metrics, trainings) ──train──> weights ──evaluate──> records
+                         every error that can be known beforehand                                ──> tables, figures
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from benchmarks.datasets import Dataset, open_dataset
+from benchmarks.errors import MetricUnavailableError
+from benchmarks.link.link import Link
+from benchmarks.metrics import check, fetch, lookup, metric_table
+from suite.catalog import DATASETS
+from suite.contestants import Contestant, resolve
+from suite.evaluate.plan import Trained, WorkUnit, make_units
+from suite.settings import Grid
+from suite.train.checkpoint import Checkpoint
+from suite.train.jobs import TrainingJob, load_card_settings
+from suite.train.sources import PictureSource
+
+CHECKPOINTS = "checkpoints"
+SHIPPED = Path(__file__).resolve().parents[1] / "results" / "reference" / CHECKPOINTS
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The metrics of a run.
+
+    Attributes:
+        names: those that are scored.
+        left_out: those that are not, with the reason.
+    """
+
+    names: tuple[str, ...]
+    left_out: dict[str, str]
+
+    def described(self, grid: Grid) -> dict[str, dict[str, str]]:
+        """Return title and direction of every metric column, as tables and figures read them from ``run.json``."""
+        table = metric_table(grid.metric_settings)
+        described = {}
+        for name in self.names:
+            described[name] = {"title": table[name].title, "better": table[name].better}
+            described |= {flag: {"title": flag.replace("_", " "), "better": "lower"} for flag in table[name].flags}
+        return described
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A grid with all it names found.
+
+    Attributes:
+        grid: the grid.
+        contestants: its configured methods.
+        datasets: test set by name, with its folder.
+        metrics: what is scored.
+        jobs: training job by contestant label and ratio; several ratios of one network share a job.
+    """
+
+    grid: Grid
+    contestants: tuple[Contestant, ...]
+    datasets: dict[str, tuple[Dataset, Path | None]]
+    metrics: Metrics
+    jobs: dict[tuple[str, Fraction | None], TrainingJob]
+
+    def units(
+        self, run: str, checkpoints: Mapping[TrainingJob, Checkpoint], failures: Mapping[TrainingJob, str] | None = None
+    ) -> list[WorkUnit]:
+        """Return the work units of the grid, with the weights that there are and the trainings that failed."""
+        obstacles = {key: f"TrainingError: {failures[job]}" for key, job in self.jobs.items() if failures and job in failures}
+        trained = {
+            key: Trained(load_card_settings(found, job.contestant), found.path, found.card.sha256)
+            for key, job in self.jobs.items()
+            if (found := checkpoints.get(job)) is not None
+        }
+        return make_units(run, self.grid, self.contestants, self.datasets, trained, self.metrics.names, obstacles)
+
+
+def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = None, search: int = 0) -> Prepared:
+    """Find and check everything the grid names.
+
+    Args:
+        grid: what is measured.
+        data_dir: folder that holds the test sets that are not built in.
+        train_data: training pictures; ``None`` for the grid's own training set, in ``data_dir`` if it needs a folder.
+        search: trials of a search before each training; 0 for none.
+
+    Raises:
+        SuiteError, BenchmarkError, MethodError: whatever is unknown, missing or impossible, before anything runs.
+    """
+    contestants = resolve(grid)
+    link = Link(grid.link)
+    for channel in {*grid.channels, *(name for contestant in contestants for name in contestant.training.channels)}:
+        link.channel(channel)
+    datasets: dict[str, tuple[Dataset, Path | None]] = {}
+    for name in grid.datasets:
+        datasets[name] = (open_dataset(name, data_dir, grid.image_size, "test", grid.fit), data_dir)
+    for contestant in contestants:
+        for cr in contestant.ratios(grid.cr):
+            _check_fits(contestant, grid.image_size, cr)
+    metrics = resolve_metrics(grid, [dataset for dataset, _ in datasets.values()])
+    return Prepared(grid, contestants, datasets, metrics, _jobs(grid, contestants, _source(grid, data_dir, train_data), search))
+
+
+def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
+    """Return the grid's metrics that can run here.
+
+    Raises:
+        MetricUnavailableError: a metric without ``?`` cannot run here.
+        UnknownMetricError: there is no such metric.
+    """
+    settings = grid.metric_settings
+    asked = tuple(f"{name}?" for name in metric_table(settings)) if grid.metrics == "available" else tuple(grid.metrics)
+    names = [name.removesuffix("?") for name in asked]
+    captions = all(_has_captions(dataset) for dataset in datasets) if any(spec.needs_caption for spec in lookup(names, settings)) else True
+    obstacles = check(names, settings, (grid.image_size, grid.image_size), captions)
+    optional = {name.removesuffix("?") for name in asked if name.endswith("?")}
+    left_out = {name: obstacle for name, obstacle in obstacles.items() if obstacle}
+    fatal = [obstacle for name, obstacle in left_out.items() if name not in optional]
+    if fatal:
+        raise MetricUnavailableError(" ".join(fatal) + " Or let the grid leave it out: write its name with a '?', or metrics: available.")
+    usable = [name for name in names if name not in left_out]
+    if settings.allow_download:
+        fetch(usable, settings)
+    return Metrics(tuple(usable), left_out)
+
+
+def _has_captions(dataset: Dataset) -> bool:
+    ids = dataset.items()
+    return bool(ids) and bool(dataset.load(ids[0]).caption)
+
+
+def _check_fits(contestant: Contestant, size: int, cr: Fraction | None) -> None:
+    import torch
+
+    # Built on no device: the constructor's checks run, the weights take no memory.
+    with torch.device("meta"):
+        contestant.build(size, size, cr)
+
+
+def _jobs(
+    grid: Grid, contestants: Sequence[Contestant], source: PictureSource, search: int
+) -> dict[tuple[str, Fraction | None], TrainingJob]:
+    jobs: dict[tuple[str, Fraction | None], TrainingJob] = {}
+    for contestant in contestants:
+        if not contestant.traits.trainable:
+            continue
+        for cr in contestant.ratios(grid.cr):
+            shared = contestant.traits.one_model_for_all_rates
+            rates = tuple(grid.cr) if shared else tuple(rate for rate in (cr,) if rate is not None)
+            jobs[contestant.label, cr] = TrainingJob(contestant, None if shared else cr, rates, source, grid.link, search)
+    return jobs
+
+
+def _source(grid: Grid, data_dir: Path | None, train_data: Path | None) -> PictureSource:
+    name = grid.training.data
+    if train_data is not None:
+        return PictureSource(None, train_data)
+    return PictureSource(name, data_dir if DATASETS.get(name).folder else None)

@@ -1,0 +1,150 @@
+"""The command line: dry run, wrong input, listing, and the guide followed to the letter."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import methods
+from methods.catalog import METHODS
+from suite import list as listing
+from suite.command import compose
+from suite.evaluate import stream
+from suite.run import app
+
+RUN = CliRunner()
+
+
+def run(*arguments: str):
+    return RUN.invoke(app, list(arguments))
+
+
+@pytest.fixture
+def out(tmp_path) -> str:
+    return str(tmp_path / "run")
+
+
+def test_a_dry_run_says_what_would_be_done_and_starts_nothing(out):
+    result = run("--methods", "deepjscc", "--dry-run", "--out", out)
+    assert result.exit_code == 0, result.output
+    for words in (
+        "train 4000 steps",
+        "trainings left to do: 2",
+        "reconstructions: 160",
+        "2 channels x 4 SNRs x 1 repetitions",
+        "left out: lpips",
+    ):
+        assert words in result.output
+    assert not Path(out).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--grid", "quik"), "Did you mean 'quick'"),
+        (("--methods", "swinjsc"), "unknown method 'swinjsc'. Did you mean 'swinjscc'"),
+        (("--methods", "swinjscc/saa"), "unknown variant of swinjscc 'saa'. Did you mean 'sa'"),
+        (("--datasets", "kodac"), "unknown dataset 'kodac'. Did you mean 'kodak'"),
+        (("--datasets", "kodak"), "--data-dir"),
+        (("--datasets", "kodak", "--data-dir", "{tmp}"), "expects the folder {tmp}/kodak"),
+        (("--datasets", "duts", "--data-dir", "{tmp}"), "DUTS-TE"),
+        (("--data-dir", "{tmp}/missing"), "there is no folder {tmp}/missing"),
+        (("--train-data", "{tmp}/missing"), "there is no folder {tmp}/missing"),
+        (("--set", "metrics=[psnrr]"), "Did you mean 'psnr'"),
+        (("--set", "metrics=[lpips_alex]"), "alexnet-owt-7be5be79.pth"),
+        (("--set", "channels=[awgm]"), "unknown channel 'awgm'"),
+        (("--set", "snr_db=[loud]"), "'loud'"),
+        (("--set", "cr=[1/1000000]"), "leaves no symbol"),
+        (("--set", "image_size=30"), "multiples of 4"),
+        (("--set", "traning.steps=3"), "Did you mean 'training'"),
+    ],
+)
+def test_wrong_input_gets_one_sentence_and_exit_code_two(arguments, sentence, out, tmp_path):
+    filled = [argument.replace("{tmp}", str(tmp_path)) for argument in arguments]
+    result = run("--methods", "deepjscc", "--out", out, *filled)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert sentence.replace("{tmp}", str(tmp_path)) in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_folder_of_another_grid_is_refused(out, pictures):
+    Path(out).mkdir()
+    (Path(out) / "run.json").write_text(json.dumps({"identity": "another", "grid": {"seed": 7}}))
+    result = run("--methods", "deepjscc", "--dry-run", "--out", out)
+    assert result.exit_code == 2 and "holds a run of another grid" in result.stderr and "seed" in result.stderr
+
+
+def test_a_file_in_place_of_the_folder_is_refused(out):
+    Path(out).write_text("not a folder")
+    result = run("--methods", "blocks_for_tests", "--out", out)
+    assert result.exit_code == 2 and "is not a folder" in result.stderr
+
+
+def test_help_teaches():
+    result = run("--help")
+    assert result.exit_code == 0
+    for word in ("--data-dir", "--dry-run", "python -m suite.run", "resumes"):
+        assert word in result.output
+
+
+def test_methods_narrow_the_grid_or_add_to_it():
+    grid = compose("quick", "swinjscc,digital/webp", None, 3, ["cr=[1/12]"])
+    assert [(entry.name, entry.variants) for entry in grid.methods] == [("swinjscc", ()), ("digital", ("webp",))]
+    assert grid.limit == 3
+
+
+@pytest.mark.parametrize("kind", ["methods", "datasets", "metrics", "channels", "grids"])
+def test_listings_are_complete_and_machine_readable(kind):
+    result = RUN.invoke(listing.app, [kind, "--json"])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    expected = {"methods": "swinjscc", "datasets": "kodak", "metrics": "psnr", "channels": "rayleigh-block", "grids": "quick"}[kind]
+    assert expected in [row["name"] for row in rows]
+    if kind == "methods":
+        (row,) = [row for row in rows if row["name"] == "swinjscc"]
+        assert row["variants"][:2] == ["base", "sa"] and row["trainable"] and row["rates"] == "variable" and "SwinJSCC" in row["paper"]
+
+
+def test_a_listing_is_readable_too():
+    result = RUN.invoke(listing.app, ["channels"])
+    assert result.exit_code == 0 and "rayleigh-real" in result.output
+
+
+@pytest.fixture
+def guide(tmp_path, monkeypatch):
+    """Do what methods/README.md says: put its file beside the other methods."""
+    text = (Path(methods.__file__).parent / "README.md").read_text()
+    code = re.search(r"<!-- guide: methods/blocks\.py -->\n```python\n(.*?)```", text, re.DOTALL).group(1)
+    (tmp_path / "blocks.py").write_text(code)
+    monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
+    yield
+    METHODS._entries.pop("blocks", None)
+
+
+def test_the_guide_adds_a_method_in_one_file(guide, out, pictures, monkeypatch):
+    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+    assert "blocks" in [row["name"] for row in json.loads(RUN.invoke(listing.app, ["methods", "--json"]).stdout)]
+    arguments = ("--methods", "blocks,blocks/coarse", "--datasets", "folder", "--data-dir", str(pictures), "--set", "image_size=64",
+                 "--set", "metrics=[psnr]", "--limit", "3", "--out", out)  # fmt: skip
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "PSNR" in result.output
+    tables = "".join(path.read_text() for path in (Path(out) / "tables").glob("*.md"))
+    assert "blocks/coarse" in tables
+    assert list((Path(out) / "figures").glob("*.png"))
+    again = run(*arguments)
+    assert again.exit_code == 0 and "0 are left" in again.output
+
+
+def test_failed_cells_make_the_exit_code_non_zero_and_are_reported(out, pictures, monkeypatch):
+    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+    result = run("--methods", "blocks_for_tests,blocks_for_tests/raises", "--datasets", "folder", "--data-dir", str(pictures),
+                 "--set", "image_size=32", "--set", "metrics=[psnr]", "--out", out)  # fmt: skip
+    assert result.exit_code == 1
+    assert "failed cells: RuntimeError: the decoder broke" in result.output
+    info = json.loads((Path(out) / "run.json").read_text())
+    assert info["failed"] == 80 and info["records"] == 160 and info["ended"]
+    assert "the decoder broke" in (Path(out) / "tables" / "failures.md").read_text()
