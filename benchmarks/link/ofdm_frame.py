@@ -6,8 +6,6 @@
     full frame    D  D  P  D  D  D  D  P  D  D        8 D: 8192 data and 2048 pilot elements at 1024 subcarriers
     3 D           D  D  P  D                          a short frame is the beginning that holds its data,
     1 D           D  P                                and ends in the pilot symbol it would otherwise cut off
-
-Sionna is imported inside, and the state of torch's global generator, which its import reseeds, is put back.
 """
 
 import functools
@@ -19,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.link.sionna_import import import_sionna
+
 Csi = Literal["perfect", "ls"]
 Interpolation = Literal["nn", "lin", "lin_time_avg"]
 
@@ -28,12 +28,6 @@ CYCLIC_PREFIX = 9 / 128
 _PILOT_SPACING = 4
 _FIRST_PILOT, _SECOND_PILOT = 2, 7
 _SIONNA_LOCK = threading.Lock()
-
-
-def _sionna() -> None:
-    """Import Sionna without leaving a mark on torch's global random state."""
-    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
-        import sionna.phy  # noqa: F401
 
 
 def pilot_positions(data_symbols: int) -> list[int]:
@@ -107,7 +101,7 @@ class Frame:
 @functools.lru_cache(maxsize=64)
 def frame(data_symbols: int, subcarriers: int, spacing: float, interpolation: Interpolation, device: str) -> Frame:
     """Build the frame of 1 to 8 OFDM data symbols for ``device`` ("cpu", "cuda:0"); ``spacing`` in Hz."""
-    _sionna()
+    import_sionna()
     from sionna.phy.mimo import StreamManagement
     from sionna.phy.ofdm import LMMSEEqualizer, LSChannelEstimator, PilotPattern, ResourceGrid, ResourceGridMapper
 
@@ -131,7 +125,7 @@ def frame(data_symbols: int, subcarriers: int, spacing: float, interpolation: In
 @functools.lru_cache(maxsize=16)
 def delay_line(profile: str, delay_spread: float, speed: float, carrier: float) -> Any:
     """Build Sionna's 3GPP tapped delay line on the CPU; seconds, m/s, Hz."""
-    _sionna()
+    import_sionna()
     from sionna.phy.channel.tr38901 import TDL
 
     return TDL(profile, delay_spread, carrier, min_speed=speed, max_speed=speed, device="cpu")

@@ -1,0 +1,7 @@
+"""The digital stream: bytes over the same channel as the analog symbols, really coded, modulated, decoded and counted."""
+
+from benchmarks.link.digital.settings import DigitalSettings
+from benchmarks.link.digital.stream import DigitalReception, DigitalStream
+from benchmarks.link.digital.text import char_error_rate, readable
+
+__all__ = ["DigitalReception", "DigitalSettings", "DigitalStream", "char_error_rate", "readable"]

@@ -1,0 +1,51 @@
+"""A modulation and coding scheme (MCS): how many bits a symbol carries, and how many symbols a block takes."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from benchmarks.link.digital.settings import Modulation
+
+BITS_PER_SYMBOL: dict[Modulation, int] = {"qpsk": 2, "16qam": 4, "64qam": 6}
+_LOWEST_RATE = Fraction(1, 5)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A square QAM with Gray labels and a 5G LDPC code.
+
+    Attributes:
+        modulation: "qpsk", "16qam" or "64qam".
+        code_rate: information bits, check included, over coded bits.
+    """
+
+    modulation: Modulation
+    code_rate: Fraction
+
+    @classmethod
+    def of(cls, modulation: Modulation, code_rate: float | str) -> "Scheme":
+        """Return the scheme with the simple fraction next to ``code_rate`` (0.667 is not 2/3, 0.6666667 is)."""
+        return cls(modulation, Fraction(code_rate).limit_denominator(1024))
+
+    @property
+    def bits_per_symbol(self) -> int:
+        """Coded bits a symbol."""
+        return BITS_PER_SYMBOL[self.modulation]
+
+    @property
+    def efficiency(self) -> Fraction:
+        """Information bits a symbol."""
+        return self.code_rate * self.bits_per_symbol
+
+    def coded_bits(self, bits: int) -> int:
+        """Return the coded bits of ``bits`` information bits: whole symbols, and never below the code's lowest rate."""
+        whole = math.ceil(bits / self.efficiency)
+        return min(whole, math.floor(bits / (_LOWEST_RATE * self.bits_per_symbol))) * self.bits_per_symbol
+
+    def symbols(self, bits: int) -> int:
+        """Return the symbols of a block of ``bits`` information bits, check included."""
+        return self.coded_bits(bits) // self.bits_per_symbol
+
+    def __str__(self) -> str:
+        """Return a name such as ``16qam 1/2``."""
+        return f"{self.modulation} {self.code_rate}"

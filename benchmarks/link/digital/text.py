@@ -1,0 +1,42 @@
+"""Text of a message at the receiver: made readable, and compared with what was sent."""
+
+import unicodedata
+
+import numpy as np
+
+
+def readable(message: bytes) -> str:
+    """Decode UTF-8 that may be damaged: U+FFFD for what is no character, a space for control characters, U+FFFD for unassigned ones."""
+    return "".join(_printable(character) for character in message.decode("utf-8", errors="replace"))
+
+
+def _printable(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cc":
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if category in ("Cn", "Co", "Cs") else character
+
+
+def char_error_rate(sent: str, received: str | None) -> float:
+    """Return the Levenshtein distance over the number of characters sent; 1 where nothing was received.
+
+    Insertions can take it above 1. An empty text received as it was sent has rate 0.
+    """
+    if received is None:
+        return 1.0
+    return _levenshtein(sent, received) / max(len(sent), 1)
+
+
+def _levenshtein(a: str, b: str) -> int:
+    """Wagner-Fischer, a row at a time; the chain of insertions within a row is a running minimum."""
+    if not a or not b:
+        return len(a) or len(b)
+    codes = np.array([ord(character) for character in b])
+    columns = np.arange(len(b) + 1)
+    row = columns
+    for character in a:
+        candidates = np.empty_like(row)
+        candidates[0] = row[0] + 1
+        candidates[1:] = np.minimum(row[1:] + 1, row[:-1] + (codes != ord(character)))
+        row = np.minimum.accumulate(candidates - columns) + columns
+    return int(row[-1])

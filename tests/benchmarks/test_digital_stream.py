@@ -1,0 +1,152 @@
+"""The digital stream from bytes to bytes: what arrives, what it costs, and that batches do not matter."""
+
+import random
+
+import pytest
+import torch
+
+from benchmarks.errors import LinkError
+from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, FlatChannel
+from benchmarks.link.digital import DigitalSettings, DigitalStream
+from benchmarks.link.draws import KeyedDraws
+
+CAPTION = b"A brown dog leaps over a wooden fence in a grassy yard while two children watch from a porch, at dusk in May"[:106]
+
+
+class Spy:
+    """A channel that counts what crosses it, an image at a time."""
+
+    fading = True
+
+    def __init__(self, channel: FlatChannel) -> None:
+        self.name, self.summary, self.channel = channel.name, channel.summary, channel
+        self.seen: dict[str, int] = {}
+        self.images: list[str] = []
+
+    def transmit(self, symbols, snr_db, draws, stream):
+        assert stream == "digital"
+        for image in draws.images:
+            self.images.append(image)
+            self.seen[image.split("/")[0]] = self.seen.get(image.split("/")[0], 0) + symbols.shape[1]
+        return self.channel.transmit(symbols, snr_db, draws, stream)
+
+
+def draws(count: int, channel, snr_db: float) -> KeyedDraws:
+    return KeyedDraws(7, [f"image{row}" for row in range(count)], channel.name, snr_db, 0)
+
+
+def send(messages, channel=AWGN, snr_db=10.0, **settings):
+    return DigitalStream(DigitalSettings(**settings)).transmit(messages, channel, snr_db, draws(len(messages), channel, snr_db))
+
+
+@pytest.mark.parametrize("lengths", [range(0, 100), range(100, 200), range(200, 301), [511, 512, 1053, 1054, 2107, 4095, 4096]], ids=str)
+def test_random_bytes_survive(lengths):
+    messages = [random.Random(length).randbytes(length) for length in lengths]
+    coded = send(messages, snr_db=30.0)
+    assert coded.messages == tuple(messages) and all(coded.intact)
+    delivered = send(messages, snr_db=-20.0, mode="lossless")
+    assert delivered.messages == tuple(messages) and all(delivered.intact)
+    assert delivered.symbols == coded.symbols
+    assert coded.bytes_sent == tuple(lengths)
+
+
+def test_an_empty_message_costs_a_header():
+    heard = send([b""])
+    assert heard.symbols == heard.header_symbols == (55,)
+    assert heard.messages == (b"",) and heard.intact == (True,)
+
+
+def test_the_papers_caption_costs_436_symbols_and_a_header():
+    heard = send([CAPTION])
+    assert heard.symbols[0] - heard.header_symbols[0] == (848 + 24) // 2 == 436
+    assert heard.header_symbols[0] == 5 * (16 + 6) // 2
+
+
+@pytest.mark.parametrize("channel", [AWGN, RAYLEIGH_BLOCK], ids=lambda channel: channel.name)
+@pytest.mark.parametrize("mode", ["ldpc", "adaptive"])
+def test_a_message_does_not_depend_on_its_batch(channel, mode):
+    snr_db = 6.3
+    messages = [random.Random(row).randbytes(length) for row, length in enumerate([106, 0, 5, 106, 40, 106, 5, 106, 1100, 106])]
+    stream = DigitalStream(DigitalSettings(mode=mode))
+    keyed = draws(len(messages), channel, snr_db)
+    together = stream.transmit(messages, channel, snr_db, keyed)
+    alone = [stream.transmit([message], channel, snr_db, keyed.row(row)) for row, message in enumerate(messages)]
+    order = list(reversed(range(len(messages))))
+    shuffled = KeyedDraws(7, [keyed.images[row] for row in order], channel.name, snr_db, 0)
+    backwards = stream.transmit([messages[row] for row in order], channel, snr_db, shuffled)
+    for row in range(len(messages)):
+        for name in ("messages", "intact", "symbols", "noise_power", "transmissions"):
+            assert getattr(together, name)[row] == getattr(alone[row], name)[0] == getattr(backwards, name)[order.index(row)], (name, row)
+
+
+def test_a_failed_message_is_delivered_damaged_or_not_at_all():
+    damaged, nothing = (send([CAPTION] * 10, snr_db=5.0, on_failure=choice) for choice in ("damaged", "nothing"))
+    assert not any(damaged.intact) and not any(nothing.intact)
+    assert all(len(message) == 106 and message != CAPTION for message in damaged.messages)
+    assert nothing.messages == (None,) * 10
+
+
+def test_without_its_header_a_message_is_lost():
+    heard = send([CAPTION, b""] * 5, snr_db=-15.0)
+    assert heard.messages == (None,) * 10 and not any(heard.intact)
+
+
+def test_a_repeated_header_is_heard_lower():
+    once, four = (send([b""] * 60, snr_db=-4.0, header_repetitions=count) for count in (1, 4))
+    assert sum(four.intact) > sum(once.intact) + 10
+    assert four.symbols[0] == 4 * once.symbols[0]
+
+
+@pytest.mark.parametrize("compression", ["brotli", "clip-bpe"])
+def test_compressed_messages_arrive_and_damaged_ones_never_raise(compression):
+    text = CAPTION.lower()
+    clean = send([text] * 3, compression=compression)
+    assert clean.bytes_sent[0] < 90
+    assert all(clean.intact)
+    if compression == "brotli":
+        assert clean.messages == (text,) * 3
+    for snr_db in (0.0, 4.0, 6.0):
+        assert all(
+            message is None or isinstance(message, bytes) for message in send([text] * 15, snr_db=snr_db, compression=compression).messages
+        )
+
+
+@pytest.mark.parametrize(
+    ("channel", "mode"), [(AWGN, "ldpc"), (RAYLEIGH, "adaptive"), (RAYLEIGH_BLOCK, "adaptive"), (RAYLEIGH, "lossless")]
+)
+def test_what_is_charged_is_what_crossed_the_channel(channel, mode):
+    spy = Spy(channel)
+    messages = [CAPTION, b"", CAPTION[:30], CAPTION] * 3
+    heard = DigitalStream(DigitalSettings(mode=mode)).transmit(messages, spy, 4.0, draws(len(messages), channel, 4.0))
+    assert [spy.seen[f"image{row}"] for row in range(len(messages))] == list(heard.symbols)
+
+
+def test_a_retransmission_meets_a_fade_of_its_own_and_is_charged():
+    spy = Spy(RAYLEIGH_BLOCK)
+    stream = DigitalStream(DigitalSettings(mode="adaptive"))
+    keyed = draws(40, RAYLEIGH_BLOCK, 4.0)
+    heard = stream.transmit([CAPTION] * 40, spy, 4.0, keyed)
+    again = [row for row, count in enumerate(heard.transmissions) if count > 1]
+    assert again and sum(heard.intact) >= 37
+    assert all(heard.symbols[row] == heard.transmissions[row] * min(heard.symbols) for row in again)
+    assert max(heard.symbols) <= stream.symbols_for(106, "rayleigh-block", 4.0)
+    later = next(image for image in spy.images if "/" in image)
+    fades = [KeyedDraws(7, [name], "rayleigh-block", 4.0, 0).complex_normal("block/fading", 1, 1) for name in (later.split("/")[0], later)]
+    assert not torch.equal(*fades)
+
+
+@pytest.mark.parametrize(
+    ("mode", "channel"), [("ldpc", "awgn"), ("adaptive", "awgn"), ("adaptive", "rayleigh-block"), ("adaptive", "rayleigh")]
+)
+@pytest.mark.parametrize("snr_db", [1.0, 7.0])
+def test_payload_bytes_is_what_fits(mode, channel, snr_db):
+    stream = DigitalStream(DigitalSettings(mode=mode))
+    assert stream.payload_bytes(10, channel, snr_db) == 0
+    for symbols in (400, 1000, 8192, 16384):
+        fits = stream.payload_bytes(symbols, channel, snr_db)
+        assert stream.symbols_for(fits, channel, snr_db) <= symbols < stream.symbols_for(fits + 1, channel, snr_db)
+
+
+def test_a_message_too_long_for_its_header_is_refused():
+    with pytest.raises(LinkError, match=r"300 bytes.*length_bits"):
+        send([bytes(300)], length_bits=8)
