@@ -1,0 +1,111 @@
+"""The classical baseline: a picture file over the coded byte stream, separate source and channel coding.
+
+::
+
+    picture ──rate search──> file of at most payload_bytes(k) bytes ══ digital stream: CRC, LDPC, QAM, channel ══╗
+    picture <── decode, enlarge ── file  <───────────────────────────────────────────────────────────────────────╝
+            <── mid-grey ───────── nothing, a failed check, an undecodable file (outage)
+
+The protection decides how many bytes k symbols carry: one fixed scheme falls off its cliff, an adaptive one follows the
+channel and is the honest rival of every JSCC. Each codec is a variant with either.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
+import torch
+from PIL import Image
+from pydantic import model_validator
+from torch import Tensor
+
+from methods.base import Geometry, Method, MethodSettings, OperatingPoint, Received, Signal, Traits
+from methods.catalog import METHODS
+from methods.digital.codecs import UndecodableFileError, make_codec
+from methods.digital.search import Downscale, FileStream
+
+OUTAGE_GREY = 0.5
+Codec = Literal["jpeg", "webp", "avif", "jpeg2000", "bpg"]
+_AGREEABLE = ("jpeg", "webp", "jpeg2000")
+
+
+class DigitalSettings(MethodSettings):
+    """Settings of the classical baseline.
+
+    Attributes:
+        codec: the picture codec; "bpg" needs the binaries of libbpg.
+        protection: how the link codes the file: "adaptive" to the SNR and channel, "ldpc" with the grid's one scheme.
+        downscale: "best" also tries smaller pictures and keeps the one nearest to the original, "needed" shrinks only when
+            no file of the full size fits, "never" does not.
+        strip_headers: both ends agree on the file's fixed header beforehand, and two bytes (size step, quality) stand for it. By default
+            every byte of the file is sent and counted.
+    """
+
+    codec: Codec = "jpeg"
+    protection: Literal["adaptive", "ldpc"] = "adaptive"
+    downscale: Downscale = "best"
+    strip_headers: bool = False
+
+    @model_validator(mode="after")
+    def _check_headers(self) -> "DigitalSettings":
+        if self.strip_headers and self.codec not in _AGREEABLE:
+            raise ValueError(f"strip_headers has no fixed header to strip from {self.codec}; it serves {', '.join(_AGREEABLE)}")
+        return self
+
+
+@METHODS.register("digital")
+class Digital(Method):
+    """A picture codec that fills the budget, over the suite's coded stream.
+
+    Outage: a lost block is shown as a mid-grey picture. Nothing of the picture arrived, so nothing of it may be shown, not even
+    its mean colour; a block that failed its check is not decoded, since a receiver cannot tell which of its bytes are right.
+
+    Raises:
+        MissingAssetError: Pillow lacks the codec or its binaries are not installed.
+    """
+
+    Settings = DigitalSettings
+    variants: ClassVar[dict[str, dict[str, Any]]] = {
+        **{name: {"codec": name} for name in get_args(Codec)},
+        **{f"{name}-fixed": {"codec": name, "protection": "ldpc"} for name in get_args(Codec)},
+    }
+    paper = "ITU-T T.81 (JPEG), RFC 9649 (WebP), AVIF 1.1 (Alliance for Open Media), ITU-T T.800 (JPEG 2000), libbpg 0.9.8"
+
+    settings: DigitalSettings
+
+    def __init__(self, settings: MethodSettings, geometry: Geometry) -> None:
+        super().__init__(settings, geometry)
+        codec = make_codec(self.settings.codec, self.settings.strip_headers)
+        self.files = FileStream(codec, (geometry.width, geometry.height), self.settings.strip_headers)
+
+    @classmethod
+    def traits(cls, settings: MethodSettings) -> Traits:
+        """Return that the sender fits its file to the channel and that the file is the picture."""
+        return Traits(rates="variable", uses_snr_at_sender=True, digital_in_budget=True)
+
+    def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
+        """Turn (B, 3, H, W) pictures in [0, 1] into files that the stream carries in the budget's symbols.
+
+        Raises:
+            RateError: no file is small enough; an impossible cell shows as a failure, not as an outage.
+        """
+        limit = point.payload_bytes(self.geometry.symbols(point.cr), self.settings.protection)
+        pixels = (images.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        files = [self.files.fit(Image.fromarray(picture), limit, self.settings.downscale).message for picture in pixels]
+        return Signal(digital=files, protection=self.settings.protection)
+
+    def decode(self, received: Received, point: OperatingPoint) -> Tensor:
+        """Turn what arrived into (B, 3, H, W) pictures in [0, 1], on the CPU; grey where the block is lost."""
+        messages = received.digital or []
+        intact = received.intact if received.intact is not None else [True] * len(messages)
+        return torch.stack([self._show(message if passed else None) for message, passed in zip(messages, intact, strict=True)])
+
+    def _show(self, message: bytes | None) -> Tensor:
+        if message is not None:
+            try:
+                pixels = np.array(self.files.unpack(message))
+            except UndecodableFileError:
+                pass
+            else:
+                return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+        return torch.full((3, self.geometry.height, self.geometry.width), OUTAGE_GREY)

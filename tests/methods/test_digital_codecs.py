@@ -1,0 +1,238 @@
+"""The classical baseline: its files fill the budget, come back, and are lost as stated."""
+
+import itertools
+import stat
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from methods.base import Geometry, OperatingPoint, Received
+from methods.catalog import METHODS
+from methods.digital import OUTAGE_GREY, Digital, DigitalSettings
+from methods.digital.codecs import UndecodableFileError, make_codec
+from methods.digital.search import FileStream, step_sizes
+from methods.errors import MissingAssetError, RateError
+
+PILLOW = ("jpeg", "webp", "avif", "jpeg2000")
+STRIPPED = ("jpeg", "webp", "jpeg2000")
+SIDE = 96
+
+
+def picture(name: str = "astronaut", size: tuple[int, int] = (SIDE, SIDE)) -> Image.Image:
+    return Image.fromarray(getattr(data, name)()).convert("RGB").resize(size, Image.Resampling.LANCZOS)
+
+
+def tensor(*images: Image.Image) -> torch.Tensor:
+    return torch.stack([torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255 for image in images])
+
+
+def method(height: int = SIDE, width: int = SIDE, cr: Fraction = Fraction(1, 4), **settings: object) -> Digital:
+    return Digital(DigitalSettings.model_validate(settings), Geometry(height, width, cr))
+
+
+def point(bytes_allowed: int, cr: Fraction = Fraction(1, 4)) -> OperatingPoint:
+    return OperatingPoint(cr, 4.0, "awgn", payload=lambda symbols, protection: bytes_allowed)
+
+
+def psnr(first: torch.Tensor, second: torch.Tensor) -> float:
+    return float(-10 * torch.log10((first - second).square().mean()))
+
+
+@pytest.mark.parametrize("downscale", ["best", "needed"])
+@pytest.mark.parametrize(("codec", "strip"), [(name, False) for name in PILLOW] + [(name, True) for name in STRIPPED])
+def test_the_file_fits_and_the_next_level_does_not(codec: str, strip: bool, downscale: str) -> None:
+    stream = FileStream(make_codec(codec, strip), (SIDE, SIDE), strip)
+    for name, limit in (("astronaut", 700), ("coffee", 1500)):
+        fitted = stream.fit(picture(name), limit, downscale)
+        small = picture(name) if fitted.step == 0 else picture(name).resize(stream.sizes[fitted.step], Image.Resampling.LANCZOS)
+        assert stream.pack(small, fitted.step, fitted.level) == fitted.message
+        assert len(fitted.message) <= limit
+        if fitted.level != stream.codec.levels[-1]:
+            assert len(stream.pack(small, fitted.step, fitted.level + 1)) > limit
+
+
+@pytest.mark.parametrize("codec", PILLOW)
+def test_more_bytes_never_look_worse(codec: str) -> None:
+    coder, original = method(codec=codec), tensor(picture())
+    qualities = []
+    for limit in (500, 1000, 2000, 4000):
+        sent = coder.encode(original, point(limit), None)
+        assert sent.analog is None and not sent.text and len(sent.digital[0]) <= limit
+        qualities.append(psnr(coder.decode(Received(digital=sent.digital, intact=[True]), point(limit)), original))
+    assert qualities == sorted(qualities) and qualities[-1] > qualities[0] + 3.0
+
+
+def test_the_budget_is_asked_of_the_link() -> None:
+    asked: list[int] = []
+
+    def payload(symbols: int, protection: str | None) -> int:
+        asked.append(symbols)
+        assert protection == "ldpc"
+        return symbols // 4
+
+    coder = method(cr=Fraction(1, 6), protection="ldpc")
+    sent = coder.encode(tensor(picture()), OperatingPoint(Fraction(1, 6), 1.0, "awgn", payload=payload), None)
+    assert sent.protection == "ldpc"
+    assert asked == [SIDE * SIDE * 3 // 6]
+    assert len(sent.digital[0]) <= SIDE * SIDE * 3 // 24
+
+
+@pytest.mark.parametrize("codec", PILLOW)
+def test_a_row_does_not_depend_on_its_batch_mates_and_repeats(codec: str) -> None:
+    coder, batch = method(codec=codec), tensor(picture(), picture("coffee"), picture("chelsea"))
+    together = coder.encode(batch, point(900), None).digital
+    assert [coder.encode(image[None], point(900), None).digital[0] for image in batch] == list(together)
+    shown = coder.decode(Received(digital=together, intact=[True, False, True]), point(900))
+    assert torch.equal(shown[2], coder.decode(Received(digital=together[2:], intact=[True]), point(900))[0])
+    assert bool((shown[1] == OUTAGE_GREY).all())
+
+
+@pytest.mark.parametrize("size", [(96, 64), (33, 47), (128, 20)])
+@pytest.mark.parametrize(("codec", "strip"), [(name, False) for name in PILLOW] + [(name, True) for name in STRIPPED])
+def test_any_shape_comes_back(codec: str, strip: bool, size: tuple[int, int]) -> None:
+    width, height = size
+    coder, original = method(height, width, codec=codec, strip_headers=strip), tensor(picture(size=size))
+    shown = coder.decode(Received(digital=coder.encode(original, point(2000), None).digital, intact=[True]), point(2000))
+    assert shown.shape == (1, 3, height, width) and shown.dtype == torch.float32
+    assert float(shown.min()) >= 0.0 and float(shown.max()) <= 1.0
+    assert psnr(shown, original) > 18.0
+
+
+@pytest.mark.parametrize("codec", STRIPPED)
+def test_agreed_headers_save_bytes_and_lose_no_pixel(codec: str) -> None:
+    """The body behind a rebuilt header decodes as the whole file does."""
+    coder = make_codec(codec, agreed_headers=True)
+    level = coder.levels[len(coder.levels) // 3]
+    file = coder.encode(picture(), level)
+    body = coder.strip(file)
+    assert len(body) < len(file) - 15
+    assert np.array_equal(coder.decode(coder.restore(body, (SIDE, SIDE), level), (SIDE, SIDE)), coder.decode(file, (SIDE, SIDE)))
+
+
+def test_agreed_headers_carry_a_picture_where_whole_files_do_not() -> None:
+    with pytest.raises(RateError, match=r"smallest has \d+"):
+        method(codec="jpeg").encode(tensor(picture()), point(200), None)
+    coder, original = method(codec="jpeg", strip_headers=True), tensor(picture())
+    shown = coder.decode(Received(digital=coder.encode(original, point(200), None).digital), point(200))
+    assert psnr(shown, original) > psnr(torch.full_like(original, OUTAGE_GREY), original)
+
+
+@pytest.mark.parametrize("codec", PILLOW)
+def test_an_impossible_budget_is_an_error_that_names_both_numbers(codec: str) -> None:
+    with pytest.raises(RateError, match=r"12 bytes are too few .* smallest has \d+"):
+        method(codec=codec).encode(tensor(picture()), point(12), None)
+
+
+def test_shrinking_serves_where_the_full_size_cannot() -> None:
+    original = tensor(picture(size=(192, 192)))
+    with pytest.raises(RateError):
+        method(192, 192, codec="webp", downscale="never").encode(original, point(300), None)
+    shown = {}
+    for downscale in ("needed", "best"):
+        coder = method(192, 192, codec="webp", downscale=downscale)
+        shown[downscale] = psnr(coder.decode(Received(digital=coder.encode(original, point(300), None).digital), point(300)), original)
+    assert shown["best"] >= shown["needed"] > 12.0
+
+
+def test_best_is_never_worse_than_needed() -> None:
+    for codec in PILLOW:
+        original = tensor(picture("coffee"))
+        found = []
+        for downscale in ("needed", "best"):
+            coder = method(codec=codec, downscale=downscale)
+            sent = coder.encode(original, point(800), None)
+            found.append(psnr(coder.decode(Received(digital=sent.digital), point(800)), original))
+        assert found[1] >= found[0]
+
+
+@pytest.mark.parametrize(("codec", "strip"), [(name, False) for name in PILLOW] + [(name, True) for name in STRIPPED])
+def test_damage_shows_something_and_raises_nothing(codec: str, strip: bool) -> None:
+    coder = method(codec=codec, strip_headers=strip)
+    sent = coder.encode(tensor(picture()), point(900), None).digital[0]
+    generator = np.random.default_rng(0)
+    broken = [sent[:cut] for cut in (0, 1, 2, 3, 20, len(sent) // 2, len(sent) - 1)] + [b"\0" * 64, generator.bytes(len(sent)), sent * 3]
+    for _ in range(60):
+        flipped = bytearray(sent)
+        for place in generator.integers(len(sent), size=generator.integers(1, 6)):
+            flipped[place] ^= 1 << int(generator.integers(8))
+        broken.append(bytes(flipped))
+    shown = coder.decode(Received(digital=broken), point(900))
+    assert shown.shape == (len(broken), 3, SIDE, SIDE) and bool(torch.isfinite(shown).all())
+    assert bool((shown[:4] == OUTAGE_GREY).all())
+
+
+def test_outage_is_grey() -> None:
+    coder = method(codec="webp")
+    sent = coder.encode(tensor(picture()), point(900), None).digital[0]
+    shown = coder.decode(Received(digital=[None, b"", sent, sent], intact=[False, True, False, True]), point(900))
+    assert bool((shown[:3] == OUTAGE_GREY).all())
+    assert not bool((shown[3] == OUTAGE_GREY).all())
+
+
+def test_a_file_that_claims_another_size_is_not_decoded() -> None:
+    codec = make_codec("jpeg", False)
+    with pytest.raises(UndecodableFileError, match="at most"):
+        codec.decode(codec.encode(picture(size=(97, 96)), 50), (96, 96))
+
+
+def test_steps_halve_the_pixels() -> None:
+    sizes = step_sizes((256, 128))
+    assert sizes[0] == (256, 128) and sizes[2] == (128, 64) and sizes[-1] == (1, 1)
+    assert all(first[0] * first[1] > second[0] * second[1] for first, second in itertools.pairwise(sizes))
+
+
+def test_registration_traits_and_settings() -> None:
+    assert METHODS.get("digital") is Digital
+    assert next(iter(Digital.variants)) == "jpeg"
+    assert {values["codec"] for values in Digital.variants.values()} == {"jpeg", "webp", "avif", "jpeg2000", "bpg"}
+    traits = Digital.traits(DigitalSettings())
+    assert traits.uses_snr_at_sender and traits.digital_in_budget and not traits.trainable and traits.rates == "variable"
+    with pytest.raises(ValueError, match="strip_headers"):
+        DigitalSettings(codec="avif", strip_headers=True)
+
+
+def test_bpg_is_missing_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MissingAssetError, match="libbpg"):
+        method(codec="bpg")
+
+
+def test_a_pillow_without_a_codec_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.features.check", lambda feature: False)
+    with pytest.raises(MissingAssetError, match="avif"):
+        method(codec="avif")
+
+
+TOOL = """#!{python}
+import sys
+from PIL import Image
+arguments = sys.argv[1:]
+target, source = arguments[arguments.index("-o") + 1], arguments[-1]
+try:
+    picture = Image.open(source)
+    if {encodes}:
+        picture.save(target, "WEBP", quality=int(100 * (51 - int(arguments[arguments.index("-q") + 1])) / 51))
+    else:
+        picture.save(target, "PNG")
+except OSError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_bpg_runs_its_binaries(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins with the command line of libbpg 0.9.8: -q quantiser, -o output, input last."""
+    for tool in ("bpgenc", "bpgdec"):
+        path = tmp_path / tool
+        path.write_text(TOOL.format(python=sys.executable, encodes=tool == "bpgenc"))
+        path.chmod(path.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    coder, original = method(codec="bpg", downscale="never"), tensor(picture())
+    sent = coder.encode(original, point(1500), None).digital
+    assert len(sent[0]) <= 1500
+    assert psnr(coder.decode(Received(digital=sent, intact=[True]), point(1500)), original) > 20.0
+    assert bool((coder.decode(Received(digital=[sent[0][:40], b"x"]), point(1500)) == OUTAGE_GREY).all())
