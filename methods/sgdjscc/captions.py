@@ -1,0 +1,38 @@
+"""Captions of a picture or of its tiles, one message a picture.
+
+With ``tile``, line i of the message belongs to tile i. What did not arrive is no text, and a damaged message is read as
+far as it goes.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from torch import Tensor
+
+from methods.sgdjscc.packing import Packing
+
+CaptionsPer = Literal["tile", "image"]
+Captioner = Callable[[Tensor], Sequence[str]]
+"""(B, 3, H, W) pictures in [0, 1] -> B captions; a caption depends on its picture alone."""
+
+
+def describe(writer: Captioner, per: CaptionsPer, packing: Packing, images: Tensor) -> list[str]:
+    """Return one message for each of (B, 3, H, W) pictures: its caption, or those of its tiles line by line."""
+    if per == "image":
+        return [joined([caption]) for caption in writer(images)]
+    columns = [writer(tile.of(images)) for tile in packing.tiles]
+    return [joined([column[row] for column in columns]) for row in range(len(images))]
+
+
+def joined(captions: Sequence[str]) -> str:
+    """Return one message of a picture's captions, one line each."""
+    return "\n".join(" ".join(caption.split()) for caption in captions)
+
+
+def by_tile(message: bytes | None, per: CaptionsPer, tiles: int) -> list[str]:
+    """Return a caption for each of ``tiles`` tiles from a received message; "" where there is none."""
+    text = "" if message is None else message.decode("utf-8", errors="replace")
+    if per == "image":
+        return [text] * tiles
+    lines = text.split("\n")[:tiles]
+    return lines + [""] * (tiles - len(lines))

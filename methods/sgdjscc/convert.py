@@ -1,0 +1,75 @@
+"""Convert the released files to safetensors: ``python -m methods.sgdjscc.convert SOURCE TARGET``.
+
+Each part is checked against its network in both directions before it is written; see :mod:`methods.sgdjscc.authors`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+
+from methods.errors import CheckpointMismatchError, MissingAssetError
+from methods.sgdjscc.assets import ASSETS, CONVERTED, Asset
+from methods.sgdjscc.authors import load_authors
+from methods.sgdjscc.builders import PAPER
+
+
+def split(asset: Asset, content: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
+    """Return part -> tensors by the authors' names, without the part's prefix.
+
+    Raises:
+        CheckpointMismatchError: the file has no such wrapper, or tensors that belong to no part.
+    """
+    if asset.wrapper and asset.wrapper not in content:
+        raise CheckpointMismatchError(f"{asset.file} has no entry '{asset.wrapper}' but {', '.join(content)}; is it the released file?")
+    tensors: Mapping[str, Tensor] = content[asset.wrapper] if asset.wrapper else content
+    taken = {
+        part: {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        for part, prefix in asset.parts.items()
+    }
+    homeless = [name for name in tensors if not name.startswith(tuple(asset.parts.values()))]
+    if homeless:
+        raise CheckpointMismatchError(f"{asset.file} has tensors of no known part: {', '.join(homeless)}; is it the released file?")
+    return taken
+
+
+def convert(source: Path, target: Path) -> list[Path]:
+    """Convert every released file found in ``source`` and return what was written to ``target``.
+
+    Raises:
+        MissingAssetError: none of the files is there.
+        CheckpointMismatchError: a file's names or shapes are not the release's.
+    """
+    from safetensors.torch import save_file
+
+    written = []
+    for asset in ASSETS:
+        path = source / asset.file
+        if not path.is_file():
+            continue
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        for part, tensors in split(asset, content).items():
+            load_authors(part, tensors, PAPER[part])
+            target.mkdir(parents=True, exist_ok=True)
+            save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, target / CONVERTED[part])
+            written.append(target / CONVERTED[part])
+    if not written:
+        wanted = "; ".join(f"{asset.file} ({asset.size}, {asset.source}: {asset.purpose})" for asset in ASSETS)
+        raise MissingAssetError(f"none of the released files is in {source}: {wanted}")
+    return written
+
+
+def main(
+    source: Annotated[Path, typer.Argument(help="Folder with the authors' files.")],
+    target: Annotated[Path, typer.Argument(help="Folder for the safetensors files.")],
+) -> None:
+    """Convert the authors' SGD-JSCC files to safetensors, checking every name and shape."""
+    for path in convert(source, target):
+        typer.echo(str(path))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,226 @@
+"""SGD-JSCC as a method of the suite; see the package's README for the choices the paper leaves open."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
+from methods.catalog import METHODS
+from methods.errors import MethodError, RateError
+from methods.layers.symbols import from_symbols, to_symbols
+from methods.sgdjscc.autoencoder import DOWNSAMPLING
+from methods.sgdjscc.captions import by_tile, describe
+from methods.sgdjscc.hooks import named
+from methods.sgdjscc.packing import UNIT, Packing
+from methods.sgdjscc.presets import COMPACT, VARIANTS
+from methods.sgdjscc.sampler import unit_power
+from methods.sgdjscc.settings import SGDJSCCSettings
+from methods.sgdjscc.text import text_encoder
+from methods.sgdjscc.tiles import merge, pad_to
+
+
+@METHODS.register("sgdjscc")
+class SGDJSCC(TrainableMethod):
+    """A JSCC autoencoder whose received latent a diffusion model cleans, guided by received text and edges.
+
+    ::
+
+        picture ─ tiles ─ encoder ─ unit power ──────────> analog   z/2 symbols a latent position (8192 at 256 x 256, CR 1/24)
+        picture ─ tiles ─ edge detector ─ edge codec ────> side     416 symbols a tile (1664 at 256 x 256)
+        picture ─ captioner ─────────────────────────────> digital  text
+        picture <─ merge ─ decoder <─ sampler, from the time that matches the noise <── analog, side, digital
+
+    Source: M. Zhang et al., arXiv 2501.01138; MauroZMJ/SGDJSCC at commit 2188acc.
+    """
+
+    Settings = SGDJSCCSettings
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = VARIANTS
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"compact": COMPACT, "paper": {}}
+    paper = "Zhang et al.: Semantics-Guided Diffusion for Deep Joint Source-Channel Coding in Wireless Image Transmission, arXiv 2501.01138"
+    search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "training.learning_rate": ("loguniform", 3e-4, 3e-3),
+        "autoencoder_snr_db": [7.0, 10.0, 13.0],
+    }
+    settings: SGDJSCCSettings
+
+    def __init__(self, settings: SGDJSCCSettings, geometry: Geometry) -> None:
+        super().__init__(settings, geometry)
+        from methods.sgdjscc.networks import build, freeze, load, resume
+
+        if settings.sends_text and settings.text_encoder == "none":
+            raise MethodError(f"guidance '{settings.guidance}' needs a text encoder; set text_encoder to hashing or clip")
+        self.packing = Packing(geometry, settings.tile, settings.layout)
+        maker = load if settings.checkpoint == "authors" else build
+        self.networks = maker(settings, self.packing.channels)
+        self.autoencoder, self.estimator = self.networks.autoencoder, self.networks.estimator
+        self.denoiser, self.edge_codec = self.networks.denoiser, self.networks.edge_codec
+        self.text = text_encoder(settings.text_encoder, settings.text_width, settings.text_model, settings.text_weights)
+        freeze(self.networks, settings.stage, masked=settings.mask_ratio > 0.0)
+        if settings.initial:
+            resume(self, settings.initial)
+
+    @classmethod
+    def traits(cls, settings: MethodSettings) -> Traits:
+        """Captions are described once a picture; the authors' parameters are not trained."""
+        own = SGDJSCCSettings.model_validate(settings.model_dump())
+        return Traits(trainable=own.checkpoint == "own", describes=own.sends_text)
+
+    def describe(self, images: Tensor) -> Sequence[str] | None:
+        """Return a caption of each picture or, line by line, of each of its tiles."""
+        if not self.settings.sends_text:
+            return None
+        return describe(named("captioner", self.settings.captioner), self.settings.captions, self.packing, images)
+
+    def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
+        """Return the latent as the analog stream, edges as side information and captions as text."""
+        latents = self._latents(images)
+        maps = self._edge_maps(images) if self.settings.sends_edges else None
+        return self._signal(latents, maps, descriptions, point)
+
+    def decode(self, received: Received, point: OperatingPoint) -> Tensor:
+        """Denoise the latent, with what arrived of text and edges, and decode it; in [0, 1]."""
+        parts: dict[int, Tensor] = {}
+        symbols = received.symbols()
+        latents = [unit_power(latent) for latent in self.packing.unpack(symbols)]
+        if self.settings.denoise:
+            latents = self._denoised(latents, received)
+        for numbers in self.packing.groups.values():
+            pictures = self.autoencoder.decode(torch.cat([latents[number] for number in numbers]))
+            parts |= dict(zip(numbers, pictures.chunk(len(numbers)), strict=True))
+        placed = [(tile, parts[number]) for number, tile in enumerate(self.packing.tiles)]
+        return merge(placed, self.packing.height, self.packing.width).clamp(0.0, 1.0)
+
+    def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
+        """Return the losses of the stage; see :mod:`methods.sgdjscc.training`."""
+        from methods.sgdjscc.training import denoiser_losses, training_point
+
+        settings, losses = self.settings, {}
+        trains_codec = settings.sends_edges and settings.stage in ("control", "joint")
+        latents = self._latents(images)
+        maps = self._edge_maps(images) if trains_codec else None
+        if settings.stage in ("autoencoder", "joint") or maps is not None:
+            at = training_point(settings, point)
+            received = link(self._signal(latents, maps, None, at), at)
+            if settings.stage in ("autoencoder", "joint"):
+                losses["mse"] = self._reconstruction_error(images, received)
+            if maps is not None:
+                losses["edges"] = self._edge_error(maps, received)
+        if settings.stage != "autoencoder":
+            losses |= self._denoiser_losses(denoiser_losses, latents, maps, targets)
+        losses["total"] = torch.stack(list(losses.values())).sum()
+        return losses
+
+    def _latents(self, images: Tensor) -> list[Tensor]:
+        if images.shape[-2:] != (self.packing.height, self.packing.width):
+            raise RateError(
+                f"built for {self.packing.height} x {self.packing.width} pictures, got {images.shape[-2]} x {images.shape[-1]}; "
+                "build the method for the size it is given"
+            )
+        return self.packing.map(images, lambda tiles: unit_power(self.autoencoder.encode(tiles)))
+
+    def _edge_maps(self, images: Tensor) -> list[Tensor]:
+        from methods.sgdjscc.edges import canny_edges
+
+        detector = self.settings.edge_detector
+        maps = canny_edges(images, self.settings.canny_width) if detector == "canny" else named("edge_detector", detector)(images)
+        return self.packing.map(maps, lambda tiles: pad_to(tiles, self.settings.tile))
+
+    def _signal(self, latents: list[Tensor], maps: list[Tensor] | None, captions: Sequence[str] | None, point: OperatingPoint) -> Signal:
+        analog = self.packing.pack(latents)
+        if point.cr is not None and analog.shape[1] > self.geometry.symbols(point.cr):
+            allowed = self.geometry.symbols(point.cr)
+            raise RateError(f"this network sends {analog.shape[1]} symbols and CR {point.cr} allows {allowed}; build one for that CR")
+        free = frozenset() if self.settings.charge_guidance else frozenset({"side", "digital"})
+        digital = [caption.encode() for caption in captions] if self.settings.sends_text and captions is not None else None
+        return Signal(analog=analog, side=self._side(maps), digital=digital, text=digital is not None, uncharged=free)
+
+    def _side(self, maps: list[Tensor] | None) -> Tensor | None:
+        if maps is None or self.edge_codec is None:
+            return None
+        from methods.sgdjscc.edge_codec import normalised
+
+        features = normalised(self.edge_codec.encode(torch.cat(maps), self.settings.edge_channels))
+        return torch.cat([to_symbols(part, part[0].numel()) for part in features.chunk(len(maps))], dim=1)
+
+    def _denoised(self, latents: list[Tensor], received: Received) -> list[Tensor]:
+        from methods.sgdjscc.receiver import denoise, noise_share
+
+        if received.noise_variance is None:
+            raise MethodError("the receiver needs the noise variance of the analog symbols; decode what the link delivered")
+        variance = self.packing.per_tile(received.noise_variance)
+        shares = [noise_share(self.settings, self.networks, *pair) for pair in zip(latents, variance, strict=True)]
+        edges = self._received_edges(received, shares)
+        text, negative = self._texts(received, len(latents[0]))
+        clean: dict[int, Tensor] = {}
+        for (height, width), numbers in self.packing.groups.items():
+            hint = None if edges is None else torch.cat([edges[number] for number in numbers])[..., :height, :width]
+            result = denoise(
+                self.settings,
+                self.networks,
+                torch.cat([latents[number] for number in numbers]),
+                torch.cat([shares[number] for number in numbers]),
+                torch.cat([text[number] for number in numbers]),
+                None if negative is None else negative.repeat(len(numbers), 1),
+                hint,
+            )
+            clean |= dict(zip(numbers, result.chunk(len(numbers)), strict=True))
+        return [clean[number] for number in range(len(latents))]
+
+    def _received_edges(self, received: Received, shares: list[Tensor]) -> list[Tensor] | None:
+        if self.edge_codec is None or received.side is None or received.side_noise_variance is None:
+            return None
+        from methods.sgdjscc.receiver import decoded_edges, gated
+
+        features = self._side_features(received.side, self.edge_codec.tokens)
+        variance = torch.cat(received.side_noise_variance.chunk(len(shares), dim=1))
+        share = torch.cat(shares)
+        edges = gated(decoded_edges(self.edge_codec, self.settings, features, variance, share), share)
+        return list(edges.chunk(len(shares)))
+
+    def _side_features(self, side: Tensor, tokens: int) -> Tensor:
+        """Return (tiles x B, N, r) edge features, tile after tile, of unit power a real."""
+        parts = side.chunk(len(self.packing.tiles), dim=1)
+        return UNIT * torch.cat([from_symbols(part, (len(part), tokens, self.settings.edge_channels)) for part in parts])
+
+    def _texts(self, received: Received, rows: int) -> tuple[list[Tensor], Tensor | None]:
+        """Return the captions' embeddings, (B, E) a tile, and the unconditional prediction's, if there is one."""
+        settings, device = self.settings, received.symbols().device
+        arrived = received.digital if settings.sends_text and received.digital is not None else [None] * rows
+        captions = [by_tile(message, settings.captions, len(self.packing.tiles)) for message in arrived]
+        text = [self.text([lines[number] for lines in captions], device) for number in range(len(self.packing.tiles))]
+        if settings.guidance == "none" and not settings.negative_prompt:
+            return text, None
+        return text, self.text([settings.negative_prompt] * rows, device)
+
+    def _reconstruction_error(self, images: Tensor, received: Received) -> Tensor:
+        latents = [unit_power(latent) for latent in self.packing.unpack(received.symbols())]
+        errors = [
+            F.mse_loss(self.autoencoder.decode(latent), tile.of(images)) * latent[0, 0].numel() * DOWNSAMPLING**2
+            for latent, tile in zip(latents, self.packing.tiles, strict=True)
+        ]
+        return torch.stack(errors).sum() / sum(tile.height * tile.width for tile in self.packing.tiles)
+
+    def _edge_error(self, maps: list[Tensor], received: Received) -> Tensor:
+        from methods.sgdjscc.receiver import decoded_edges
+
+        if received.side is None or received.side_noise_variance is None or self.edge_codec is None:
+            raise MethodError("the edges were sent and did not arrive; train through a link that delivers the side stream")
+        features = self._side_features(received.side, self.edge_codec.tokens)
+        variance = torch.cat(received.side_noise_variance.chunk(len(maps), dim=1))
+        share = (variance / (1.0 + variance)).mean(dim=1)
+        return F.binary_cross_entropy(decoded_edges(self.edge_codec, self.settings, features, variance, share), torch.cat(maps)[:, :1])
+
+    def _denoiser_losses(self, losses: Any, latents: list[Tensor], maps: list[Tensor] | None, targets: Targets) -> dict[str, Tensor]:
+        rows, device = len(latents[0]), latents[0].device
+        captions = targets.captions if self.settings.sends_text and targets.captions is not None else [""] * rows
+        text = self.text(captions, device)
+        found: dict[str, list[Tensor]] = {}
+        for (height, width), numbers in self.packing.groups.items():
+            edges = None if maps is None else torch.cat([maps[number] for number in numbers])[:, :1, :height, :width]
+            latent = torch.cat([latents[number] for number in numbers])
+            for name, value in losses(self.settings, self.networks, latent, text.repeat(len(numbers), 1), edges).items():
+                found.setdefault(name, []).append(value)
+        return {name: torch.stack(values).mean() for name, values in found.items()}

@@ -1,0 +1,110 @@
+"""Text embeddings for the denoiser's cross-attention; one vector a caption.
+
+* ``hashing``: a fixed random projection of the caption's words (Weinberger et al., "Feature Hashing", ICML 2009). Needs no
+  weights; a denoiser trained with it learns what the words mean for a latent.
+* ``clip``: CLIP's pooled and projected text embedding, not normalised, as in the release (ViT-L/14, 768 values).
+* ``none``: zeros, for a denoiser without text.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from methods.errors import CheckpointMismatchError, MissingAssetError
+
+TextEncoderName = Literal["none", "hashing", "clip"]
+
+NEGATIVE_PROMPT = "distorted, discontinuous, ugly, blurry, low resolution, deformed, bad quality, deformed"
+"""The unconditional prediction's prompt in the release."""
+
+
+class TextEncoder(Protocol):
+    """Maps captions to embeddings."""
+
+    def __call__(self, captions: Sequence[str], device: torch.device) -> Tensor:
+        """Return (B, E) embeddings of B captions."""
+        ...
+
+
+class NoText:
+    """Zeros whatever the caption."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def __call__(self, captions: Sequence[str], device: torch.device) -> Tensor:
+        """Return (B, E) zeros."""
+        return torch.zeros(len(captions), self.width, device=device)
+
+
+class HashedWords:
+    """Sum of one fixed Gaussian vector a distinct word, divided by the root of their number; zeros without words."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def __call__(self, captions: Sequence[str], device: torch.device) -> Tensor:
+        """Return (B, E) embeddings."""
+        return torch.stack([self._embed(caption) for caption in captions]).to(device)
+
+    def _embed(self, caption: str) -> Tensor:
+        words = sorted(set(re.findall(r"\w+", caption.lower())))
+        if not words:
+            return torch.zeros(self.width)
+        return torch.stack([_word_vector(word, self.width) for word in words]).sum(dim=0) / len(words) ** 0.5
+
+
+@lru_cache(maxsize=65536)
+def _word_vector(word: str, width: int) -> Tensor:
+    key = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=16).digest(), "big")
+    drawn = np.random.Generator(np.random.Philox(key=key)).standard_normal(width)
+    return torch.from_numpy(drawn).float()
+
+
+class ClipText:
+    """CLIP's text tower through open_clip.
+
+    Args:
+        model: open_clip architecture, ``ViT-L-14-quickgelu`` for OpenAI's parameters.
+        weights: checkpoint file.
+        width: embedding length that the denoiser expects.
+
+    Raises:
+        MissingAssetError: there is no such file.
+        CheckpointMismatchError: the model's embeddings have another length.
+    """
+
+    def __init__(self, model: str, weights: str, width: int) -> None:
+        import open_clip
+
+        if not Path(weights).is_file():
+            raise MissingAssetError(
+                f"CLIP's parameters for {model} are not at '{weights}'; point text_weights at the file, or set text_encoder to hashing"
+            )
+        self.model = open_clip.create_model(model, pretrained=weights).eval().requires_grad_(False)
+        self.tokenise = open_clip.get_tokenizer(model)
+        found = self(["a picture"], torch.device("cpu")).shape[1]
+        if found != width:
+            raise CheckpointMismatchError(
+                f"{model} gives embeddings of {found} values and the denoiser takes {width}; set text_width to {found}"
+            )
+
+    def __call__(self, captions: Sequence[str], device: torch.device) -> Tensor:
+        """Return (B, E) embeddings; captions beyond CLIP's 77 tokens are truncated."""
+        model = self.model.to(device)
+        with torch.no_grad():
+            return model.encode_text(self.tokenise(list(captions)).to(device)).float()
+
+
+def text_encoder(name: TextEncoderName, width: int, model: str, weights: str) -> TextEncoder:
+    """Return the encoder called ``name`` with embeddings of ``width`` values."""
+    if name == "clip":
+        return ClipText(model, weights, width)
+    return HashedWords(width) if name == "hashing" else NoText(width)
