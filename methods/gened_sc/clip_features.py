@@ -1,0 +1,87 @@
+"""Embeddings of a frozen CLIP (Radford et al., ICML 2021) through open_clip, for the score map (27)-(30).
+
+::
+
+    images (B, 3, H, W) ── bicubic to CLIP's size ── vision transformer ── projection ─┬─ class token: g   (B, C)
+                                                                                       └─ patches:     e_v (B, C, h, w)
+    texts ── tokens ── text transformer ── projection ── e_t (B, C)
+
+Vision transformers alone: their patch tokens are projected into the joint space by the class token's own projection.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from methods.errors import CheckpointMismatchError, MissingAssetError
+from methods.gened_sc.frozen import FrozenNetwork
+
+
+class ClipFeatures(FrozenNetwork):
+    """Pooled and dense image embeddings and text embeddings.
+
+    Args:
+        model: open_clip architecture, ``hf-hub:`` name or ``local-dir:`` folder.
+        weights: open_clip tag or a file of a built-in architecture's parameters; ``None`` with a hub name or folder.
+        width: C that the score map was built for.
+
+    Raises:
+        MissingAssetError: the model or its parameters are not there.
+        CheckpointMismatchError: the embeddings have another length, or the model has no patch tokens.
+    """
+
+    def __init__(self, model: str, weights: str | None, width: int) -> None:
+        import open_clip
+
+        # OpenAI published TorchScript archives, which torch refuses to read as plain parameters.
+        plain = weights is None or not weights.endswith(".pt")
+        try:
+            network = open_clip.create_model(model, pretrained=weights, require_pretrained=True, weights_only=plain)
+        except (OSError, ValueError, RuntimeError) as failure:
+            raise MissingAssetError(
+                f"CLIP '{model}' with parameters '{weights}' cannot be loaded ({' '.join(str(failure).split())}); point clip at a "
+                "local-dir: folder or clip_weights at a file, or train with score_supervision: saliency and score_source: predicted"
+            ) from failure
+        if not isinstance(getattr(network.visual, "proj", None), Tensor):
+            raise CheckpointMismatchError(
+                f"CLIP '{model}' has no projected patch tokens; choose one with a vision transformer, ViT-B-16 say"
+            )
+        found = int(network.visual.proj.shape[1])
+        if found != width:
+            raise CheckpointMismatchError(
+                f"CLIP '{model}' has embeddings of {found} values, the score map of {width}; set clip_width to {found}"
+            )
+        super().__init__(network)
+        self._tokenise = open_clip.get_tokenizer(model)
+        self._texts: dict[str, Tensor] = {}
+        visual = network.visual
+        size = visual.image_size
+        self._size: tuple[int, int] = tuple(size) if isinstance(size, tuple | list) else (size, size)
+        self._mean, self._deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (visual.image_mean, visual.image_std))
+
+    @torch.no_grad()
+    def images(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return g (B, C) and e_v (B, C, h, w) of (B, 3, H, W) pictures in [0, 1]."""
+        network: Any = self.on(images.device)
+        with torch.autocast(images.device.type, enabled=False):
+            pictures = F.interpolate(images.float(), self._size, mode="bicubic", antialias=True, align_corners=False).clamp(0.0, 1.0)
+            pictures = (pictures - self._mean.to(images.device)) / self._deviation.to(images.device)
+            visual = network.visual
+            tokens = visual.forward_intermediates(*(pictures, 1, False, True, False), output_fmt="NLC", output_extra_tokens=True)
+        pooled = tokens["image_intermediates_prefix"][-1][:, 0] @ visual.proj
+        rows, columns = visual.grid_size
+        return pooled, (tokens["image_intermediates"][-1] @ visual.proj).transpose(1, 2).unflatten(2, (rows, columns))
+
+    @torch.no_grad()
+    def texts(self, texts: Sequence[str], device: torch.device) -> Tensor:
+        """Return e_t (B, C) of B texts; each text is embedded once."""
+        unknown = sorted(set(texts) - self._texts.keys())
+        if unknown:
+            network: Any = self.on(device)
+            with torch.autocast(device.type, enabled=False):
+                embedded = network.encode_text(self._tokenise(unknown).to(device)).float().cpu()
+            self._texts |= dict(zip(unknown, embedded, strict=True))
+        return torch.stack([self._texts[text] for text in texts]).to(device)

@@ -1,0 +1,258 @@
+"""GenED-SC's stage one as a method of the suite; see the package for the data flow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
+from methods.catalog import METHODS
+from methods.errors import MethodError, RateError
+from methods.gened_sc import losses
+from methods.gened_sc.masks import agreement, coverage, resized
+from methods.gened_sc.settings import PRESETS, VARIANTS, GenEDSCSettings
+
+# An odd constant near 2^63 / golden ratio: steps of one run get seeds far apart.
+_STRIDE = 0x4F1BBCDCBFA53E0B
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What the sender sees of B pictures, for pictures in a report.
+
+    Attributes:
+        mask: (B, 1, H, W) M at the pictures' size.
+        scores: (B, 1, H, W) sigmoid of the score map.
+        spatial_attention: (B, 1, H, W) A_SA.
+    """
+
+    mask: Tensor
+    scores: Tensor
+    spatial_attention: Tensor
+
+
+@METHODS.register("gened_sc")
+class GenEDSC(TrainableMethod):
+    """Semantic dual-branch JSCC: what matters through Swin stages and most of the symbols, the rest through light convolutions.
+
+    Args:
+        settings: sizes, variant and losses.
+        geometry: picture size and CR.
+
+    Raises:
+        MethodError: the picture size does not fit the windows or the patches.
+        RateError: there is no CR.
+    """
+
+    Settings = GenEDSCSettings
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = VARIANTS
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+    paper = "S. Wang et al.: GenED-SC: Generative Editing Semantic Communication with Integrated Multi-Modal LLMs, arXiv 2606.04015"
+    search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
+        "training.learning_rate": ("loguniform", 3e-4, 3e-3),
+        "foreground_share": ("uniform", 0.5, 0.9),
+        "attention_scale": ["none", "sqrt"],
+        "attention_residual": [False, True],
+        "gumbel_on": ["probabilities", "logits"],
+    }
+    settings: GenEDSCSettings
+
+    def __init__(self, settings: GenEDSCSettings, geometry: Geometry) -> None:
+        from methods.gened_sc.budget import Budget
+        from methods.gened_sc.network import Receiver, Sender
+        from methods.gened_sc.score_map import ScoreMap
+
+        super().__init__(settings, geometry)
+        if geometry.cr is None:
+            raise RateError("GenED-SC needs a CR to know how many channels its branches send; give the geometry one")
+        self._layouts = (
+            _layout(settings, geometry, _foreground_dims(settings), settings.depths, settings.heads),
+            _layout(settings, geometry, settings.background_dims, settings.background_depths, settings.background_heads),
+        )
+        self._check(geometry.height, geometry.width)
+        share = Fraction(settings.foreground_share).limit_denominator(10**6)
+        self.budget = Budget(geometry.cr, self._layouts[0].stride, (share, 1 - share) if settings.dual_branch else (Fraction(1),))
+        self.sender = Sender(settings, self._layouts, self.budget.channels)
+        self.receiver = Receiver(settings, self._layouts, self.budget.channels)
+        self.score_map: ScoreMap | None = None
+        if settings.needs_clip_to_train:
+            self.score_map = ScoreMap(settings.clip_width, settings.context_layers, settings.context_heads, settings.score_similarity)
+        # Seed of the training noise, drawn like an initial weight, and the steps done: a resumed training goes on with its own noise.
+        self.noise_state: Tensor
+        self.register_buffer("noise_state", torch.stack((torch.randint(2**62, ()), torch.zeros((), dtype=torch.int64))))
+        self._clip: Any = None
+        self._vgg: Any = None
+
+    @classmethod
+    def traits(cls, settings: MethodSettings) -> Traits:
+        """One network a CR; the sender needs no channel knowledge."""
+        return Traits(trainable=True)
+
+    def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
+        """Return exactly k symbols an image, whatever the mask."""
+        return self.encode_routed(images, point, None)
+
+    def encode_routed(self, images: Tensor, point: OperatingPoint, saliency: Tensor | None) -> Signal:
+        """Encode with knowledge of the saliency masks, which ``importance: oracle`` routes by.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1].
+            point: names the CR.
+            saliency: (B, 1, H, W) in {0, 1}; read by the oracle alone.
+
+        Raises:
+            MethodError: the oracle was given no masks, or the pictures do not fit.
+        """
+        sent = self._send(images, point, saliency)
+        return Signal(analog=self._pack(sent, images))
+
+    def decode(self, received: Received, point: OperatingPoint) -> Tensor:
+        """Return (B, 3, H, W) pictures in [0, 1] of the size the method was built for."""
+        return self._reconstruct(received, self.geometry.height, self.geometry.width).clamp(0.0, 1.0)
+
+    @torch.no_grad()
+    def maps(self, images: Tensor, saliency: Tensor | None = None) -> Maps:
+        """Return M, S and A_SA of (B, 3, H, W) pictures, at their size; ``saliency`` as in :meth:`encode_routed`."""
+        sent = self._send(images, OperatingPoint(self.geometry.cr), saliency)
+        size = images.shape[-2:]
+        mask = F.interpolate(sent.mask.float(), size, mode="nearest")
+        scores, attention = (
+            F.interpolate(map_.float(), size, mode="bilinear", align_corners=False)
+            for map_ in (sent.scores.sigmoid(), sent.prediction.spatial_attention)
+        )
+        return Maps(mask, scores, attention)
+
+    def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
+        """Return (26) and its parts; pictures may be crops of any size that fits.
+
+        Besides ``total``: ``match``, ``foreground`` and ``background`` before weighting, ``mse`` on [0, 1], the share of foreground
+        patches and, with masks, IoU and F-measure of M as it stands without noise.
+
+        Raises:
+            MethodError: the objective needs saliency masks and there are none.
+            MissingAssetError: CLIP's or VGG's parameters are needed and not there.
+        """
+        settings, saliency = self.settings, targets.masks
+        if saliency is None and (settings.objective == "importance" or settings.importance == "oracle"):
+            raise MethodError("GenED-SC's losses are masked by saliency; train on a data set with masks, or set objective: mse")
+        self._check(*images.shape[-2:])
+        generator, step = self._noise()
+        features, predicted = self.sender.features(images)
+        scores = self._clip_scores(images, targets, features) if settings.needs_clip_to_train else None
+        # CLIP's map and the predicted one take turns, so that the router can do with either.
+        routing = predicted if scores is None or (predicted is not None and step % 2) else scores
+        sent = self.sender(features, routing, saliency, generator)
+        output = self._reconstruct(link(Signal(analog=self._pack(sent, images)), point), *images.shape[-2:])
+        parts = {"mse": F.mse_loss(output, images), "foreground_share": self._decided(sent).mean()}
+        if saliency is not None:
+            parts["mask_iou"], parts["mask_f_measure"] = agreement(self._decided(sent), saliency)
+        total = parts["mse"]
+        if settings.objective == "importance" and saliency is not None:
+            weighted, more = self._importance_losses(images, output, saliency, scores, predicted, sent.prediction.probability)
+            total, parts = weighted, parts | more
+        return {"total": total, **{name: part.detach() for name, part in parts.items()}}
+
+    def _importance_losses(
+        self, images: Tensor, output: Tensor, saliency: Tensor, scores: Tensor | None, predicted: Tensor | None, probability: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        settings = self.settings
+        maps = [map_ for map_ in (scores, predicted) if map_ is not None]
+        target = resized(saliency, (maps[0].shape[-2], maps[0].shape[-1]))
+        match = torch.stack([losses.matching_loss(map_, target, settings.match) for map_ in maps]).sum()
+        parts = {"match": match, "foreground": losses.masked_squared_error(output, images, saliency, settings.pixel_scale)}
+        parts["background"] = self._background(output, images, saliency)
+        total = sum(weight * part for weight, part in zip(settings.loss_weights, parts.values(), strict=True))
+        if scores is not None and predicted is not None:
+            parts["follow"] = F.binary_cross_entropy_with_logits(predicted.float(), scores.detach().float().sigmoid())
+            total = total + settings.loss_weights[0] * parts["follow"]
+        if settings.mask_weight and probability is not None:
+            cells = (probability.shape[-2], probability.shape[-1])
+            parts["mask"] = losses.probability_loss(probability, coverage(saliency, cells))
+            total = total + settings.mask_weight * parts["mask"]
+        return torch.as_tensor(total), parts
+
+    def _background(self, output: Tensor, images: Tensor, saliency: Tensor) -> Tensor:
+        settings = self.settings
+        if settings.background_loss == "mse":
+            return losses.masked_squared_error(output, images, 1.0 - saliency, settings.pixel_scale)
+        if self._vgg is None:
+            from methods.gened_sc.vgg_features import VggFeatures
+
+            self._vgg = VggFeatures(settings.vgg, settings.vgg_layer)
+        with torch.no_grad():
+            reference = self._vgg(images)
+        return losses.contextual_loss(
+            self._vgg(output), reference, saliency, settings.contextual_temperature, settings.contextual_positions
+        )
+
+    def _send(self, images: Tensor, point: OperatingPoint, saliency: Tensor | None) -> Any:
+        if point.cr is not None and point.cr != self.geometry.cr:
+            raise RateError(f"this GenED-SC was built for CR {self.geometry.cr}, not for CR {point.cr}; build and train one for it")
+        self._check(*images.shape[-2:])
+        features, predicted = self.sender.features(images)
+        return self.sender(features, self._clip_scores(images, Targets(), features) if predicted is None else predicted, saliency)
+
+    def _pack(self, sent: Any, images: Tensor) -> Tensor:
+        maps = (sent.foreground,) if sent.background is None else (sent.foreground, sent.background)
+        return self.budget.pack(maps, *images.shape[-2:])
+
+    def _reconstruct(self, received: Received, height: int, width: int) -> Tensor:
+        foreground, *background = self.budget.unpack(received.symbols(), height, width)
+        output: Tensor = self.receiver(foreground, background[0] if background else None)
+        return output.float()
+
+    def _clip_scores(self, images: Tensor, targets: Targets, features: Tensor) -> Tensor:
+        """Return CLIP's score map S at v's resolution, with each picture's own text or the generic one."""
+        settings = self.settings
+        if self.score_map is None or settings.clip is None:
+            raise MethodError("CLIP's score map is not part of this GenED-SC; set score_supervision or score_source to clip")
+        if self._clip is None:
+            from methods.gened_sc.clip_features import ClipFeatures
+
+            self._clip = ClipFeatures(settings.clip, settings.clip_weights, settings.clip_width)
+        texts = self._clip.texts([self._text(targets, row) for row in range(len(images))], images.device)
+        return F.interpolate(self.score_map(texts, *self._clip.images(images)), features.shape[-2:], mode="bilinear", align_corners=False)
+
+    def _text(self, targets: Targets, row: int) -> str:
+        if targets.labels is not None and targets.labels[row]:
+            return self.settings.prompt.replace("{}", targets.labels[row])
+        if self.settings.unlabelled == "caption" and targets.captions is not None and targets.captions[row]:
+            return targets.captions[row]
+        return self.settings.generic_text
+
+    def _noise(self) -> tuple[torch.Generator, int]:
+        """Return the generator of this training step and its number, and count the step."""
+        seed, step = (int(value) for value in self.noise_state)
+        self.noise_state[1] += 1
+        return torch.Generator().manual_seed((seed + step * _STRIDE) % 2**63), step
+
+    @staticmethod
+    def _decided(sent: Any) -> Tensor:
+        """Return M without noise."""
+        probability: Tensor | None = sent.prediction.probability
+        return sent.mask.detach() if probability is None else (probability.detach() > 0.5).float()
+
+    def _check(self, height: int, width: int) -> None:
+        for layout in self._layouts:
+            layout.check(height, width)
+        side = self.settings.patch * self.settings.importance_patch
+        if height % side or width % side:
+            raise MethodError(
+                f"a {height} x {width} picture does not split into patches of {side} pixels; its sides must be multiples of it"
+            )
+
+
+def _foreground_dims(settings: GenEDSCSettings) -> tuple[int, ...]:
+    if settings.foreground == "swin":
+        return settings.dims
+    return tuple(max(1, round(settings.convolutional_width * dim)) for dim in settings.dims)
+
+
+def _layout(settings: GenEDSCSettings, geometry: Geometry, dims: tuple[int, ...], depths: tuple[int, ...], heads: tuple[int, ...]) -> Any:
+    from methods.swinjscc.layout import Layout
+
+    return Layout(geometry.height, geometry.width, dims, depths, heads, settings.window, settings.patch, settings.mlp_ratio)

@@ -1,0 +1,180 @@
+"""Settings of GenED-SC's stage one; the defaults are the paper's, and each open point of the paper is one of them.
+
+Defaults need CLIP's and VGG's parameters for training. The ``compact`` preset trains without either, by settings of its own;
+it also teaches M the saliency of its patches and draws it from the logits, so that a short training learns to route.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from methods.base import MethodSettings
+
+Architecture = Literal["swin", "cbam"]
+Importance = Literal["learned", "ones", "shared", "random", "oracle"]
+
+
+class GenEDSCSettings(MethodSettings):
+    """Settings of the method.
+
+    Attributes:
+        patch: side in pixels of one position of the feature map v.
+        features: channels C' of v.
+        importance_patch: side w, in positions of v, of the patches that the mask M decides on and attention works in.
+        window: Swin window side in tokens.
+        dims, depths, heads: foreground branch, channels, blocks and attention heads of each stage, from the picture's end;
+            each further stage halves the resolution. Convolutional branches have no heads.
+        background_dims, background_depths, background_heads: the same for the background branch; as many stages.
+        convolutional_width: channels of a convolutional foreground branch over ``dims``; a block of two 3 x 3 convolutions
+            costs more than a Swin block of its width, and Table II compares branches of about the same cost.
+        mlp_ratio: hidden width of the Swin MLPs over the token width.
+        fusion_blocks: residual blocks of the image decoder.
+        score_width: channels of the head that predicts the score map.
+        foreground, background: architecture of the branches; Table II of the paper compares them.
+        foreground_share: share of the symbols that carry the foreground branch.
+        dual_branch: ``False`` sends the unified features (20) through one branch of the foreground's architecture that has the
+            whole budget.
+        importance: where M comes from. ``learned``: SIPM. ``ones``: every patch is foreground, the background branch gets
+            zeros. ``shared``: both branches get every patch. ``random``: fresh each training step, fixed at inference.
+            ``oracle``: the saliency mask; inference then needs :meth:`~methods.gened_sc.method.GenEDSC.encode_routed`.
+        random_share: probability of a foreground patch with ``random``.
+        deformable: predict the offsets; ``False`` fixes them at zero, so that K = 2 v_fg in (15).
+        max_offset: largest offset in positions of v, reached through tanh.
+        attention_scale: ``none`` as (17) is written, ``sqrt`` divides the scores by the root of C'.
+        attention_residual: add v_fg to the attended foreground before it is routed; (18) has no such term.
+        descriptor: what a patch's w^2 values are averaged from. ``condition``: the channels of e_cond, as (14) is written.
+            ``embedding``: those of Psi's normalised embedding of e_cond.
+        gumbel_on: noise on the softmax's ``probabilities``, as (14) is written, or on ``logits``, the usual form.
+        gumbel_temperature: temperature of the relaxed choice.
+        score_source: the router's score map at inference. ``predicted``: S^, without CLIP. ``clip``: CLIP with ``generic_text``.
+        score_supervision: what teaches S^. ``clip``: (21) and CLIP's score map. ``saliency``: (21) alone, no CLIP; choose
+            ``match: balanced`` with it, since the paper's form rewards a large score everywhere.
+        clip: open_clip architecture, ``hf-hub:`` name or ``local-dir:`` folder.
+        clip_weights: open_clip tag or file of a built-in architecture's parameters; ``None`` for a hub name or folder.
+        clip_width: length C of CLIP's joint embeddings.
+        context_layers, context_heads: the decoder of (28).
+        score_similarity: embeddings of (27) and (30) as CLIP's unit vectors (``cosine``) or as they are (``dot``).
+        prompt: text T of a labelled picture; ``{}`` stands for the label.
+        generic_text: text T of any other picture.
+        unlabelled: text of a training picture without a label, ``generic`` or its ``caption``.
+        objective: ``importance`` (26), or ``mse`` over the whole picture alone.
+        match: ``paper`` (21), foreground alone, or ``balanced``, the mean of the foreground's and the background's term.
+        background_loss: ``contextual`` (24) or ``mse``, (22) over the background.
+        vgg: VGG-19's parameters, a file or ``torchvision``: torch's cache, else torchvision's address; ``None`` if unused.
+        vgg_layer: layer of Phi in (23).
+        contextual_positions: most positions of a feature map that (24) compares, on a regular grid; its matrix takes 4 bytes
+            times their square a picture.
+        contextual_temperature: tau of (25).
+        loss_weights: lambda of (26) for (21), (22) and (24).
+        pixel_scale: value of a white pixel in squared errors.
+        mask_weight: weight of a cross entropy between M's probability and the saliency of its patch; not in the paper, where M
+            learns through the reconstruction alone.
+    """
+
+    patch: int = Field(2, ge=1)
+    features: int = Field(96, ge=1)
+    importance_patch: int = Field(8, ge=1)
+    window: int = Field(8, ge=1)
+    dims: tuple[int, ...] = (112, 176, 256, 320)
+    depths: tuple[int, ...] = (2, 2, 6, 2)
+    heads: tuple[int, ...] = (4, 8, 8, 10)
+    background_dims: tuple[int, ...] = (24, 48, 96, 160)
+    background_depths: tuple[int, ...] = (1, 1, 2, 2)
+    background_heads: tuple[int, ...] = (2, 4, 8, 8)
+    convolutional_width: float = Field(0.75, gt=0.0)
+    mlp_ratio: float = Field(4.0, gt=0.0)
+    fusion_blocks: int = Field(1, ge=0)
+    score_width: int = Field(48, ge=1)
+    foreground: Architecture = "swin"
+    background: Architecture = "cbam"
+    foreground_share: float = Field(0.75, gt=0.0, lt=1.0)
+    dual_branch: bool = True
+    importance: Importance = "learned"
+    random_share: float = Field(0.25, ge=0.0, le=1.0)
+    deformable: bool = True
+    max_offset: float = Field(8.0, gt=0.0)
+    attention_scale: Literal["none", "sqrt"] = "none"
+    attention_residual: bool = False
+    descriptor: Literal["condition", "embedding"] = "condition"
+    gumbel_on: Literal["probabilities", "logits"] = "probabilities"
+    gumbel_temperature: float = Field(1.0, gt=0.0)
+    score_source: Literal["predicted", "clip"] = "predicted"
+    score_supervision: Literal["clip", "saliency"] = "clip"
+    clip: str | None = "ViT-B-16-quickgelu"
+    clip_weights: str | None = "openai"
+    clip_width: int = Field(512, ge=1)
+    context_layers: int = Field(2, ge=1)
+    context_heads: int = Field(4, ge=1)
+    score_similarity: Literal["cosine", "dot"] = "cosine"
+    prompt: str = "a photo of a {}"
+    generic_text: str = "a photo of the main object"
+    unlabelled: Literal["generic", "caption"] = "generic"
+    objective: Literal["importance", "mse"] = "importance"
+    match: Literal["paper", "balanced"] = "paper"
+    background_loss: Literal["contextual", "mse"] = "contextual"
+    vgg: str | None = "torchvision"
+    vgg_layer: Literal["relu3_1", "relu4_1", "relu4_2", "relu5_1", "relu5_2"] = "relu4_2"
+    contextual_positions: int = Field(1024, ge=2)
+    contextual_temperature: float = Field(0.5, gt=0.0)
+    loss_weights: tuple[float, float, float] = (1.0, 1e-4, 0.01)
+    pixel_scale: float = Field(255.0, gt=0.0)
+    mask_weight: float = Field(0.0, ge=0.0)
+
+    @property
+    def needs_clip_to_train(self) -> bool:
+        """Whether a training step asks CLIP."""
+        return self.score_source == "clip" or (self.score_supervision == "clip" and self.objective == "importance")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "GenEDSCSettings":
+        for name, sizes in {
+            "": (self.dims, self.depths, self.heads),
+            "background_": (self.background_dims, self.background_depths, self.background_heads),
+        }.items():
+            if not sizes[0] or len({len(size) for size in sizes}) != 1 or min(min(size) for size in sizes) < 1:
+                raise ValueError(f"{name}dims {sizes[0]}, {name}depths {sizes[1]}, {name}heads {sizes[2]} must name the same stages")
+            if any(dim % heads for dim, heads in zip(sizes[0], sizes[2], strict=True)):
+                raise ValueError(f"each of {name}dims {sizes[0]} must be a multiple of its {name}heads {sizes[2]}")
+        if len(self.dims) != len(self.background_dims):
+            raise ValueError(f"dims {self.dims} and background_dims {self.background_dims} must have equally many stages")
+        if self.needs_clip_to_train and self.clip is None:
+            raise ValueError(
+                "CLIP's score map needs a model; name one in clip, or set score_supervision: saliency, score_source: predicted"
+            )
+        if self.clip_width % self.context_heads:
+            raise ValueError(f"clip_width {self.clip_width} must be a multiple of context_heads {self.context_heads}")
+        if "{}" not in self.prompt:
+            raise ValueError(f"prompt '{self.prompt}' has no {{}} for the label")
+        return self
+
+
+_NO_OBJECTIVE = {"objective": "mse"}
+_NO_IMPORTANCE = {"importance": "ones"}
+_ONE_BRANCH = {"dual_branch": False}
+
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "stage-one": {},
+    "single-branch": _ONE_BRANCH,
+    "no-importance-objective": _NO_OBJECTIVE,
+    "no-importance-prediction": _NO_IMPORTANCE,
+    "bare": {**_ONE_BRANCH, **_NO_OBJECTIVE, **_NO_IMPORTANCE},
+    "swin-swin": {"background": "swin"},
+    "cbam-cbam": {"foreground": "cbam"},
+    "random-mask": {"importance": "random"},
+    "shared-input": {"importance": "shared"},
+    "no-offsets": {"deformable": False},
+    "even-budget": {"foreground_share": 0.5},
+    "clip-score": {"score_source": "clip"},
+}
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "compact": {
+        **{"patch": 4, "features": 48, "importance_patch": 4, "window": 4, "score_width": 24},
+        **{"dims": (48, 96), "depths": (2, 3), "heads": (3, 6)},
+        **{"background_dims": (24, 48), "background_depths": (1, 1), "background_heads": (2, 4)},
+        **{"score_supervision": "saliency", "match": "balanced", "background_loss": "mse", "vgg": None},
+        **{"loss_weights": (1.0, 1e-4, 1e-5), "mask_weight": 1.0, "gumbel_on": "logits"},
+    },
+    "paper": {},
+}
