@@ -98,7 +98,7 @@ def panel_columns(count: int) -> int:
     return 1 if count == 1 else 2 if count in (2, 4) else 3
 
 
-def panels(count: int, height: float = PANEL_HEIGHT) -> "tuple[Figure, list[Axes]]":
+def panels(count: int, height: float = PANEL_HEIGHT, sharey: bool = True) -> "tuple[Figure, list[Axes]]":
     """Return a figure of ``count`` panels, one at the width of a column, more at the width of a page."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -107,7 +107,7 @@ def panels(count: int, height: float = PANEL_HEIGHT) -> "tuple[Figure, list[Axes
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(COLUMN_WIDTH if count == 1 else PAGE_WIDTH, rows * height + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel().tolist()
+    grid = figure.subplots(rows, columns, sharey=sharey, squeeze=False).ravel().tolist()
     for unused in grid[count:]:
         unused.remove()
     return figure, grid[:count]
@@ -163,7 +163,7 @@ def _snr_figure(points: pd.DataFrame, style: dict[Series, Look], title: str, yla
         axes.set_title(f"{title}, fixed rate" if math.isnan(cr) else f"{title}, CR = {cr_label(cr)}")
         if len(snrs) <= 8:
             axes.set_xticks(snrs, [f"{snr:g}" for snr in snrs])
-    _finish(figure, grid, "SNR (dB)", ylabel)
+    with_axes(figure, grid, "SNR (dB)", ylabel)
     return figure
 
 
@@ -183,17 +183,17 @@ def _symbols_figure(points: pd.DataFrame, style: dict[Series, Look], title: str,
             axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"))
         axes.set_title(f"{title}, {snr:g} dB")
-    _finish(figure, grid, "transmitted symbols a picture", ylabel)
+    with_axes(figure, grid, "transmitted symbols a picture", ylabel)
     return figure
 
 
-def _finish(figure: "Figure", grid: "Sequence[Axes]", xlabel: str, ylabel: str) -> None:
-    """Label the outer axes and put one legend below all panels."""
+def with_axes(figure: "Figure", grid: "Sequence[Axes]", xlabel: str, ylabel: str = "") -> None:
+    """Label the outer axes and put one legend below all panels; without ``ylabel`` the panels keep their own."""
     import seaborn
 
     columns = panel_columns(len(grid))
     for index, axes in enumerate(grid):
-        if index % columns == 0:
+        if ylabel and index % columns == 0:
             axes.set_ylabel(ylabel)
         if index + columns >= len(grid):
             axes.set_xlabel(xlabel)

@@ -236,6 +236,7 @@ def rewrite(run_dir: Path) -> tuple[list[Path], RenderableType]:
         RecordError: the folder is missing or holds no usable records or no ``run.json``.
     """
     from suite.figures import write_figures
+    from suite.limits import write_limits
     from suite.report import write_report
     from suite.sheet import write_sheets
 
@@ -244,7 +245,8 @@ def rewrite(run_dir: Path) -> tuple[list[Path], RenderableType]:
         raise RecordError(f"there is no run folder {run_dir}; give the folder that suite.run wrote")
     records = load(run_dir)
     points = build_points(records, read_run_info(run_dir))
-    written = write_tables(run_dir, records, points) + write_figures(run_dir, points) + write_sheets(run_dir, records)
+    written = write_tables(run_dir, records, points) + write_figures(run_dir, points)
+    written += write_limits(run_dir, records) + write_sheets(run_dir, records)
     written.append(write_report(run_dir, records, points))
     return written, main_table(run_dir, points=points)
 

@@ -1,0 +1,154 @@
+"""The ledger against a channel that counts for itself, for every method and variant that is registered."""
+
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+
+import pytest
+import torch
+
+from benchmarks.errors import BudgetError, LinkError
+from benchmarks.link.draws import KeyedDraws
+from benchmarks.link.ledger import Entry
+from benchmarks.link.link import CHANNELS, Link, LinkSettings
+from methods.base import Geometry, OperatingPoint, Signal
+from methods.catalog import METHODS
+from methods.errors import MissingAssetError
+from suite.air import receive
+
+SIZE = 128
+CR = Fraction(1, 6)
+
+
+class SpyChannel:
+    """A channel that counts what really passes through it."""
+
+    def __init__(self, channel) -> None:
+        self.channel = channel
+        self.name, self.summary, self.fading = channel.name, channel.summary, channel.fading
+        self.passed = 0
+        self.pilots = 0
+
+    def transmit(self, symbols, snr_db, draws, stream):
+        seen = self.channel.transmit(symbols, snr_db, draws, stream)
+        self.passed += symbols.numel()
+        self.pilots += seen.pilots * len(symbols)
+        return seen
+
+
+def contestants():
+    return [(name, variant) for name, cls in METHODS.items() for variant in cls.variants]
+
+
+def image() -> torch.Tensor:
+    coarse = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    return torch.nn.functional.interpolate(coarse, (SIZE, SIZE), mode="bicubic").clamp(0, 1)
+
+
+@pytest.mark.parametrize(("name", "variant"), contestants(), ids=lambda value: str(value))
+def test_the_count_is_what_a_spy_channel_saw(name, variant):
+    try:
+        count(name, variant, "awgn")
+    except MissingAssetError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_pilots_are_counted_too(name):
+    entry = count(name, next(iter(METHODS.get(name).variants)), "tdl-a")
+    assert entry.symbols_pilot > 0
+
+
+def count(name: str, variant: str, channel: str) -> Entry:
+    """Send one picture through a method and a spy, and hold the ledger's entry against what the spy counted."""
+    cls = METHODS.get(name)
+    settings = cls.Settings(**{**cls.presets["compact"], **cls.variants[variant]})
+    traits = cls.traits(settings)
+    cr = CR if traits.rates == "variable" else None
+    method = cls(settings, Geometry(SIZE, SIZE, None if traits.one_model_for_all_rates else cr))
+    link = Link()
+    spy = link._channels[channel] = SpyChannel(CHANNELS[channel])
+    point = OperatingPoint(cr, 10.0, channel, partial(link.payload_bytes, channel=channel, snr_db=10.0))
+    with torch.inference_mode():
+        signal = method.encode(image(), point if traits.uses_snr_at_sender else point.blind(), None)
+        # A variant that gives streams away, as a published accounting does, is counted in full here.
+        signal = replace(signal, uncharged=frozenset())
+        drawn = KeyedDraws(1, ["image"], channel, 10.0, 0)
+        budget = Geometry(SIZE, SIZE, cr).symbols() if cr else None
+        received, (entry,) = receive(link, signal, point, drawn, budget=budget, digital_in_budget=traits.digital_in_budget)
+        decoded = method.decode(received, point)
+    assert entry.symbols_analog + entry.symbols_digital == spy.passed > 0
+    assert entry.symbols_pilot == spy.pilots
+    assert entry.symbols_total == spy.passed + spy.pilots
+    assert decoded.shape == (1, 3, SIZE, SIZE) and 0 <= decoded.min() and decoded.max() <= 1
+    return entry
+
+
+def draws(rows: int = 1) -> KeyedDraws:
+    return KeyedDraws(1, [f"image{row}" for row in range(rows)], "awgn", 10.0, 0)
+
+
+def symbols(rows: int, length: int) -> torch.Tensor:
+    return torch.randn(rows, length, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_signal_beyond_its_budget_is_refused_with_both_numbers():
+    with pytest.raises(BudgetError, match=r"spends 101 symbols an image, the budget is 100"):
+        Link().send("awgn", 10.0, draws(), analog=symbols(1, 101), budget=100)
+    with pytest.raises(BudgetError, match="the budget is 100"):
+        Link().send("awgn", 10.0, draws(), digital=[bytes(300)], budget=100, digital_in_budget=True)
+
+
+def test_side_information_and_captions_come_on_top_of_the_budget_and_in_the_total():
+    sent = Link().send("awgn", 30.0, draws(), analog=symbols(1, 100), side=symbols(1, 20), digital=[b"a red boat"], text=True, budget=100)
+    (entry,) = sent.entries
+    assert entry.symbols_analog == 120
+    assert entry.symbols_digital == sent.digital.symbols[0] > 40
+    assert entry.symbols_total == 120 + entry.symbols_digital
+    assert sent.digital.messages == (b"a red boat",) and entry.text_ok and entry.text_bytes_sent == 10
+
+
+def test_streams_that_a_published_accounting_gives_away_are_left_out():
+    free = frozenset({"side", "digital"})
+    sent = Link().send("awgn", 30.0, draws(), analog=symbols(1, 100), side=symbols(1, 20), digital=[b"a red boat"], uncharged=free)
+    assert sent.entries[0].symbols_total == sent.entries[0].symbols_analog == 100
+    assert sent.side is not None and sent.digital.messages == (b"a red boat",)
+
+
+def test_streams_must_cover_the_same_images():
+    with pytest.raises(LinkError, match="batch sizes"):
+        Link().send("awgn", 10.0, draws(2), analog=symbols(2, 10), digital=[b"one"])
+    with pytest.raises(LinkError, match="at least one"):
+        Link().send("awgn", 10.0, draws())
+
+
+@pytest.mark.parametrize("name", list(CHANNELS))
+def test_a_row_does_not_depend_on_its_batch_mates(name):
+    link = Link()
+    together = link.send(name, 10.0, KeyedDraws(1, ["a", "b"], name, 10.0, 0), analog=symbols(2, 600))
+    alone = link.send(name, 10.0, KeyedDraws(1, ["b"], name, 10.0, 0), analog=symbols(2, 600)[1:])
+    assert torch.equal(together.analog.symbols[1:], alone.analog.symbols)
+    assert together.entries[1] == alone.entries[0]
+
+
+def test_text_is_compressed_where_asked_and_nothing_else_is():
+    link = Link(LinkSettings(digital={"compression": "brotli"}))
+    caption = b"A brown dog leaps over a wooden fence in a grassy yard while two children watch from a porch."
+    text = link.send("awgn", 30.0, draws(), digital=[caption], text=True)
+    plain = link.send("awgn", 30.0, draws(), digital=[caption])
+    assert text.digital.messages == plain.digital.messages == (caption,)
+    assert text.entries[0].text_bytes_sent < plain.entries[0].text_bytes_sent == len(caption)
+
+
+def test_an_unknown_channel_or_protection_is_named():
+    with pytest.raises(LinkError, match=r"unknown channel 'awgm'; choose one of awgn, "):
+        Link().send("awgm", 10.0, draws(), analog=symbols(1, 4))
+    with pytest.raises(LinkError, match="unknown protection 'strong'"):
+        Link().send("awgn", 10.0, draws(), digital=[b"x"], protection="strong")
+
+
+def test_a_signal_needs_a_channel_and_an_snr():
+    from suite.errors import SuiteError
+
+    with pytest.raises(SuiteError, match="channel and an SNR"):
+        receive(Link(), Signal(analog=symbols(1, 4)), OperatingPoint(CR), draws())
