@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -168,6 +169,8 @@ class Traits:
         one_model_for_all_rates: one set of weights serves every CR of the grid.
         digital_in_budget: the digital stream carries the picture itself and counts towards k; otherwise (captions,
             side information) it comes on top of the visual stream, as in the paper, and only the total shows it.
+        protection: coding mode of its digital stream, if it asks for one of its own.
+        needs_masks: its loss needs the saliency mask of every picture; pictures without one are left out of its training.
         describes: has a ``describe`` stage.
         refines: has a ``refine`` stage; the coarse picture is then scored too, as variant ``<variant>/stage-one``.
     """
@@ -177,6 +180,8 @@ class Traits:
     trainable: bool = False
     one_model_for_all_rates: bool = False
     digital_in_budget: bool = False
+    protection: str | None = None
+    needs_masks: bool = False
     describes: bool = False
     refines: bool = False
 
@@ -216,6 +221,11 @@ class Method(ABC):
     def traits(cls, settings: MethodSettings) -> Traits:
         """Return what the engine must know of the method so configured."""
         return Traits()
+
+    @classmethod
+    def assets(cls, settings: MethodSettings) -> Sequence[Path]:
+        """Return the files that the settings name and that results depend on; their content enters every identity."""
+        return ()
 
     def describe(self, images: Tensor) -> Sequence[str] | None:
         """Return a text for each of (B, 3, H, W) pictures in [0, 1]; depends on the picture alone."""

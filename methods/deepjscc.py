@@ -57,8 +57,9 @@ class DeepJSCC(TrainableMethod):
                 f"DeepJSCC needs pictures whose sides are multiples of {DOWNSAMPLING}, got {geometry.height} x {geometry.width}; "
                 "set image_size accordingly"
             )
-        positions = geometry.height * geometry.width // DOWNSAMPLING**2
-        self.channels = math.ceil(2 * geometry.symbols() / positions)
+        # From the ratio, not from the rounded budget, so that a network trained on crops fits any picture size.
+        geometry.symbols()
+        self.channels = math.ceil(2 * 3 * DOWNSAMPLING**2 * (geometry.cr or 0))
         a, b, c, d = settings.widths
         conv, up = _layers(settings.kernel)
         self.encoder = nn.Sequential(

@@ -81,6 +81,9 @@ class Registry(Generic[T]):
         """
         if name not in self._entries:
             if name in self._module_names():
+                if name in self._entry_points():
+                    both = f"a module of {self._package} and an entry point"
+                    raise DuplicateNameError(f"the {self.kind} '{name}' is both {both}; rename one of them")
                 importlib.import_module(f"{self._package}.{name}")
             elif name in (points := self._entry_points()):
                 loaded = points[name].load()

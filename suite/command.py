@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,11 +15,12 @@ from suite.evaluate.work import evaluate, remaining
 from suite.pipeline import CHECKPOINTS, SHIPPED, Prepared, prepare
 from suite.records import load
 from suite.runfolder import RunFolder
-from suite.settings import Grid, build_grid, override, read_grid
+from suite.settings import Grid, build_grid, full_entry, override, read_grid
 from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob
 
 RESULTS = Path("results")
+LOSSLESS = "The digital stream is lossless by decree: its bytes always arrive, and the symbols of its fixed scheme are charged."
 
 
 def compose(name: str, methods: str | None, datasets: str | None, limit: int | None, assignments: Sequence[str]) -> Grid:
@@ -37,20 +39,20 @@ def compose(name: str, methods: str | None, datasets: str | None, limit: int | N
     return build_grid(override(keys, assignments))
 
 
-def _narrowed(entries: Sequence[object], wanted: str) -> list[object]:
-    """Return the grid's own entries for the methods that are wanted, and new ones for those it does not name."""
-    kept: list[object] = []
+def _narrowed(entries: Sequence[Any], wanted: str) -> list[Any]:
+    """Return the grid's own entries for the methods that are wanted, narrowed to a variant where one is named, and new ones
+    for those that the grid does not name.
+    """
+    kept: list[Any] = []
     for part in (part.strip() for part in wanted.split(",")):
-        METHODS.get(part.partition("/")[0])
-        own = [entry for entry in entries if _name(entry) == part]
-        kept += own or [part]
+        name, _, variant = part.partition("/")
+        METHODS.get(name)
+        own = [full for entry in entries if (full := full_entry(entry))["name"] == name]
+        if variant and own:
+            kept.append({**own[0], "variants": (variant,)})
+        else:
+            kept += own or [part]
     return kept
-
-
-def _name(entry: object) -> str:
-    if isinstance(entry, dict):
-        return str(entry["name"] if "name" in entry else next(iter(entry)))
-    return str(entry)
 
 
 class Command:
@@ -71,16 +73,19 @@ class Command:
         search: int = 0,
     ) -> None:
         self.grid = compose(grid, methods, datasets, limit, assignments)
+        # Workers of a cluster have working directories of their own.
+        data_dir, train_data = (folder.resolve() if folder is not None else None for folder in (data_dir, train_data))
         for folder in (data_dir, train_data):
             if folder is not None and not folder.is_dir():
                 raise DatasetError(f"there is no folder {folder}; give the folder that holds the pictures")
-        self.folder = RunFolder(out or RESULTS / self.grid.name, self.grid)
+        self.folder = RunFolder((out or RESULTS / self.grid.name).resolve(), self.grid)
         self.address = address
         self.search = search
         self.console = console
         self.prepared: Prepared = prepare(self.grid, data_dir, train_data, search)
         self.checkpoints: dict[TrainingJob, Checkpoint] = {}
         self.failures: dict[TrainingJob, str] = {}
+        self._started = False
         for dataset, _ in self.prepared.datasets.values():
             for note in dataset.notes:
                 self._say(note)
@@ -100,7 +105,7 @@ class Command:
                 state = "none needed" if job is None else ("there" if job in found else f"train {contestant.training.steps} steps")
                 table.add_row(contestant.method, contestant.variant, str(cr or "fixed"), state)
         self.console.print(table)
-        units = self.prepared.units(self.folder.path.name, found)
+        units = self.prepared.units(self.folder.name, found)
         left = remaining(units, self.folder.path).units if len(found) == len(set(self.prepared.jobs.values())) else units
         for name, (dataset, _) in self.prepared.datasets.items():
             self._say(f"data set {name}: {min(len(dataset), self.grid.limit or len(dataset))} of {len(dataset)} pictures")
@@ -146,8 +151,9 @@ class Command:
         lacking = sorted({job.label for job in self.prepared.jobs.values() if job not in checkpoints and job not in self.failures})
         if lacking:
             raise TrainingError(f"there are no weights for {', '.join(lacking)}; run `python -m suite.train` with the same arguments first")
-        self._start(weights={job.label: found.card.sha256 for job, found in checkpoints.items()})
-        units = self.prepared.units(self.folder.path.name, checkpoints, self.failures)
+        self._start()
+        self.folder.add(weights={job.label: found.card.sha256 for job, found in checkpoints.items()})
+        units = self.prepared.units(self.folder.name, checkpoints, self.failures)
         tally = evaluate(units, self.folder.path, self.grid.evaluation, self.console, self.address)
         for reason, count in tally.failures.most_common(5):
             self._say(f"{count} failed cells: {reason}")
@@ -166,15 +172,17 @@ class Command:
         for name in ("report.html", "tables", "figures", "records", "run.json"):
             self._say(f"{name}: {run_dir / name}")
 
-    def _start(self, **content: object) -> None:
-        metrics = self.prepared.metrics
+    def _start(self) -> None:
+        """Note the start of this command in ``run.json``, once."""
+        if self._started:
+            return
+        self._started = True
+        metrics, datasets = self.prepared.metrics, self.prepared.datasets
         self.folder.start(
             metrics=metrics.described(self.grid),
             metrics_left_out=metrics.left_out,
-            datasets={
-                name: {"pictures": len(data), "fingerprint": data.fingerprint()} for name, (data, _) in self.prepared.datasets.items()
-            },
-            **content,
+            notes=[LOSSLESS] if self.grid.link.digital.mode == "lossless" else [],
+            datasets={name: {"pictures": len(data), "fingerprint": data.fingerprint()} for name, (data, _) in datasets.items()},
         )
 
     def _found(self) -> dict[TrainingJob, Checkpoint]:

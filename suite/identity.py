@@ -4,6 +4,7 @@ Every field of a grid is classified in :data:`CHANGES_RESULTS` or :data:`LEAVES_
 is in neither. ``VERSION`` goes into every hash: raise it when the meaning of a field or of the engine changes.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -55,6 +56,18 @@ def canonical(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise TypeError(f"{type(value).__name__} has no canonical form for an identity")
+
+
+@functools.cache
+def content_digest(path: Path) -> str:
+    """Return the hash of a file's content, of a folder's names and contents, or "absent"."""
+    if path.is_dir():
+        return digest("folder", {str(each.relative_to(path)): content_digest(each) for each in sorted(path.rglob("*")) if each.is_file()})
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "absent"
 
 
 def digest(kind: str, value: Any) -> str:

@@ -11,11 +11,13 @@ from pictures carries more. Under block fading it is the mean over images, which
 """
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from benchmarks.errors import LinkError
 from benchmarks.link.capacity import CHANNEL_NAMES, ergodic_capacity, minimum_symbols
 from suite.figures import drawing, looks, panels, save, with_axes
 from suite.points import cr_label, series_label
@@ -45,10 +47,18 @@ def limit_points(run_dir: Path, records: pd.DataFrame) -> pd.DataFrame:
             {
                 **{"channel": channel, "snr_db": snr_db, "cr": cr, "symbols": symbols, "capacity_bit_per_symbol": capacity},
                 "bytes_at_capacity": capacity * symbols / 8,
-                "caption_symbols_at_least": minimum_symbols(8 * CAPTION_BYTES, channel, snr_db, CAPTION_ERROR, rician_k),
+                "caption_symbols_at_least": _caption_symbols(channel, snr_db, rician_k),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _caption_symbols(channel: str, snr_db: float, rician_k: float) -> float:
+    try:
+        return minimum_symbols(8 * CAPTION_BYTES, channel, snr_db, CAPTION_ERROR, rician_k)
+    except LinkError:
+        # Channels whose fades last for a block have no finite number of symbols that always suffices.
+        return math.nan
 
 
 def carried_points(records: pd.DataFrame) -> pd.DataFrame:
@@ -75,11 +85,13 @@ def write_limits(run_dir: Path, records: pd.DataFrame) -> list[Path]:
             table = group.merge(own, how="left", on=["channel", "snr_db", "cr"]).rename(columns={"bytes": "bytes_delivered"})
             written.append(write_bytes(stem.with_name(f"{stem.name}.csv"), csv_text(table).encode()))
             ratios = sorted(group["cr"].unique())
-            figure, axes = panels(len(ratios) + 1, sharey=False)
+            bounded = group["caption_symbols_at_least"].notna().any()
+            figure, axes = panels(len(ratios) + bounded, sharey=False)
             for panel, cr in zip(axes, ratios, strict=False):
                 _carry(panel, group[group["cr"].eq(cr)], own[own["cr"].eq(cr)], style)
                 panel.set_title(f"{channel}, CR = {cr_label(cr)}")
-            _caption(axes[-1], group.drop_duplicates("snr_db"))
+            if bounded:
+                _caption(axes[-1], group.drop_duplicates("snr_db"))
             with_axes(figure, axes, "SNR (dB)")
             written += save(figure, stem)
     return written

@@ -7,12 +7,12 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from benchmarks.datasets import Dataset, open_dataset
-from benchmarks.errors import MetricUnavailableError
+from benchmarks.errors import MetricUnavailableError, PictureError
 from benchmarks.link.link import Link
 from benchmarks.metrics import check, fetch, lookup, metric_table
 from suite.catalog import DATASETS
@@ -24,6 +24,8 @@ from suite.train.jobs import TrainingJob, load_card_settings
 from suite.train.sources import PictureSource
 
 CHECKPOINTS = "checkpoints"
+# Pictures that are looked at to learn whether a data set comes with captions.
+CAPTION_PROBES = 8
 SHIPPED = Path(__file__).resolve().parents[1] / "results" / "reference" / CHECKPOINTS
 
 
@@ -94,8 +96,11 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
     """
     contestants = resolve(grid)
     link = Link(grid.link)
-    for channel in {*grid.channels, *(name for contestant in contestants for name in contestant.training.channels)}:
-        link.channel(channel)
+    for contestant in contestants:
+        for channel in grid.channels:
+            link.check(channel, contestant.traits.protection)
+        for channel in contestant.training.channels:
+            link.channel(channel)
     datasets: dict[str, tuple[Dataset, Path | None]] = {}
     for name in grid.datasets:
         datasets[name] = (open_dataset(name, data_dir, grid.image_size, "test", grid.fit), data_dir)
@@ -130,8 +135,13 @@ def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
 
 
 def _has_captions(dataset: Dataset) -> bool:
-    ids = dataset.items()
-    return bool(ids) and bool(dataset.load(ids[0]).caption)
+    for id in dataset.items()[:CAPTION_PROBES]:
+        try:
+            if dataset.load(id).caption:
+                return True
+        except PictureError:
+            continue
+    return False
 
 
 def _check_fits(contestant: Contestant, size: int, cr: Fraction | None) -> None:
@@ -152,7 +162,8 @@ def _jobs(
         for cr in contestant.ratios(grid.cr):
             shared = contestant.traits.one_model_for_all_rates
             rates = tuple(grid.cr) if shared else tuple(rate for rate in (cr,) if rate is not None)
-            jobs[contestant.label, cr] = TrainingJob(contestant, None if shared else cr, rates, source, grid.link, search)
+            data = replace(source, masked_only=contestant.traits.needs_masks)
+            jobs[contestant.label, cr] = TrainingJob(contestant, None if shared else cr, rates, data, grid.link, search)
     return jobs
 
 

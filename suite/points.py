@@ -54,10 +54,12 @@ class RunInfo(BaseModel):
     Attributes:
         metrics: metric column -> its title and direction, in the order of the tables.
         metrics_left_out: metric -> why it was not computed.
+        notes: sentences that belong under every table, such as that the digital stream was lossless by decree.
     """
 
     metrics: Mapping[str, MetricInfo]
     metrics_left_out: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

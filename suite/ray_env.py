@@ -28,6 +28,8 @@ QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # The core's own messages are in Ray's log folder; on the terminal they hide the suite's.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 
 

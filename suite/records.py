@@ -69,9 +69,11 @@ COLUMNS = (
     Column("seconds_encode", "float64", "s", "time at the sender, the batch's share of one picture", "status is ok"),
     Column("seconds_decode", "float64", "s", "time at the receiver, the batch's share of one picture", "status is ok"),
     Column("symbols_pilot", "int64", "complex symbols", "pilot symbols", "status is ok"),
-    Column("text_bytes_sent", "int64", "bytes", "size of the text before compression and coding", "the method sends text"),
-    Column("text_symbols", "int64", "complex symbols", "symbols spent on the text, part of symbols_digital", "the method sends text"),
-    Column("text_ok", "bool", "", "whether the text passed its check", "the method sends text"),
+    Column("text_bytes_sent", "int64", "bytes", "payload of the digital stream after compression", "the method sends bytes"),
+    Column(
+        "text_symbols", "int64", "complex symbols", "symbols of the digital stream, headers and checks included", "the method sends bytes"
+    ),
+    Column("text_ok", "bool", "", "whether the payload passed its check", "the method sends bytes"),
     Column("text_char_error_rate", "float64", "errors per character", "edit distance over the sent length", "the method sends text"),
 )
 BASE_COLUMNS = tuple(column.name for column in COLUMNS)

@@ -60,35 +60,34 @@ class RunFolder:
         """``run.json``."""
         return self.path / "run.json"
 
+    @property
+    def name(self) -> str:
+        """Name of the run in its records: the folder's when it was first used, so that a folder may be renamed."""
+        return str((self._read() or {}).get("name", self.path.name))
+
     def start(self, **content: Any) -> None:
-        """Write ``run.json`` with the grid, the surroundings and ``content``; the first start is kept over resumptions."""
+        """Write ``run.json`` with the grid and ``content``, and note this start's code and machine beside the earlier ones'."""
         before = self._read() or {}
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._write(
-            {
-                "name": self.path.name,
-                "identity": self.identity,
-                "grid": canonical(self.grid),
-                "seed": self.grid.seed,
-                "started": before.get("started", now),
-                "resumed": [*before.get("resumed", []), now] if before else [],
-                "ended": None,
-                "versions": versions(),
-                "git": git_state(),
-                "hardware": hardware(),
-                **content,
-            }
-        )
+        this = {"at": now, "git": git_state(), "versions": versions(), "hardware": hardware()}
+        identity = {"identity": self.identity, "identifying": canonical(_identifying(self.grid))}
+        identity |= {"grid": canonical(self.grid), "seed": self.grid.seed}
+        starts = [*before.get("starts", []), this]
+        self._write({**before, "name": before.get("name", self.path.name), **identity, **content, "starts": starts, "ended": None})
+
+    def add(self, **content: Any) -> None:
+        """Add ``content`` to ``run.json``."""
+        self._write({**(self._read() or {}), **content})
 
     def finish(self, **content: Any) -> None:
         """Add the end and ``content`` to ``run.json``."""
-        self._write({**(self._read() or {}), **content, "ended": datetime.now(UTC).isoformat(timespec="seconds")})
+        self.add(**content, ended=datetime.now(UTC).isoformat(timespec="seconds"))
 
     def _check(self) -> None:
         before = self._read()
         if before and before.get("identity") != self.identity:
-            theirs, ours = before.get("grid", {}), canonical(self.grid)
-            changed = sorted(key for key in CHANGES_RESULTS if theirs.get(key) != ours.get(key))
+            theirs, ours = before.get("identifying", {}), canonical(_identifying(self.grid))
+            changed = sorted(key for key in ours if theirs.get(key) != ours[key])
             raise RunFolderError(
                 f"{self.path} holds a run of another grid (it differs in {', '.join(changed) or 'the version of the suite'}); "
                 "choose another --out, or delete the folder"
@@ -113,7 +112,11 @@ class RunFolder:
 
 
 def _identifying(grid: Grid) -> dict[str, Any]:
-    return {key: value for key, value in canonical(grid).items() if key in CHANGES_RESULTS}
+    """Return the part of a grid that changes results: not where weights lie or how many processes train."""
+    whole = {name: getattr(grid, name) for name in sorted(CHANGES_RESULTS)}
+    whole["training"] = {**grid.training.of_weights(), "preset": grid.training.preset, "data": grid.training.data}
+    whole["metric_settings"] = sorted(grid.metric_settings.clip_models)
+    return whole
 
 
 def git_state() -> dict[str, Any]:

@@ -38,10 +38,11 @@ def _entries(value: Any) -> Any:
     """Accept ``name``, ``name/variant`` and ``{name: [variants]}`` besides the full form of a method entry."""
     if not isinstance(value, list | tuple):
         return value
-    return tuple(_entry(item) for item in value)
+    return tuple(full_entry(item) for item in value)
 
 
-def _entry(item: Any) -> Any:
+def full_entry(item: Any) -> Any:
+    """Return a method entry in its full form, ``{"name": ..., "variants": ...}``; what is none is returned as it is."""
     if isinstance(item, str):
         name, _, variant = item.partition("/")
         return {"name": name, "variants": (variant,) if variant else ()}
@@ -133,7 +134,7 @@ class Grid(Strict):
 
     Attributes:
         name, description: for people.
-        seed: of noise, fading and training.
+        seed: of noise and fading; a training has its own, ``training.seed``.
         image_size: side of the square pictures, pixels.
         fit: how pictures become square, "squash" (the paper's resizing) or "crop".
         methods: entries, or ``name``, ``name/variant``, ``{name: [variants]}``.
@@ -195,6 +196,8 @@ def read_grid(name: str) -> dict[str, Any]:
 def override(keys: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
     """Return ``keys`` with ``KEY=VALUE`` assignments applied; dots reach into sections, values are YAML.
 
+    What is set under ``training`` holds for every method: it replaces what the grid says of that key for single methods too.
+
     Raises:
         SettingsError: an assignment has no ``=``, its value is not YAML, or it reaches into something that is not a section.
     """
@@ -214,7 +217,15 @@ def override(keys: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]
             section[last] = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise SettingsError(f"--set {assignment}: the value is not readable YAML; quote it") from error
+        if path == ["training"] and isinstance(result.get("methods"), list):
+            result["methods"] = [_without_training(entry, last) for entry in result["methods"]]
     return result
+
+
+def _without_training(entry: Any, key: str) -> Any:
+    if not isinstance(entry, dict) or not isinstance(entry.get("training"), dict):
+        return entry
+    return entry | {"training": {name: value for name, value in entry["training"].items() if name != key}}
 
 
 def build_grid(keys: Mapping[str, Any]) -> Grid:
@@ -253,7 +264,10 @@ def _sentence(problem: Mapping[str, Any], model: type[BaseModel] = Grid) -> str:
     if problem["type"] == "missing":
         return f"the key '{where}' is missing"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"'{where}': {message[0].lower()}{message[1:]}, got {problem['input']!r}"
+    message = message[0].lower() + message[1:]
+    # A whole section is no help beside a message that names its fields.
+    got = "" if isinstance(problem["input"], Mapping) else f", got {problem['input']!r}"
+    return f"'{where}': {message}{got}" if where else f"{message}{got}"
 
 
 def _fields(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

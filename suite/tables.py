@@ -102,7 +102,7 @@ def _metric_table(points: pd.DataFrame, info: RunInfo, absent: Sequence[str]) ->
         label="tab:" + file_stem(dataset, channel, metric),
         columns=[f"{snr:g} dB" for snr in snrs],
         blocks=blocks,
-        notes=_notes(points, {**info.metrics_left_out, **dict.fromkeys(absent, "no picture here has a value")}),
+        notes=[*info.notes, *_notes(points, {**info.metrics_left_out, **dict.fromkeys(absent, "no picture here has a value")})],
     )
 
 
@@ -199,6 +199,7 @@ def main_table(run_dir: Path, metric: str | None = None, points: Points | None =
     counts = points.points.loc[points.points["n"] > 0, "n"]
     lines = ["Means; bold is significantly better than every other row of its CR, underlined is not distinguishable from the best.",
              f"n = {counts.min()} pictures a cell at least; intervals, symbols and every other metric are in tables/."]  # fmt: skip
+    lines += info.notes
     if info.metrics_left_out:
         lines.append(f"Left out for want of weights or captions: {', '.join(info.metrics_left_out)}; the tables say what each needs.")
     return Group(*(to_rich(table) for table in tables), Text("\n".join(lines), style="dim"))
@@ -247,8 +248,17 @@ def rewrite(run_dir: Path) -> tuple[list[Path], RenderableType]:
     points = build_points(records, read_run_info(run_dir))
     written = write_tables(run_dir, records, points) + write_figures(run_dir, points)
     written += write_limits(run_dir, records) + write_sheets(run_dir, records)
+    _remove_stale(run_dir, set(written))
     written.append(write_report(run_dir, records, points))
     return written, main_table(run_dir, points=points)
+
+
+def _remove_stale(run_dir: Path, written: set[Path]) -> None:
+    """Remove tables and figures of an earlier state of the records, so that the report never shows them."""
+    for folder in ("tables", "figures"):
+        for path in (run_dir / folder).glob("*"):
+            if path.is_file() and path not in written:
+                path.unlink()
 
 
 app = typer.Typer(add_completion=False)

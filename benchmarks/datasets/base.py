@@ -107,11 +107,11 @@ class Dataset(ABC):
         """Return whether the picture comes with a mask, without decoding it."""
 
     @abstractmethod
-    def content(self) -> Sequence[tuple[str, int]]:
-        """Return (id, size in bytes of its files) in order; what tells two data sets of one name apart cheaply."""
+    def content(self) -> Sequence[tuple[str | int, ...]]:
+        """Return id, size of its files in bytes, label and caption in order; what tells two data sets of one name apart cheaply."""
 
     def fingerprint(self) -> str:
-        """Return 32 hexadecimal digits over name, split, size, ids and file sizes."""
+        """Return 32 hexadecimal digits over name, split, size, ids, file sizes, labels and captions."""
         identity = json.dumps([self.name, self.split, self.height, self.width, *self.content()], separators=(",", ":"))
         return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 

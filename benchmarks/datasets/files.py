@@ -75,9 +75,12 @@ class PictureDataset(Dataset):
         """Return a mask file as uint8 (H, W) saliency in {0, 1}, at its stored size."""
         return read_mask(path)
 
-    def content(self) -> Sequence[tuple[str, int]]:
-        """Return (id, bytes of picture and mask); a file that has vanished counts as none."""
-        return [(entry.id, sum(_bytes(path) for path in (entry.path, entry.mask) if path is not None)) for entry in self._entries.values()]
+    def content(self) -> Sequence[tuple[str | int, ...]]:
+        """Return id, bytes of picture, mask and annotation, label and caption; a file that has vanished counts as none."""
+        return [
+            (entry.id, sum(_bytes(path) for path in (entry.path, entry.mask, entry.annotation) if path), entry.label, entry.caption)
+            for entry in self._entries.values()
+        ]
 
     def _mask(self, item: Item) -> np.ndarray | None:
         if item.mask is None:

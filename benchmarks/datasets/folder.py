@@ -47,12 +47,19 @@ def open_folder(data_dir: Path | None, image_size: int | tuple[int, int], split:
         bare = relative.with_suffix("")
         caption, label = captions.get(path.resolve(), ("", ""))
         id = (bare if stems[bare] == 1 else relative).as_posix()
-        entries.append(Item(id, path, _mask(masks, bare) if masks else None, caption=caption, label=label))
+        entries.append(Item(id, path, _mask(masks, bare) if masks else _inner_mask(root, relative), caption=caption, label=label))
     return PictureDataset("folder", split, image_size, require_some(entries, "folder", "pictures", root), fit)
 
 
 def _kept(relative: Path, part: Split | None) -> bool:
-    return relative.parts[0] != MASKS and (part is None or relative.parts[0] == part)
+    return MASKS not in relative.parts[:-1] and (part is None or relative.parts[0] == part)
+
+
+def _inner_mask(root: Path, relative: Path) -> Path | None:
+    """Return where the mask of a picture in a part should be if the part has masks of its own, ``train/masks/<rest>.png``."""
+    if len(relative.parts) < 2 or not (inner := root / relative.parts[0] / MASKS).is_dir():
+        return None
+    return inner.joinpath(*relative.parts[1:]).with_suffix(".png")
 
 
 def _mask(masks: Path, bare: Path) -> Path:

@@ -8,9 +8,7 @@ Grey is repeated over the channels, transparency is composited on white, 16-bit 
 palettes are converted. The resizing is bicubic and anti-aliased (the kernel grows with the reduction).
 """
 
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +19,7 @@ from PIL import Image, ImageOps
 from benchmarks.datasets.base import Fit
 from benchmarks.errors import PictureError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".jp2", ".bmp", ".tga", ".tif", ".tiff", ".ppm", ".pgm", ".gif"})
 
 # A reduction beyond 2 x GAP first averages whole blocks of pixels, or lets the JPEG decoder do so: a 20,000 px wide
 # picture then costs little. Below it the bicubic kernel alone does the work.
@@ -152,5 +150,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise PictureError(f"{path}: no such file") from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"{path}: {error}; reduce the picture to fewer pixels") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as error:
+    except PictureError:
+        raise
+    # A decoder is foreign code fed with damaged files: whatever it raises must fail this picture alone.
+    except Exception as error:
         raise PictureError(f"{path}: cannot be read ({error}); restore or remove the file") from error

@@ -80,7 +80,7 @@ class Scenes(Dataset):
         """Return True: every scene has an exact mask."""
         return True
 
-    def content(self) -> Sequence[tuple[str, int]]:
+    def content(self) -> Sequence[tuple[str | int, ...]]:
         """Return the range of indices and the edition of the painter, which fix every pixel."""
         return [(f"{self.indices}", EDITION)]
 

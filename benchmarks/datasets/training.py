@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset as TorchDataset
 
 from benchmarks.datasets.base import Dataset, Sample
 from benchmarks.datasets.pictures import resize_mask
@@ -174,19 +173,6 @@ class TrainingPictures:
         return Sample(sample.id, image, mask, sample.label, sample.caption)
 
 
-class TrainingBatches(TorchDataset[Batch]):
-    """The batches of a training as a map from step to batch, for ``DataLoader(batches, batch_size=None, num_workers=n)``."""
-
-    def __init__(self, pictures: TrainingPictures, size: int, steps: int) -> None:
-        self.pictures, self.size, self.steps = pictures, size, steps
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __getitem__(self, step: int) -> Batch:
-        return self.pictures.batch(step, self.size)
-
-
 def _stack(samples: Sequence[Sample]) -> Batch:
     images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2).float().div_(255).contiguous()
     known = [sample.mask for sample in samples if sample.mask is not None]
@@ -200,6 +186,13 @@ def _at_least(sample: Sample, side: int) -> Sample:
     height, width = sample.image.shape[:2]
     if min(height, width) >= side:
         return sample
+    longest = max(1, LARGEST * min(height, width) // side)
+    if max(height, width) > longest:
+        # Enlarged whole, a strip a few pixels high would fill the memory: its middle stands for it.
+        top, left = (max(0, length - longest) // 2 for length in (height, width))
+        rows, columns = slice(top, top + min(height, longest)), slice(left, left + min(width, longest))
+        mask = None if sample.mask is None else sample.mask[rows, columns]
+        return _at_least(Sample(sample.id, sample.image[rows, columns], mask, sample.label, sample.caption), side)
     factor = side / min(height, width)
     size = (max(side, round(height * factor)), max(side, round(width * factor)))
     image = np.asarray(Image.fromarray(sample.image).resize((size[1], size[0]), Image.Resampling.BICUBIC))

@@ -111,6 +111,10 @@ class Link:
         except KeyError:
             raise LinkError(f"unknown channel '{name}'; choose one of {', '.join(self._channels)}") from None
 
+    def check(self, channel: str, protection: str | None = None) -> None:
+        """Raise :class:`LinkError` unless ``channel`` exists and carries messages under ``protection``."""
+        self._stream(protection, text=False).check(self.channel(channel))
+
     def payload_bytes(self, symbols: int, protection: str | None = None, *, channel: str, snr_db: float) -> int:
         """Return how many bytes, sent as they are, the digital stream carries in ``symbols`` symbols of ``channel`` at ``snr_db``."""
         return self._stream(protection, text=False).payload_bytes(symbols, self.channel(channel).name, snr_db)

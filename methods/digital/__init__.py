@@ -59,6 +59,8 @@ class Digital(Method):
 
     Outage: a lost block is shown as a mid-grey picture. Nothing of the picture arrived, so nothing of it may be shown, not even
     its mean colour; a block that failed its check is not decoded, since a receiver cannot tell which of its bytes are right.
+    No-reference metrics such as BRISQUE have no value for a flat picture: their means are over the pictures that arrived, and n
+    says how many those are.
 
     Raises:
         MissingAssetError: Pillow lacks the codec or its binaries are not installed.
@@ -81,7 +83,8 @@ class Digital(Method):
     @classmethod
     def traits(cls, settings: MethodSettings) -> Traits:
         """Return that the sender fits its file to the channel and that the file is the picture."""
-        return Traits(rates="variable", uses_snr_at_sender=True, digital_in_budget=True)
+        own = DigitalSettings.model_validate(settings.model_dump())
+        return Traits(uses_snr_at_sender=True, digital_in_budget=True, protection=own.protection)
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Turn (B, 3, H, W) pictures in [0, 1] into files that the stream carries in the budget's symbols.

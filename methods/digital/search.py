@@ -3,7 +3,7 @@
 ::
 
     picture ──shrink to step s──> codec, level by bisection ──> largest level that fits
-                 s = 0, 1, ... (half the pixels each)            └─ of all steps the one nearest to the picture
+                 s = 0, 1, ... (half the pixels each)            └─ the last step that comes nearer to the picture
 """
 
 import functools

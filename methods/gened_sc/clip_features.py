@@ -71,9 +71,10 @@ class ClipFeatures(FrozenNetwork):
             pictures = (pictures - self._mean.to(images.device)) / self._deviation.to(images.device)
             visual = network.visual
             tokens = visual.forward_intermediates(*(pictures, 1, False, True, False), output_fmt="NLC", output_extra_tokens=True)
-        pooled = tokens["image_intermediates_prefix"][-1][:, 0] @ visual.proj
+            pooled = tokens["image_intermediates_prefix"][-1][:, 0] @ visual.proj
+            dense = tokens["image_intermediates"][-1] @ visual.proj
         rows, columns = visual.grid_size
-        return pooled, (tokens["image_intermediates"][-1] @ visual.proj).transpose(1, 2).unflatten(2, (rows, columns))
+        return pooled, dense.transpose(1, 2).unflatten(2, (rows, columns))
 
     @torch.no_grad()
     def texts(self, texts: Sequence[str], device: torch.device) -> Tensor:

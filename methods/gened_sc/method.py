@@ -90,7 +90,8 @@ class GenEDSC(TrainableMethod):
     @classmethod
     def traits(cls, settings: MethodSettings) -> Traits:
         """One network a CR; the sender needs no channel knowledge."""
-        return Traits(trainable=True)
+        own = GenEDSCSettings.model_validate(settings.model_dump())
+        return Traits(trainable=True, needs_masks=own.objective == "importance" or own.importance == "oracle")
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Return exactly k symbols an image, whatever the mask."""

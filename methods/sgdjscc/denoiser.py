@@ -210,7 +210,7 @@ class Denoiser(nn.Module):
 
     def _finish_masked(self, inner: Tensor, tokens: Tensor, noise: Tensor, words: Tensor, grid: tuple[int, int], kept: Tensor) -> Tensor:
         index = kept[:, :, None].expand(-1, -1, tokens.shape[-1])
-        full = self.mask_token.expand_as(tokens).scatter(1, index, inner) + self._crop(self.decode_position, grid)
+        full = self.mask_token.expand_as(tokens).scatter(1, index, inner.to(tokens.dtype)) + self._crop(self.decode_position, grid)
         seen = torch.zeros_like(full[..., :1], dtype=torch.bool).scatter(1, kept[:, :, None], True)
         return self._decode(torch.where(seen, full, self.side_block(full, noise, words, grid)), tokens, noise, words, grid)
 

@@ -1,6 +1,7 @@
 """SGD-JSCC as a method of the suite; see the package's README for the choices the paper leaves open."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -52,6 +53,8 @@ class SGDJSCC(TrainableMethod):
 
         if settings.sends_text and settings.text_encoder == "none":
             raise MethodError(f"guidance '{settings.guidance}' needs a text encoder; set text_encoder to hashing or clip")
+        if settings.sends_text:
+            named("captioner", settings.captioner)
         self.packing = Packing(geometry, settings.tile, settings.layout)
         maker = load if settings.checkpoint == "authors" else build
         self.networks = maker(settings, self.packing.channels)
@@ -67,6 +70,13 @@ class SGDJSCC(TrainableMethod):
         """Captions are described once a picture; the authors' parameters are not trained."""
         own = SGDJSCCSettings.model_validate(settings.model_dump())
         return Traits(trainable=own.checkpoint == "own", describes=own.sends_text)
+
+    @classmethod
+    def assets(cls, settings: MethodSettings) -> Sequence[Path]:
+        """Return the authors' folder and the text encoder's weights, where they are used."""
+        own = SGDJSCCSettings.model_validate(settings.model_dump())
+        named_files = [own.authors_folder if own.checkpoint == "authors" else "", own.initial, own.text_weights]
+        return tuple(Path(name) for name in named_files if name)
 
     def describe(self, images: Tensor) -> Sequence[str] | None:
         """Return a caption of each picture or, line by line, of each of its tiles."""
@@ -211,7 +221,10 @@ class SGDJSCC(TrainableMethod):
         features = self._side_features(received.side, self.edge_codec.tokens)
         variance = torch.cat(received.side_noise_variance.chunk(len(maps), dim=1))
         share = (variance / (1.0 + variance)).mean(dim=1)
-        return F.binary_cross_entropy(decoded_edges(self.edge_codec, self.settings, features, variance, share), torch.cat(maps)[:, :1])
+        decoded = decoded_edges(self.edge_codec, self.settings, features, variance, share)
+        # Half precision cannot tell probabilities near 0 and 1 apart, and autocast refuses to try.
+        with torch.autocast(decoded.device.type, enabled=False):
+            return F.binary_cross_entropy(decoded.float(), torch.cat(maps)[:, :1].float())
 
     def _denoiser_losses(self, losses: Any, latents: list[Tensor], maps: list[Tensor] | None, targets: Targets) -> dict[str, Tensor]:
         rows, device = len(latents[0]), latents[0].device

@@ -6,6 +6,7 @@
                                every grid must split into windows of w x w tokens
 """
 
+import math
 from dataclasses import dataclass
 
 from torch import nn
@@ -45,7 +46,7 @@ class Layout:
     @property
     def multiple(self) -> int:
         """What picture sides must be multiples of for every stage to split into its windows."""
-        return max(self.patch * 2**stage * fitted_window(*self.grid(stage), self.window)[0] for stage in range(len(self.dims)))
+        return math.lcm(*(self.patch * 2**stage * fitted_window(*self.grid(stage), self.window)[0] for stage in range(len(self.dims))))
 
     def grid(self, stage: int) -> tuple[int, int]:
         """Return the token grid (rows, columns) of a stage for pictures of the layout's size."""

@@ -94,6 +94,12 @@ class SwinJSCC(TrainableMethod):
             )
         load_translated(self.network, weights, model_name(self.settings.snr_adaptive, self.settings.rate_adaptive))
 
+    @classmethod
+    def assets(cls, settings: MethodSettings) -> Sequence[Path]:
+        """Return the authors' checkpoint, where one is named."""
+        path = getattr(settings, "authors_checkpoint", None)
+        return (Path(path),) if path else ()
+
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Return at most k symbols an image, and side information where the settings call for it.
 

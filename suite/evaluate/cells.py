@@ -7,12 +7,13 @@
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import CellMetric, cell_metric, lookup
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.transmit import Transmission
@@ -76,17 +77,18 @@ class CellFeatures:
         return self._references[key]
 
 
-def reduce_cells(units: Sequence[WorkUnit], run_dir: Path) -> int:
-    """Write the records of whole cells whose file is not there yet; return how many rows were written.
+def reduce_cells(units: Sequence[WorkUnit], run_dir: Path, redone: Collection[str] = ()) -> int:
+    """Write the records of whole cells that are missing or whose units were redone; return how many rows were written.
 
     Args:
         units: the whole plan, all of it done.
         run_dir: the run folder.
+        redone: identities of the units that were just worked through.
     """
     written = 0
     for group in _groups(units):
         target = run_dir / "records" / cells_file(group)
-        if not target.exists():
+        if not target.exists() or any(unit.identity in redone for unit in group):
             rows = _rows(group, run_dir)
             write_unit(target, rows, of_cells(group[0]), target.stem)
             written += len(rows)
@@ -128,9 +130,14 @@ def _rows(group: Sequence[WorkUnit], run_dir: Path) -> list[dict[str, Any]]:
                     references[key][name].append(arrays[f"{name}/references"][index])
                     candidates[key][name].append(arrays[f"{name}/candidates"][index])
     metrics = {name: cell_metric(name, group[0].grid.metric_settings) for name in names}
-    return [
-        record
-        | {"image": WHOLE_CELL, "status": "ok", "error": ""}
-        | {name: metric.reduce(np.stack(references[key][name]), np.stack(candidates[key][name])) for name, metric in metrics.items()}
-        for key, record in records.items()
-    ]
+    return [_reduced(record, metrics, references[key], candidates[key]) for key, record in records.items()]
+
+
+def _reduced(
+    record: dict[str, Any], metrics: dict[str, CellMetric], references: dict[str, list[np.ndarray]], candidates: dict[str, list[np.ndarray]]
+) -> dict[str, Any]:
+    row = record | {"image": WHOLE_CELL, "status": "ok", "error": ""}
+    try:
+        return row | {name: metric.reduce(np.stack(references[name]), np.stack(candidates[name])) for name, metric in metrics.items()}
+    except BenchmarkError as error:
+        return row | {"status": "failed", "error": f"{type(error).__name__}: {error}"}

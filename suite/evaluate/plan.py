@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.datasets import Dataset
+from benchmarks.link.digital.mcs import DEFAULT_TABLE
 from suite.contestants import Contestant
-from suite.identity import digest
+from suite.identity import content_digest, digest
 from suite.settings import Grid
 
 
@@ -81,11 +82,18 @@ class WorkUnit:
                 "pictures": [grid.image_size, grid.fit],
                 "cells": [grid.seed, grid.channels, grid.snr_db, grid.repetitions],
                 "link": grid.link,
+                "files": self.files,
                 "metrics": [self.metrics, sorted(grid.metric_settings.clip_models)],
                 "batch": grid.evaluation.batch,
                 "obstacle": self.obstacle,
             },
         )
+
+    @property
+    def files(self) -> list[str]:
+        """Content of the files that the method's settings or the link's name."""
+        table = self.grid.link.digital.mcs_table or DEFAULT_TABLE
+        return [content_digest(path) for path in (table, *self.contestant.cls.assets(self.contestant.settings))]
 
     @property
     def file(self) -> Path:

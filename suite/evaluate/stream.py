@@ -9,6 +9,7 @@ Ray gives at-least-once execution; a unit's file has one name and appears in one
 it once. Ray Data's own checkpoints are not used: with ``from_items`` they repeat every row without a word.
 """
 
+import logging
 import os
 import pickle
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from suite.errors import EvaluationError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.score import Done, UnitScorer
 from suite.evaluate.transmit import Transmitter
@@ -75,9 +77,11 @@ def stream(units: Sequence[WorkUnit], run_dir: Path, settings: EvaluationSetting
     connect(address)
     context = DataContext.get_current()
     context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context.execution_options.preserve_order = False
     # A unit of a large editor may take longer than Ray's patience with a silent pipeline.
     context.execution_no_progress_timeout_s = -1
+    _check_gpus(ray.cluster_resources(), settings.gpus, address)
     workers = settings.workers or _default_workers(ray.cluster_resources(), settings.gpus)
     workers = min(workers, len(units))
     # Both pools share the cores, and the pool with work to do gets them: each takes half a core of Ray's book-keeping.
@@ -102,6 +106,15 @@ def inline(units: Sequence[WorkUnit], run_dir: Path) -> Iterator[Done]:
     transmit, score = Transmitter(), UnitScorer(run_dir)
     for unit in units:
         yield score(transmit(unit))
+
+
+def _check_gpus(resources: dict[str, float], gpus: float, address: str | None) -> None:
+    # An autoscaling cluster may start without a GPU; this machine alone never gets one.
+    if address is None and gpus > resources.get("GPU", 0):
+        raise EvaluationError(
+            f"evaluation.gpus={gpus:g} asks for a GPU and this machine shows {resources.get('GPU', 0):g}; "
+            "set evaluation.gpus=0 for the CPU, or join a cluster with --address"
+        )
 
 
 def _default_workers(resources: dict[str, float], gpus: float) -> int:

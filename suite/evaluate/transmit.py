@@ -5,7 +5,7 @@
     pictures ──describe──encode──> Signal ──┬─ link (channel, SNR, repetition) ─ decode ─ refine ──> uint8
                  once an image and CR       └─ ... every cell of the unit
 
-A failure of one picture fails that picture's cells, with its reason, and nothing else: a failed batch is tried again
+A failure fails one cell of one picture, with its reason, and nothing else: a batch that fails in a cell is tried again there
 picture by picture, each filled up to the same batch size, so that a result never depends on its batch mates.
 """
 
@@ -24,15 +24,17 @@ from benchmarks.datasets import Sample, open_dataset
 from benchmarks.errors import BenchmarkError
 from benchmarks.link.digital import char_error_rate, readable
 from benchmarks.link.draws import KeyedDraws
+from benchmarks.link.ledger import Entry
 from benchmarks.link.link import Link
 from benchmarks.metrics import quantise
-from methods.base import Geometry, Method, OperatingPoint, Signal
+from methods.base import Geometry, Method, OperatingPoint, Received, Signal
 from suite.air import receive
 from suite.errors import EvaluationError
 from suite.evaluate.plan import WorkUnit
 from suite.train import checkpoint
 
 T = TypeVar("T")
+Cell = tuple[str, float, int]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Transmission:
 
 
 @dataclass
-class _Batch:
+class Batch:
     """Pictures that go through the network together; ``ids`` are the first rows, the rest is filling."""
 
     ids: list[str]
@@ -110,66 +112,88 @@ class Transmitter:
         return self._links[name]
 
     def _batch(self, unit: WorkUnit, method: Method, samples: dict[str, Sample], ids: list[str]) -> list[Candidate]:
-        done, reason = _guard(lambda: list(self._cells(unit, method, _assemble(unit, samples, ids, self.device))))
-        if done is not None:
-            return done
-        if len(ids) == 1:
-            return list(_failures(unit, ids, reason))
-        return [candidate for id in ids for candidate in self._batch(unit, method, samples, [id])]
-
-    def _cells(self, unit: WorkUnit, method: Method, batch: _Batch) -> Iterator[Candidate]:
-        traits = unit.contestant.traits
+        """Return the cells of a batch; a cell that fails is tried again picture by picture, and fails for the guilty ones alone."""
         link = self._link(unit)
-        started = time.perf_counter()
-        descriptions = method.describe(batch.images) if traits.describes else None
-        signal: Signal | None = None
-        encoding = 0.0
-        for channel, snr_db, repetition in unit.cells:
-            point = OperatingPoint(unit.cr, snr_db, channel, partial(link.payload_bytes, channel=channel, snr_db=snr_db))
-            if signal is None or (traits.uses_snr_at_sender and repetition == 0):
-                signal = method.encode(batch.images, point if traits.uses_snr_at_sender else point.blind(), descriptions)
-                encoding = (time.perf_counter() - started) / len(batch.images)
-            yield from self._cell(unit, method, batch, link, signal, point, repetition, encoding)
-            started = time.perf_counter()
+        together = Sender(unit, method, link, _assemble(unit, samples, ids, self.device))
+        alone: dict[str, Sender] = {}
+        candidates: list[Candidate] = []
+        for cell in unit.cells:
+            done, reason = _guard(partial(_cell, together, cell))
+            if done is not None:
+                candidates += done
+                continue
+            if len(ids) == 1:
+                candidates += _failures(unit, ids, reason, [cell])
+                continue
+            for id in ids:
+                if id not in alone:
+                    alone[id] = Sender(unit, method, link, _assemble(unit, samples, [id], self.device))
+                done, reason = _guard(partial(_cell, alone[id], cell))
+                candidates += done if done is not None else _failures(unit, [id], reason, [cell])
+        return candidates
 
-    def _cell(
-        self,
-        unit: WorkUnit,
-        method: Method,
-        batch: _Batch,
-        link: Link,
-        signal: Signal,
-        point: OperatingPoint,
-        repetition: int,
-        encoding: float,
-    ) -> Iterator[Candidate]:
-        traits = unit.contestant.traits
-        size = unit.grid.image_size
-        budget = Geometry(size, size, unit.cr).symbols() if unit.cr is not None else None
-        draws = KeyedDraws(unit.grid.seed, batch.keys, str(point.channel), float(point.snr_db or 0.0), repetition)
-        received, entries = receive(link, signal, point, draws, budget=budget, digital_in_budget=traits.digital_in_budget)
-        started = time.perf_counter()
-        coarse = method.decode(received, point)
-        stages = [coarse, method.refine(coarse, received, point)] if traits.refines else [coarse]
-        decoding = (time.perf_counter() - started) / len(batch.images)
-        for variant, images in zip(_variants(unit), stages, strict=True):
-            pixels = quantise(_shaped(images, batch.images))
-            for row, id in enumerate(batch.ids):
-                entry = entries[row]
-                record = _record(unit, id, variant, point, repetition)
-                record |= {
-                    "status": "ok",
-                    "symbols_analog": entry.symbols_analog,
-                    "symbols_digital": entry.symbols_digital,
-                    "symbols_pilot": entry.symbols_pilot,
-                    "symbols_total": entry.symbols_total,
-                    "measured_snr_db": entry.measured_snr_db,
-                    "seconds_encode": encoding,
-                    "seconds_decode": decoding,
-                }
-                if signal.digital is not None:
-                    record |= _text_fields(signal, received.digital, row, entry.symbols_digital, entry.text_bytes_sent, entry.text_ok)
-                yield Candidate(record, pixels[row])
+
+class Sender:
+    """The sending side of one batch; encodes when first asked, and again only where the method looks at the channel.
+
+    Args:
+        unit: what is sent.
+        method: the network.
+        link: the link it is sent over, which the sender asks how many bytes fit.
+        batch: the pictures.
+    """
+
+    def __init__(self, unit: WorkUnit, method: Method, link: Link, batch: Batch) -> None:
+        self.unit, self.method, self.link, self.batch = unit, method, link, batch
+        self._signals: dict[tuple[str, float] | None, tuple[Signal, float]] = {}
+        self._descriptions: Sequence[str] | None = None
+
+    def point(self, channel: str, snr_db: float) -> OperatingPoint:
+        """Return the operating point as the receiver knows it."""
+        return OperatingPoint(self.unit.cr, snr_db, channel, partial(self.link.payload_bytes, channel=channel, snr_db=snr_db))
+
+    def signal(self, channel: str, snr_db: float) -> tuple[Signal, float]:
+        """Return the signal for a channel and an SNR, and the seconds that encoding took a picture."""
+        traits = self.unit.contestant.traits
+        key = (channel, snr_db) if traits.uses_snr_at_sender else None
+        if key not in self._signals:
+            # One signal is kept: the cells of an SNR come in a row.
+            self._signals.clear()
+            started = time.perf_counter()
+            if traits.describes and self._descriptions is None:
+                self._descriptions = self.method.describe(self.batch.images)
+            point = self.point(channel, snr_db)
+            signal = self.method.encode(self.batch.images, point if key else point.blind(), self._descriptions)
+            self._signals[key] = signal, (time.perf_counter() - started) / len(self.batch.images)
+        return self._signals[key]
+
+
+def _cell(sender: Sender, cell: Cell) -> list[Candidate]:
+    """Send one batch in one cell and return what its receiver makes of it."""
+    channel, snr_db, repetition = cell
+    unit, method, batch = sender.unit, sender.method, sender.batch
+    traits, size = unit.contestant.traits, unit.grid.image_size
+    point = sender.point(channel, snr_db)
+    signal, encoding = sender.signal(channel, snr_db)
+    budget = Geometry(size, size, unit.cr).symbols() if unit.cr is not None else None
+    draws = KeyedDraws(unit.grid.seed, batch.keys, channel, snr_db, repetition)
+    received, entries = receive(sender.link, signal, point, draws, budget=budget, digital_in_budget=traits.digital_in_budget)
+    started = time.perf_counter()
+    coarse = method.decode(received, point)
+    stages = [coarse, method.refine(coarse, received, point)] if traits.refines else [coarse]
+    decoding = (time.perf_counter() - started) / len(batch.images)
+    candidates = []
+    for variant, images in zip(_variants(unit), stages, strict=True):
+        pixels = quantise(_shaped(images, batch.images))
+        for row, id in enumerate(batch.ids):
+            record = _record(unit, id, variant, cell) | {"status": "ok", "seconds_encode": encoding, "seconds_decode": decoding}
+            candidates.append(Candidate(record | _bill(entries[row]) | _text_fields(signal, received, row, entries[row]), pixels[row]))
+    return candidates
+
+
+def _bill(entry: Entry) -> dict[str, Any]:
+    names = ("symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total", "measured_snr_db")
+    return {name: getattr(entry, name) for name in names}
 
 
 def _variants(unit: WorkUnit) -> list[str]:
@@ -177,12 +201,16 @@ def _variants(unit: WorkUnit) -> list[str]:
     return [f"{variant}/stage-one", variant] if unit.contestant.traits.refines else [variant]
 
 
-def _text_fields(
-    signal: Signal, arrived: Sequence[bytes | None] | None, row: int, symbols: int, sent: int, intact: bool | None
-) -> dict[str, Any]:
-    fields: dict[str, Any] = {"text_bytes_sent": sent, "text_symbols": symbols, "text_ok": intact}
-    if signal.text and signal.digital is not None and arrived is not None:
-        fields["text_char_error_rate"] = char_error_rate(readable(signal.digital[row]), readable(arrived[row] or b""))
+def _text_fields(signal: Signal, received: Received, row: int, entry: Entry) -> dict[str, Any]:
+    if signal.digital is None or received.digital is None:
+        return {}
+    fields: dict[str, Any] = {
+        "text_bytes_sent": entry.text_bytes_sent,
+        "text_symbols": entry.symbols_digital,
+        "text_ok": entry.text_ok,
+    }
+    if signal.text:
+        fields["text_char_error_rate"] = char_error_rate(readable(signal.digital[row]), readable(received.digital[row] or b""))
     return fields
 
 
@@ -211,12 +239,12 @@ def _chunks(ids: list[str], size: int) -> Iterator[list[str]]:
         yield ids[start : start + size]
 
 
-def _assemble(unit: WorkUnit, samples: dict[str, Sample], ids: list[str], device: str) -> _Batch:
+def _assemble(unit: WorkUnit, samples: dict[str, Sample], ids: list[str], device: str) -> Batch:
     # Filled up with the last picture: kernels may round differently for another batch size, never for other contents.
     keys = ids + [ids[-1]] * (unit.grid.evaluation.batch - len(ids))
     pixels = np.stack([samples[id].image for id in keys])
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device).float().div(255)
-    return _Batch(ids, images.contiguous(), keys)
+    return Batch(ids, images.contiguous(), keys)
 
 
 def _guard(work: Callable[[], T]) -> tuple[T | None, str]:
@@ -233,24 +261,24 @@ def _shaped(images: Tensor, like: Tensor) -> Tensor:
     return images
 
 
-def _record(unit: WorkUnit, id: str, variant: str, point: OperatingPoint, repetition: int) -> dict[str, Any]:
+def _record(unit: WorkUnit, id: str, variant: str, cell: Cell) -> dict[str, Any]:
+    channel, snr_db, repetition = cell
     return {
         "run": unit.run,
         "method": unit.contestant.method,
         "variant": variant,
         "dataset": unit.pictures.dataset,
         "image": id,
-        "cr": float(unit.cr) if unit.cr is not None else float("nan"),
-        "channel": point.channel,
-        "snr_db": point.snr_db,
+        "cr": float(unit.cr) if unit.cr is not None else None,
+        "channel": channel,
+        "snr_db": snr_db,
         "repetition": repetition,
         "error": "",
     }
 
 
-def _failures(unit: WorkUnit, ids: Sequence[str], reason: str) -> Iterator[Candidate]:
-    for channel, snr_db, repetition in unit.cells:
-        point = OperatingPoint(unit.cr, snr_db, channel)
+def _failures(unit: WorkUnit, ids: Sequence[str], reason: str, cells: Sequence[Cell] | None = None) -> Iterator[Candidate]:
+    for cell in unit.cells if cells is None else cells:
         for variant in _variants(unit):
             for id in ids:
-                yield Candidate(_record(unit, id, variant, point, repetition) | {"status": "failed", "error": reason})
+                yield Candidate(_record(unit, id, variant, cell) | {"status": "failed", "error": reason})

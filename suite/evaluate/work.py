@@ -97,7 +97,7 @@ def evaluate(units: Sequence[WorkUnit], run_dir: Path, settings: EvaluationSetti
         from suite.evaluate.stream import stream
 
         tally = follow(stream(todo.units, run_dir, settings, address), len(todo.units), console)
-    tally.records += reduce_cells(units, run_dir)
+    tally.records += reduce_cells(units, run_dir, {unit.identity for unit in todo.units})
     return tally
 
 

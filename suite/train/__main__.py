@@ -32,6 +32,7 @@ def main(
         command.show_plan()
         return
     command.train()
+    raise typer.Exit(1 if command.failures else 0)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ class TrainingProgress:
             return
         self._shown[job.label] = now
         parts = [f"{job.label}: step {step:.0f} of {steps}"]
-        if "total" in values:
-            parts.append(f"loss {values['total']:.5f}")
+        if "loss/total" in values:
+            parts.append(f"loss {values['loss/total']:.5f}")
         if "psnr" in values:
             parts.append(f"held-out PSNR {values['psnr']:.2f} dB")
         if step > first[1] and step < steps:

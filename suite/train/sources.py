@@ -24,10 +24,12 @@ class PictureSource:
     Attributes:
         dataset: name of the data set; ``None`` recognises it by the folder's layout.
         folder: where it lies; ``None`` for a built-in one.
+        masked_only: leave out pictures without a mask.
     """
 
     dataset: str | None = None
     folder: Path | None = None
+    masked_only: bool = False
 
     def __post_init__(self) -> None:
         # Another process may run in another working directory.
@@ -46,7 +48,7 @@ class PictureSource:
             DatasetError: the data set is unknown, missing or empty.
         """
         dataset = open_training(self.folder, self.dataset, image_size=crop, fit="crop")
-        return Pictures(TrainingPictures(dataset, Cutting(crop=crop, seed=seed)), held_out)
+        return Pictures(TrainingPictures(dataset, Cutting(crop=crop, seed=seed, masked_only=self.masked_only)), held_out)
 
 
 class Pictures:

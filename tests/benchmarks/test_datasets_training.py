@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader
 
 from benchmarks.datasets import open_dataset, open_training
 from benchmarks.datasets.splits import group_of, hold_out
-from benchmarks.datasets.training import TrainingBatches, TrainingPictures, TrainingSettings
+from benchmarks.datasets.training import TrainingPictures, TrainingSettings
 from benchmarks.errors import DatasetError
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -146,13 +145,6 @@ def test_hold_out_is_disjoint_by_group_and_stable():
 def test_fingerprint_follows_what_changes_a_batch(masked):
     assert pictures(masked).fingerprint() == pictures(masked, cache_bytes=7).fingerprint()
     assert len({pictures(masked, **change).fingerprint() for change in ({}, {"seed": 1}, {"crop": 8}, {"validation": 0.3})}) == 4
-
-
-def test_loader_of_batches_equals_the_steps(masked):
-    training = pictures(masked)
-    loaded = list(DataLoader(TrainingBatches(training, 2, 3), batch_size=None))
-    assert len(loaded) == 3
-    assert torch.equal(loaded[2].images, training.batch(2, 2).images)
 
 
 def test_validation_is_whole_pictures_at_the_data_sets_size(masked):

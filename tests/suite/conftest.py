@@ -57,7 +57,9 @@ class Blocks(Method):
     """Sends the mean colours of 4 x 4 blocks; without weights, so it can be evaluated at once."""
 
     Settings = BlocksSettings
-    variants = {"default": {}} | {fault: {"fault": fault} for fault in ("raises", "nan", "shape", "range", "greedy", "picky")}
+    variants = {"default": {}} | {
+        fault: {"fault": fault} for fault in ("raises", "nan", "shape", "range", "greedy", "picky", "late", "inverted")
+    }
 
     def encode(self, images, point: OperatingPoint, descriptions) -> Signal:
         self.calls = getattr(self, "calls", 0) + 1
@@ -69,14 +71,14 @@ class Blocks(Method):
         return Signal(analog=torch.complex(*flat.chunk(2, dim=1)))
 
     def decode(self, received: Received, point: OperatingPoint):
-        if self.settings.fault == "raises":
+        if self.settings.fault == "raises" or (self.settings.fault == "late" and point.snr_db == 10.0):
             raise RuntimeError("the decoder broke")
         symbols = received.symbols()
         height, width = self.geometry.height // 4, self.geometry.width // 4
         values = torch.cat((symbols.real, symbols.imag), dim=1)
         values = F.pad(values, (0, max(0, 3 * height * width - values.shape[1])))[:, : 3 * height * width]
         images = F.interpolate(values.reshape(-1, 3, height, width) * 0.3 + 0.5, scale_factor=4).clamp(0, 1)
-        broken = {"nan": images * float("nan"), "shape": images[:, :, :8], "range": images + 0.5}
+        broken = {"nan": images * float("nan"), "shape": images[:, :, :8], "range": images + 0.5, "inverted": 1 - images}
         return broken.get(self.settings.fault, images)
 
 

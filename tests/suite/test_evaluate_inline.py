@@ -78,10 +78,10 @@ def test_a_limit_changes_nothing_for_the_pictures_that_stay(make_grid, pictures,
 
 
 def test_methods_meet_the_same_noise(make_grid, pictures, tmp_path):
-    records = evaluated(make_grid(methods=["blocks_for_tests", "blocks_for_tests/range"], cr=["1/12"]), pictures, tmp_path)
-    other = evaluated(make_grid(methods=["blocks_for_tests"], cr=["1/12"]), pictures, tmp_path / "other")
-    first = records[records["variant"] == "default"]["measured_snr_db"].to_numpy()
-    assert np.array_equal(first, other["measured_snr_db"].to_numpy())
+    records = evaluated(make_grid(methods=["blocks_for_tests", "blocks_for_tests/inverted"], cr=["1/12"]), pictures, tmp_path)
+    one, other = (records[records["variant"] == variant] for variant in ("default", "inverted"))
+    assert not np.array_equal(one["psnr"], other["psnr"])
+    assert np.array_equal(one["measured_snr_db"], other["measured_snr_db"])
 
 
 def test_a_picture_is_encoded_once_a_ratio(make_grid, pictures):
@@ -108,6 +108,14 @@ def test_a_method_that_fails_has_visible_rows_and_leaves_others_alone(variant, r
     assert failed["status"].eq("failed").all() and failed["psnr"].isna().all()
     assert failed["error"].str.match(reason).all()
     assert records[records["variant"] == "default"]["status"].eq("ok").all()
+
+
+def test_a_cell_that_fails_leaves_the_other_cells_of_its_pictures_alone(make_grid, pictures, tmp_path):
+    late = evaluated(make_grid(methods=["blocks_for_tests/late"], evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "a")
+    whole = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "b")
+    assert late[late["snr_db"] == 10.0]["status"].eq("failed").all()
+    rest, same_cells = late[late["snr_db"] == 1.0], whole[whole["snr_db"] == 1.0]
+    assert rest["status"].eq("ok").all() and np.array_equal(rest["psnr"], same_cells["psnr"])
 
 
 def test_one_bad_picture_of_a_batch_fails_alone_and_does_not_change_its_mates(make_grid, pictures, tmp_path):

@@ -1,5 +1,7 @@
 """The ledger against a channel that counts for itself, for every method and variant that is registered."""
 
+import sys
+import types
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -18,6 +20,17 @@ from suite.air import receive
 
 SIZE = 128
 CR = Fraction(1, 6)
+
+
+CAPTIONS = "captions_for_tests"
+
+
+@pytest.fixture(autouse=True)
+def _captioner(monkeypatch):
+    """Put a captioner where methods that send captions find one."""
+    module = types.ModuleType(CAPTIONS)
+    module.write = lambda images: ["a red boat on a blue sea"] * len(images)
+    monkeypatch.setitem(sys.modules, CAPTIONS, module)
 
 
 class SpyChannel:
@@ -63,6 +76,8 @@ def count(name: str, variant: str, channel: str) -> Entry:
     """Send one picture through a method and a spy, and hold the ledger's entry against what the spy counted."""
     cls = METHODS.get(name)
     settings = cls.Settings(**{**cls.presets["compact"], **cls.variants[variant]})
+    if "captioner" in cls.Settings.model_fields:
+        settings = settings.model_copy(update={"captioner": f"{CAPTIONS}:write"})
     traits = cls.traits(settings)
     cr = CR if traits.rates == "variable" else None
     method = cls(settings, Geometry(SIZE, SIZE, None if traits.one_model_for_all_rates else cr))
@@ -70,7 +85,9 @@ def count(name: str, variant: str, channel: str) -> Entry:
     spy = link._channels[channel] = SpyChannel(CHANNELS[channel])
     point = OperatingPoint(cr, 10.0, channel, partial(link.payload_bytes, channel=channel, snr_db=10.0))
     with torch.inference_mode():
-        signal = method.encode(image(), point if traits.uses_snr_at_sender else point.blind(), None)
+        descriptions = method.describe(image()) if traits.describes else None
+        signal = method.encode(image(), point if traits.uses_snr_at_sender else point.blind(), descriptions)
+        assert not traits.describes or signal.digital is not None
         # A variant that gives streams away, as a published accounting does, is counted in full here.
         signal = replace(signal, uncharged=frozenset())
         drawn = KeyedDraws(1, ["image"], channel, 10.0, 0)

@@ -123,10 +123,11 @@ class McsTable(BaseModel):
         entry = self.channel(name)
         sizes = self.sizes(name)
         size = max((measured for measured in sizes if measured <= length), default=sizes[0])
-        finest = max(point.blocks for curve in entry.curves for point in curve.points)
-        if target * finest < 1:
+        # A point whose measurement ended early says that a coarser target was met, not whether this one is.
+        coarse = [point.blocks for curve in entry.curves for point in curve.points if point.lost <= target * point.blocks < 1]
+        if coarse:
             raise LinkError(
-                f"a target_bler of {target:g} cannot be read from {finest} blocks; "
+                f"a target_bler of {target:g} cannot be read from {min(coarse)} blocks; "
                 f"raise it or measure again: {COMMAND} --target {target:g} --blocks {round(10 / target)}"
             )
         thresholds = {curve.scheme: curve.threshold_db(target) for curve in entry.curves if curve.payload_bytes == size}

@@ -16,6 +16,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+import yaml
 from scipy.stats import beta
 
 from benchmarks.link.channels import Channel
@@ -111,7 +112,8 @@ def measure_channel(channel: Channel, transmissions: int, blocks: int, target: f
             curves.append(Curve(modulation=modulation, code_rate=rate, payload_bytes=size, points=tuple(points)))
             log.info("%s, %d bytes, %s %s: %s", channel.name, size, modulation, rate, points[-1] if points else "no SNR is high enough")
     recipe: dict[str, str | int | float] = {
-        "command": f"{COMMAND} --channel {channel.name} --blocks {blocks} --target {target:g} --iterations {iterations} --seed {seed}",
+        "command": f"{COMMAND} --channel {channel.name} --blocks {blocks} --target {target:g} --iterations {iterations} "
+        f"--transmissions {transmissions} --seed {seed}",
         "stopping": "more blocks lost than the target allows of all, or the 95 % upper bound of the error rate below the target",
         "sionna": importlib.metadata.version("sionna-no-rt"),
         "torch": torch.__version__,
@@ -130,19 +132,25 @@ def main(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of bits, noise and fading.")] = 0,
     out: Annotated[Path, typer.Option(help="Table to write; other channels already in it are kept.")] = DEFAULT_TABLE,
+    link: Annotated[Path | None, typer.Option(help="YAML file with link settings (rician_k, ofdm); the defaults if not given.")] = None,
 ) -> None:
     """Measure thresholds and write them into the table."""
-    from benchmarks.link.link import CHANNELS
+    from benchmarks.link.link import LinkSettings, channels
+
+    settings = LinkSettings.model_validate(yaml.safe_load(link.read_text(encoding="utf-8"))) if link else LinkSettings()
+    table_of_channels = channels(settings)
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     table = load(out) if out.exists() else McsTable(channels={})
-    names = channel or list(table.channels) or list(CHANNELS)
-    unknown = [name for name in names if name not in CHANNELS]
+    names = channel or list(table.channels) or list(table_of_channels)
+    unknown = [name for name in names if name not in table_of_channels]
     if unknown:
-        raise typer.BadParameter(f"unknown channel {', '.join(unknown)}; choose from {', '.join(CHANNELS)}", param_hint="--channel")
+        raise typer.BadParameter(
+            f"unknown channel {', '.join(unknown)}; choose from {', '.join(table_of_channels)}", param_hint="--channel"
+        )
     for name in names:
         count = transmissions or TRANSMISSIONS.get(name, 1)
-        measured = measure_channel(CHANNELS[name], count, blocks, target, iterations, seed)
+        measured = measure_channel(table_of_channels[name], count, blocks, target, iterations, seed)
         table = McsTable(channels={**table.channels, name: measured})
         out.write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
 

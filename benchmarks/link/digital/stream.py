@@ -99,6 +99,17 @@ class DigitalStream:
             schemes=tuple(message.scheme for message in sent),
         )
 
+    def check(self, channel: Channel) -> None:
+        """Raise :class:`LinkError` unless messages can be sent over ``channel``: adaptive coding needs it measured as it is configured."""
+        if not self._adaptive:
+            return
+        measured = self._table().channel(channel.name).summary
+        if measured != channel.summary:
+            raise LinkError(
+                f"the MCS table measured '{channel.name}' as '{measured}', here it is '{channel.summary}'; "
+                f"measure it with the same link settings and name the file in mcs_table: {mcs.COMMAND} --channel {channel.name} --link FILE"
+            )
+
     def scheme(self, payload_bytes: int, channel_name: str, snr_db: float) -> Scheme:
         """Return the scheme that a payload of that size would be sent with."""
         if not self._adaptive:
@@ -130,14 +141,8 @@ class DigitalStream:
         scheme = self.scheme(len(payload), channel.name, snr_db)
         fields = [(len(payload), self.settings.length_bits)]
         if self._adaptive:
-            table = self._table()
-            measured = table.channel(channel.name).summary
-            if measured != channel.summary:
-                raise LinkError(
-                    f"the MCS table measured '{channel.name}' as '{measured}', here it is '{channel.summary}'; "
-                    f"measure it as configured and name the file in mcs_table: {mcs.COMMAND} --channel {channel.name}"
-                )
-            fields.append((table.schemes(channel.name).index(scheme), MCS_BITS))
+            self.check(channel)
+            fields.append((self._table().schemes(channel.name).index(scheme), MCS_BITS))
         return Message(row, payload, scheme, header_bits(fields))
 
     def _delivered(self, message: Message) -> bytes | None:
