@@ -91,9 +91,11 @@ class WorkUnit:
 
     @property
     def files(self) -> list[str]:
-        """Content of the files that the method's settings or the link's name."""
-        table = self.grid.link.digital.mcs_table or DEFAULT_TABLE
-        return [content_digest(path) for path in (table, *self.contestant.cls.assets(self.contestant.settings))]
+        """Content of the files that results depend on: those the method's settings name, and the MCS table under adaptive coding."""
+        digital = self.grid.link.digital
+        adaptive = (self.contestant.traits.protection or digital.mode) == "adaptive"
+        tables = (digital.mcs_table or DEFAULT_TABLE,) if adaptive else ()
+        return [content_digest(path) for path in (*tables, *self.contestant.cls.assets(self.contestant.settings))]
 
     @property
     def file(self) -> Path:

@@ -144,11 +144,21 @@ def test_importing_sionna_leaves_the_global_generator_alone():
 @pytest.mark.parametrize("length", [1, 106, MAX_BLOCK_BYTES, MAX_BLOCK_BYTES + 1, 4096, 40_000])
 def test_segments_fit_the_code_and_come_together_again(length):
     payload = np.random.default_rng(length).bytes(length)
-    blocks, size = layout(length)
+    blocks, size = layout(length, PAPER)
     assert size <= MAX_BLOCK_BYTES and 0 <= blocks * size - length < blocks
-    assert payload_of(blocks_of(payload), length) == payload
+    assert payload_of(blocks_of(payload, PAPER), length) == payload
     assert payload_symbols(length, PAPER) == blocks * math.ceil((8 * size + 24) / 2)
 
 
 def test_a_header_writes_its_fields_most_significant_bit_first():
     assert header_bits([(5, 4), (3, 2)]).tolist() == [0, 1, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("rate", ["1/5", "3/10", "1/3", "2/5", "1/2", "5/6"])
+@pytest.mark.parametrize("length", [474, 475, 476, 1053, 1054, 2000])
+def test_every_rate_carries_every_length(rate: str, length: int) -> None:
+    scheme = Scheme("qpsk", Fraction(rate))
+    blocks, size = layout(length, scheme)
+    code = block_code(8 * size, scheme, 5)
+    assert blocks * code.symbols == payload_symbols(length, scheme)
+    assert code.modulate(torch.zeros(1, 8 * size)).shape[1] == code.symbols

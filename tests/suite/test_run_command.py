@@ -11,6 +11,7 @@ import methods
 from methods.catalog import METHODS
 from suite import list as listing
 from suite.command import compose
+from suite.contestants import resolve
 from suite.evaluate import stream
 from suite.run import app
 
@@ -27,7 +28,7 @@ def out(tmp_path) -> str:
 
 
 def test_a_dry_run_says_what_would_be_done_and_starts_nothing(out):
-    result = run("--methods", "deepjscc", "--dry-run", "--out", out)
+    result = run("--methods", "deepjscc", "--dry-run", "--out", out, "--set", "training.steps=4000")
     assert result.exit_code == 0, result.output
     for words in (
         "train 4000 steps",
@@ -91,9 +92,16 @@ def test_help_teaches():
 
 
 def test_methods_narrow_the_grid_or_add_to_it():
-    grid = compose("quick", "swinjscc,digital/webp", None, 3, ["cr=[1/12]"])
-    assert [(entry.name, entry.variants) for entry in grid.methods] == [("swinjscc", ()), ("digital", ("webp",))]
+    grid = compose("quick", "swinjscc/sa,digital/webp,sgdjscc", None, 3, ["cr=[1/12]"])
+    assert [(entry.name, entry.variants) for entry in grid.methods] == [("swinjscc", ("sa",)), ("digital", ("webp",)), ("sgdjscc", ())]
+    assert grid.methods[0].training == {"learning_rate": 0.001, "warmup": 200}
     assert grid.limit == 3
+
+
+def test_what_is_set_for_training_holds_for_every_method():
+    grid = compose("quick", None, None, None, ["training.steps=20", "training.warmup=5"])
+    assert {contestant.training.steps for contestant in resolve(grid)} == {20}
+    assert {contestant.training.warmup for contestant in resolve(grid)} == {5}
 
 
 @pytest.mark.parametrize("kind", ["methods", "datasets", "metrics", "channels", "grids"])

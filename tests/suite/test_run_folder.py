@@ -23,17 +23,22 @@ def test_run_json_says_what_ran_where_and_when(make_grid, tmp_path):
     info = json.loads(folder.info.read_text())
     assert info["name"] == "run" and info["seed"] == 1 and info["records"] == 3
     assert info["grid"]["cr"] == ["1/12", "1/6"]
-    assert info["versions"]["torch"] and info["hardware"]["cpu_cores"] == os.cpu_count()
-    assert set(info["git"]) == {"commit", "dirty"}
-    assert info["started"] <= info["ended"] and info["resumed"] == []
-    RunFolder(tmp_path / "run", make_grid()).start()
-    again = json.loads(folder.info.read_text())
-    assert again["started"] == info["started"] and len(again["resumed"]) == 1 and again["ended"] is None
+    (start,) = info["starts"]
+    assert start["versions"]["torch"] and start["hardware"]["cpu_cores"] == os.cpu_count()
+    assert set(start["git"]) == {"commit", "dirty"}
+    assert start["at"] <= info["ended"]
+    (tmp_path / "run").rename(tmp_path / "renamed")
+    RunFolder(tmp_path / "renamed", make_grid()).start()
+    again = json.loads((tmp_path / "renamed" / "run.json").read_text())
+    assert again["starts"][0] == start and len(again["starts"]) == 2
+    assert again["ended"] is None and again["records"] == 3 and again["weights"] == {"a": "b"}
+    assert RunFolder(tmp_path / "renamed", make_grid()).name == "run"
 
 
 def test_another_grid_is_refused_and_a_harmless_change_is_not(make_grid, tmp_path):
     RunFolder(tmp_path, make_grid()).start()
-    RunFolder(tmp_path, make_grid(limit=2, description="other", evaluation={"workers": 5}))
+    RunFolder(tmp_path, make_grid(limit=2, description="other", evaluation={"workers": 5}, training={"threads": 2, "gpus": 0}))
+    RunFolder(tmp_path, make_grid(metric_settings={"weights_dir": "/elsewhere"}))
     with pytest.raises(RunFolderError, match=r"another grid \(it differs in seed, snr_db\)"):
         RunFolder(tmp_path, make_grid(seed=5, snr_db=[3]))
 

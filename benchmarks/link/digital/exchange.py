@@ -122,7 +122,7 @@ class Exchange:
                 return
 
     def _block_code(self, message: Message) -> BlockCode | None:
-        blocks, size = layout(len(message.payload))
+        blocks, size = layout(len(message.payload), message.scheme)
         return block_code(8 * size, message.scheme, self.iterations, combines=self.transmissions > 1) if blocks else None
 
     def _header_code(self, message: Message) -> BlockCode:
@@ -133,7 +133,7 @@ class Exchange:
         header_code, code = self._header_code(first), self._block_code(first)
         frame = [header_code.modulate(torch.stack([message.header for message in group])).repeat(1, self.header_repetitions)]
         if code is not None:
-            bits = torch.cat([blocks_of(message.payload) for message in group])
+            bits = torch.cat([blocks_of(message.payload, message.scheme) for message in group])
             frame.append(code.modulate(bits, number).reshape(count, -1))
         symbols = torch.cat(frame, dim=1)
         seen = channel.transmit(symbols, snr_db, _draws_of(draws, group, number), _STREAM)

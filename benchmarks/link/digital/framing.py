@@ -6,7 +6,8 @@
     | block 1 | CRC24A | ──the message's scheme──────────────────────────────┼──> one row of symbols
     | block 2 | CRC24A | ... the last one filled with zero bytes ────────────┘
 
-The 5G code takes 8448 bits at most (3GPP TS 38.212, 5.2.2), so longer payloads are cut into equal blocks, each with its own check.
+The 5G code takes 8448 bits at most, and 3840 at rates up to 1/3, which its second base graph alone reaches (3GPP TS 38.212,
+5.2.2); so longer payloads are cut into equal blocks, each with its own check.
 """
 
 import math
@@ -24,17 +25,19 @@ HEADER_CRC_BITS = 6
 HEADER_SCHEME = Scheme("qpsk", Fraction(1, 5))
 MCS_BITS = 4
 MAX_BLOCK_BYTES = (8448 - CRC_BITS) // 8
+MAX_LOW_RATE_BLOCK_BYTES = (3824 - CRC_BITS) // 8
+_LOW_RATE = Fraction(1, 3)
 
 
-def layout(length: int) -> tuple[int, int]:
-    """Return the number of code blocks of a payload of ``length`` bytes and the bytes in each."""
-    blocks = math.ceil(length / MAX_BLOCK_BYTES)
+def layout(length: int, scheme: Scheme) -> tuple[int, int]:
+    """Return the number of code blocks of a payload of ``length`` bytes under ``scheme`` and the bytes in each."""
+    blocks = math.ceil(length / (MAX_LOW_RATE_BLOCK_BYTES if scheme.code_rate <= _LOW_RATE else MAX_BLOCK_BYTES))
     return blocks, math.ceil(length / blocks) if blocks else 0
 
 
 def payload_symbols(length: int, scheme: Scheme) -> int:
     """Return the symbols of a payload of ``length`` bytes, checks included, header apart."""
-    blocks, size = layout(length)
+    blocks, size = layout(length, scheme)
     return blocks * scheme.symbols(8 * size + CRC_BITS) if blocks else 0
 
 
@@ -43,9 +46,9 @@ def header_symbols(fields: int, repetitions: int) -> int:
     return repetitions * HEADER_SCHEME.symbols(fields + HEADER_CRC_BITS)
 
 
-def blocks_of(payload: bytes) -> Tensor:
+def blocks_of(payload: bytes, scheme: Scheme) -> Tensor:
     """Cut a payload into (blocks, bits) float bits, the last block filled with zeros."""
-    blocks, size = layout(len(payload))
+    blocks, size = layout(len(payload), scheme)
     padded = np.frombuffer(payload.ljust(blocks * size, b"\0"), dtype=np.uint8).reshape(blocks, size)
     return torch.from_numpy(np.unpackbits(padded, axis=1).astype(np.float32))
 
