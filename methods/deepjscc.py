@@ -43,7 +43,7 @@ class DeepJSCC(TrainableMethod):
     """Five convolutions to channel symbols, five transposed ones back; see the module for the data flow."""
 
     Settings = DeepJSCCSettings
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"compact": {"widths": (32, 48, 48, 48)}, "paper": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"compact": {"widths": (32, 48, 48, 48), "kernel": 3}, "paper": {}}
     paper = "Bourtsoulatze, Burth Kurka, Gunduz: Deep Joint Source-Channel Coding for Wireless Image Transmission, IEEE TCCN 2019"
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),

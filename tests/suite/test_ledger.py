@@ -27,7 +27,8 @@ CAPTIONS = "captions_for_tests"
 
 @pytest.fixture(autouse=True)
 def _captioner(monkeypatch):
-    """Put a captioner where methods that send captions find one."""
+    """Put a captioner where methods that send captions find one, and ask no hub for what is not here."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     module = types.ModuleType(CAPTIONS)
     module.write = lambda images: ["a red boat on a blue sea"] * len(images)
     monkeypatch.setitem(sys.modules, CAPTIONS, module)

@@ -129,9 +129,9 @@ def test_a_method_entry_that_cannot_be_configured_is_named(methods, sentence):
 
 def test_settings_are_laid_over_defaults_preset_and_variant():
     (contestant,) = resolve(
-        build_grid({**MINIMAL, "methods": [{"name": "deepjscc", "settings": {"kernel": 3}, "training": {"steps": 5, "warmup": 1}}]})
+        build_grid({**MINIMAL, "methods": [{"name": "deepjscc", "settings": {"kernel": 7}, "training": {"steps": 5, "warmup": 1}}]})
     )
-    assert contestant.settings.kernel == 3
+    assert contestant.settings.kernel == 7
     assert contestant.settings.widths == (32, 48, 48, 48)
     assert contestant.training.steps == 5
 
