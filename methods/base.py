@@ -227,6 +227,9 @@ class Method(ABC):
         """Return the files that the settings name and that results depend on; their content enters every identity."""
         return ()
 
+    def check_ready(self) -> None:  # noqa: B027
+        """Raise a :class:`MethodError` if anything that a run will need is missing; asked before anything runs."""
+
     def describe(self, images: Tensor) -> Sequence[str] | None:
         """Return a text for each of (B, 3, H, W) pictures in [0, 1]; depends on the picture alone."""
         return None

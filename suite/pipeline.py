@@ -149,7 +149,7 @@ def _check_fits(contestant: Contestant, size: int, cr: Fraction | None) -> None:
 
     # Built on no device: the constructor's checks run, the weights take no memory.
     with torch.device("meta"):
-        contestant.build(size, size, cr)
+        contestant.build(size, size, cr).check_ready()
 
 
 def _jobs(

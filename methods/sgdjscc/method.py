@@ -53,8 +53,6 @@ class SGDJSCC(TrainableMethod):
 
         if settings.sends_text and settings.text_encoder == "none":
             raise MethodError(f"guidance '{settings.guidance}' needs a text encoder; set text_encoder to hashing or clip")
-        if settings.sends_text:
-            named("captioner", settings.captioner)
         self.packing = Packing(geometry, settings.tile, settings.layout)
         maker = load if settings.checkpoint == "authors" else build
         self.networks = maker(settings, self.packing.channels)
@@ -77,6 +75,11 @@ class SGDJSCC(TrainableMethod):
         own = SGDJSCCSettings.model_validate(settings.model_dump())
         named_files = [own.authors_folder if own.checkpoint == "authors" else "", own.initial, own.text_weights]
         return tuple(Path(name) for name in named_files if name)
+
+    def check_ready(self) -> None:
+        """Raise :class:`MissingAssetError` where captions are to be sent and nobody writes them."""
+        if self.settings.sends_text:
+            named("captioner", self.settings.captioner)
 
     def describe(self, images: Tensor) -> Sequence[str] | None:
         """Return a caption of each picture or, line by line, of each of its tiles."""
