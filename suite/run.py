@@ -32,11 +32,12 @@ def run(
     Called again with the same arguments it resumes: what is there is not done again.
 
     Examples:
-        python -m suite.run                                     the laptop grid, offline
 
-        python -m suite.run --grid quick --datasets kodak --data-dir DATA --train-data DATA/photos
+    - `python -m suite.run` runs the laptop grid, offline.
 
-        python -m suite.run --grid paper --data-dir DATA --address auto --out results/paper
+    - `python -m suite.run --datasets kodak --data-dir DATA --train-data DATA/photos` trains and tests on real photographs.
+
+    - `python -m suite.run --grid paper --data-dir DATA --dry-run` says what the paper's grid would take.
     """
     from suite.command import Command
 
