@@ -31,7 +31,7 @@ def run(
 
     Called again with the same arguments it resumes: what is there is not done again.
 
-    Examples:
+    For example:
 
     - `python -m suite.run` runs the laptop grid, offline.
 
