@@ -1,5 +1,14 @@
 """Errors the conditions can raise; each message names the bad value and the way out."""
 
+import difflib
+from collections.abc import Iterable
+
+
+def suggestion(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """Return `` Did you mean 'x'?`` for the known name closest to ``name``, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
 
 class BenchmarkError(Exception):
     """Base class of everything that goes wrong inside ``benchmarks``."""

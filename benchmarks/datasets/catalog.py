@@ -1,13 +1,12 @@
 """The table of data sets, and the two functions that open one; a data set's module is imported when it is opened."""
 
-import difflib
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from benchmarks.datasets.base import Dataset, Fit, Split
-from benchmarks.errors import DatasetError
+from benchmarks.errors import DatasetError, suggestion
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,7 @@ def open_dataset(
         DatasetError: the name, split, fit or size is unknown, or the folder is missing, empty or laid out otherwise.
     """
     if name not in DATASETS:
-        close = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.5)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
-        raise DatasetError(f"unknown data set '{name}'.{hint} Known: {', '.join(DATASETS)}.")
+        raise DatasetError(f"unknown data set '{name}'.{suggestion(name, DATASETS)} Known: {', '.join(DATASETS)}.")
     spec = DATASETS[name]
     if split not in spec.splits:
         raise DatasetError(f"the data set '{name}' has no split '{split}', only {', '.join(spec.splits)}")

@@ -9,13 +9,12 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.util
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from benchmarks.errors import MetricUnavailableError
+from benchmarks.errors import MetricUnavailableError, suggestion
 from benchmarks.metrics.base import CellMetric, ImageMetric, MetricSettings, MetricSpec, Picture, Pixels
 from benchmarks.metrics.catalog import metric_table
 from benchmarks.metrics.errors import PixelsError, UnknownMetricError
@@ -31,8 +30,7 @@ def lookup(names: Sequence[str], settings: MetricSettings | None = None) -> list
     table = metric_table(settings)
     for name in names:
         if name not in table:
-            close = difflib.get_close_matches(name, table, n=1, cutoff=0.4)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
+            hint = suggestion(name, table, cutoff=0.4)
             raise UnknownMetricError(f"unknown metric '{name}'.{hint} Known: {', '.join(table)}.")
     return [table[name] for name in names]
 

@@ -149,14 +149,14 @@ def make_units(
         obstacles: why contestants cannot run, by label and ratio.
     """
     units = []
+    # Cut once: a fingerprint asks the file system for every picture of a data set.
+    ranges = [pictures for name, (dataset, data_dir) in datasets.items() for pictures in _ranges(name, dataset, data_dir, grid)]
     for contestant in contestants:
         for cr in contestant.ratios(grid.cr):
             found = trained.get((contestant.label, cr))
             who, path, content = (found.contestant, found.path, found.hash) if found else (contestant, None, "")
             obstacle = obstacles.get((contestant.label, cr), "")
-            for name, (dataset, data_dir) in datasets.items():
-                for pictures in _ranges(name, dataset, data_dir, grid):
-                    units.append(WorkUnit(run, who, path, content, cr, pictures, grid, tuple(metrics), obstacle))
+            units += [WorkUnit(run, who, path, content, cr, pictures, grid, tuple(metrics), obstacle) for pictures in ranges]
     return units
 
 

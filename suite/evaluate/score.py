@@ -67,7 +67,8 @@ class UnitScorer:
 
     def _scorer(self, unit: WorkUnit) -> Scorer:
         if unit.metrics not in self._scorers:
-            names = [name for name in unit.metrics if name not in of_cells(unit)]
+            whole = of_cells(unit)
+            names = [name for name in unit.metrics if name not in whole]
             self._scorers[unit.metrics] = Scorer(names, unit.grid.metric_settings, self.device)
         return self._scorers[unit.metrics]
 
