@@ -7,7 +7,7 @@
                              │  the link: power, fading, noise, coding, counting; owned by the suite
                            Received(analog, digital)
     coarse <──decode──────────┘                              (once a cell)
-    final  <──refine── coarse                                (optional, once a cell)
+    final  <──refine── coarse                                (optional, once a cell, a stage of its own)
 
 Whatever ``decode`` and ``refine`` know of a picture stands in ``Received``; what is there was sent and counted.
 """
@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from methods.errors import MethodError, RateError
+from methods.published import PublishedFile
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,21 @@ class Received:
 
 
 @dataclass(frozen=True)
+class Refined:
+    """What the generative stage of a receiver gives for a batch of B pictures.
+
+    Attributes:
+        images: (B, 3, H, W) pictures in [0, 1].
+        cut: B texts, the end of what arrived that the model did not read; empty where it reads everything.
+        cost: B prices in US dollars of the calls behind each picture; empty where they are free.
+    """
+
+    images: Tensor
+    cut: Sequence[str] = ()
+    cost: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
 class Targets:
     """What training knows of a batch of B pictures besides the pixels.
 
@@ -173,6 +189,11 @@ class Traits:
         needs_masks: its loss needs the saliency mask of every picture; pictures without one are left out of its training.
         describes: has a ``describe`` stage.
         refines: has a ``refine`` stage; the coarse picture is then scored too, as variant ``<variant>/stage-one``.
+        told_masks: its sender is told each picture's true saliency mask and encodes through ``encode_routed``: an upper bound that
+            no system reaches, so the variant's name must say it. A picture without a mask fails.
+        coarse: ``decode`` gives a picture; without it (text alone arrives) ``decode`` returns ``None`` and the picture is ``refine``'s.
+        asks: field of a generative model in the settings -> most questions that ``refine`` puts to it for one picture; a dry run counts
+            with it, and a model that is not named here is not waited for.
     """
 
     rates: Literal["variable", "fixed"] = "variable"
@@ -184,12 +205,21 @@ class Traits:
     needs_masks: bool = False
     describes: bool = False
     refines: bool = False
+    told_masks: bool = False
+    coarse: bool = True
+    asks: Mapping[str, int] = field(default_factory=dict)
 
 
 class MethodSettings(BaseModel):
-    """Base of every method's settings; an unknown key is an error."""
+    """Base of every method's settings; an unknown key is an error.
+
+    Class attributes:
+        evaluation_only: fields that training never reads, so that networks which differ in them alone share their weights.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    evaluation_only: ClassVar[frozenset[str]] = frozenset()
 
 
 class Method(ABC):
@@ -227,24 +257,74 @@ class Method(ABC):
         """Return the files that the settings name and that results depend on; their content enters every identity."""
         return ()
 
+    @classmethod
+    def published(cls, settings: MethodSettings) -> Sequence[PublishedFile]:
+        """Return the files of others that the method can use, and where these settings look for them."""
+        return ()
+
     def check_ready(self) -> None:  # noqa: B027
         """Raise a :class:`MethodError` if anything that a run will need is missing; asked before anything runs."""
 
-    def describe(self, images: Tensor) -> Sequence[str] | None:
-        """Return a text for each of (B, 3, H, W) pictures in [0, 1]; depends on the picture alone."""
+    def describe(self, images: Tensor, captions: Sequence[str] | None = None) -> Sequence[str] | None:
+        """Return a text for each of (B, 3, H, W) pictures in [0, 1]; depends on the picture and its caption alone.
+
+        Args:
+            images: the pictures.
+            captions: B captions that came with the data set, "" for a picture without one.
+        """
         return None
 
     @abstractmethod
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Turn (B, 3, H, W) pictures in [0, 1] into a signal of at most ``geometry.symbols(point.cr)`` symbols."""
 
-    @abstractmethod
-    def decode(self, received: Received, point: OperatingPoint) -> Tensor:
-        """Turn what arrived into (B, 3, H, W) pictures in [0, 1]."""
+    def encode_routed(
+        self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None, masks: Tensor | None
+    ) -> Signal:
+        """Encode with knowledge of the true (B, 1, H, W) saliency masks; asked instead of ``encode`` where the traits say ``told_masks``.
 
-    def refine(self, coarse: Tensor, received: Received, point: OperatingPoint) -> Tensor:
-        """Improve (B, 3, H, W) decoded pictures, knowing only what arrived."""
-        return coarse
+        Raises:
+            MethodError: the method has no use for masks.
+        """
+        raise MethodError(f"{type(self).__name__} encodes pictures alone; its traits must not say told_masks=True")
+
+    @abstractmethod
+    def decode(self, received: Received, point: OperatingPoint) -> Tensor | None:
+        """Turn what arrived into (B, 3, H, W) pictures in [0, 1]; ``None`` where the traits say ``coarse=False``."""
+
+    def refine(self, coarse: Tensor | None, received: Received, point: OperatingPoint) -> Refined:
+        """Improve (B, 3, H, W) decoded pictures, or make pictures where there are none, knowing only what arrived.
+
+        It runs apart from ``decode``, perhaps in another process, on what ``decode`` returned and the same ``received``.
+
+        Raises:
+            MethodError: the traits say ``refines`` and the class has no such stage.
+        """
+        raise MethodError(f"{type(self).__name__} has no stage after decode; its traits must not say refines=True")
+
+    def maps(self, images: Tensor, masks: Tensor | None = None) -> Mapping[str, Tensor]:
+        """Return what the sender sees in (B, 3, H, W) pictures, for people to look at: name -> (B, 1, H, W) in [0, 1].
+
+        Args:
+            images: the pictures.
+            masks: (B, 1, H, W) true saliency, for a sender that is told it.
+        """
+        return {}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training, in which the learning rate runs its whole course, warm-up included.
+
+    Attributes:
+        name: what is trained; for the method, which gets the phase in :meth:`TrainableMethod.enter`.
+        share: of the training's steps, relative to the other phases.
+        rate: peak learning rate relative to that of the training settings.
+    """
+
+    name: str = "whole"
+    share: float = 1.0
+    rate: float = 1.0
 
 
 class TrainableMethod(Method, nn.Module):
@@ -256,6 +336,24 @@ class TrainableMethod(Method, nn.Module):
     """
 
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
+
+    def phases(self) -> Sequence[Phase]:
+        """Return the parts of a training in their order; most methods train in one."""
+        return (Phase(),)
+
+    def enter(self, phase: Phase, begins: bool) -> None:  # noqa: B027
+        """Go over to a phase: :meth:`loss` is that phase's from now on, and only what it trains requires a gradient.
+
+        Whatever learns in any phase must require a gradient before the first one is entered.
+
+        Args:
+            phase: one of :meth:`phases`.
+            begins: its first step comes next; ``False`` where a stopped training goes on inside it.
+        """
+
+    def diagnostics(self, images: Tensor, targets: Targets) -> Mapping[str, float]:
+        """Return named means over (B, 3, H, W) held-out pictures that tell how training goes; logged beside their PSNR."""
+        return {}
 
     @abstractmethod
     def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
