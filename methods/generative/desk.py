@@ -1,0 +1,258 @@
+"""Where every question to a model passes: the bank first, then the limits of the run, then the model itself.
+
+::
+
+    pictures, texts ──> Requests ──> equal ones, also of other threads, as one
+                                       ├─ in the bank? ────────────────────────────────┐
+                                       └─ reserve ──> model ──> bank ──> settle ───────┴─> captions, pictures of the wanted size
+"""
+
+import json
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from torch import Tensor
+
+from methods.base import Refined
+from methods.errors import MethodError
+from methods.generative.answers import Answer, GenerativeError, RefusalError, Request, SpendingLimitError, Task
+from methods.generative.backends import Backend, Captioner, Editor, Generator, open_backend
+from methods.generative.bank import Bank
+from methods.generative.pictures import asked_size, quantised, refined
+from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
+from methods.generative.spending import Limits, Spending
+from methods.generative.wording import filled_prompt, one_line, shortened
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A model with the lock that keeps it to one thread at a time."""
+
+    backend: Backend
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def turn(self) -> AbstractContextManager[object]:
+        return nullcontext() if self.backend.concurrent else self.lock
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A request that one thread answers for all that ask it meanwhile."""
+
+    request: Request
+    digest: str
+    outcome: "Future[Answer | MethodError]" = field(default_factory=Future)
+
+
+class Desk:
+    """Asks generative models, each distinct question once.
+
+    Args:
+        bank: where answers are kept; without one they are forgotten.
+        spending: where calls are counted and limited; without one they are free and without limit.
+    """
+
+    def __init__(self, bank: Bank | None = None, spending: Spending | None = None) -> None:
+        self.bank = bank
+        self.spending = spending
+        self._models: dict[str, _Opened] = {}
+        self._claims: dict[str, _Claim] = {}
+        self._lock = threading.Lock()
+
+    def caption(
+        self, settings: CaptionerSettings, images: Tensor, captions: Sequence[str] | None = None, *, prompt: str = "caption"
+    ) -> list[str]:
+        """Return a caption of each of (B, 3, H, W) pictures in [0, 1], one line of at most ``settings.max_bytes`` bytes; it may be empty.
+
+        Args:
+            settings: the captioner.
+            images: the pictures.
+            captions: B captions that came with the data set, for the captioner ``dataset``.
+            prompt: which of the prompts beside this module is used where the settings name no file.
+
+        Raises:
+            GenerativeError: the model gave no answer to one of the requests; the answers to the others are in the bank.
+            SpendingLimitError: a limit of the run is reached.
+            MethodError: the settings are wrong, or a file they name or the bank is not readable.
+        """
+        answers = self._ask(settings, self.requests(settings, images=images, texts=captions, prompt=prompt))
+        return [shortened(one_line(answer.text or ""), settings.max_bytes) for answer in answers]
+
+    def generate(
+        self, settings: GeneratorSettings, texts: Sequence[str], height: int, width: int, variation: int = 0, *, prompt: str = "generate"
+    ) -> Refined:
+        """Return a (B, 3, height, width) picture in [0, 1] of each text; errors as in :meth:`caption`."""
+        requests = self.requests(settings, texts=texts, size=(height, width), prompt=prompt, variation=variation)
+        return refined(requests, self._ask(settings, requests), (height, width))
+
+    def edit(self, settings: EditorSettings, images: Tensor, texts: Sequence[str], variation: int = 0, *, prompt: str = "edit") -> Refined:
+        """Return (B, 3, H, W) pictures in [0, 1], changed as the prompt and the texts say; errors as in :meth:`caption`."""
+        requests = self.requests(settings, images=images, texts=texts, prompt=prompt, variation=variation)
+        result = refined(requests, self._ask(settings, requests), (images.shape[-2], images.shape[-1]))
+        return replace(result, images=result.images.to(images.device))
+
+    def requests(
+        self,
+        settings: ModelSettings,
+        *,
+        images: Tensor | None = None,
+        texts: Sequence[str] | None = None,
+        size: tuple[int, int] | None = None,
+        prompt: str = "",
+        variation: int = 0,
+    ) -> list[Request]:
+        """Return what would be asked, without asking or loading anything; the arguments are those of the three calls."""
+        backend = self._opened(settings).backend
+        shared: dict[str, Any] = {"model": backend.identity, "settings": backend.settings, "seed": settings.seed, "variation": variation}
+        if isinstance(settings, CaptionerSettings):
+            if images is None:
+                raise MethodError("a caption is asked for without a picture")
+            if settings.backend == "dataset":
+                return [Request("caption", prompt=text, **shared) for text in texts or [""] * len(images)]
+            words = filled_prompt(settings, prompt or "caption")
+            return [Request("caption", prompt=words, pixels=pixels, **shared) for pixels in quantised(images)]
+        if texts is None:
+            raise MethodError(f"{settings.model} is asked for a picture without a text; an empty text will do")
+        if isinstance(settings, GeneratorSettings):
+            asked = asked_size(settings, backend, size)
+            return [Request("generate", prompt=filled_prompt(settings, prompt or "generate", text), size=asked, **shared) for text in texts]
+        asked = asked_size(settings, backend, None if images is None else (images.shape[-2], images.shape[-1]))
+        pairs = zip(quantised(cast(Tensor, images)), texts, strict=True)
+        return [
+            Request("edit", prompt=filled_prompt(settings, prompt or "edit", text), pixels=pixels, size=asked, **shared)
+            for pixels, text in pairs
+        ]
+
+    def known(self, requests: Sequence[Request]) -> int:
+        """Return to how many of ``requests`` the bank has the answer or the refusal."""
+        bank = self.bank
+        return 0 if bank is None else sum(request in bank for request in requests)
+
+    def price_of_call(self, settings: ModelSettings) -> float:
+        """Return what a call is expected to cost, US dollars; 0 for a model that costs nothing.
+
+        Raises:
+            UnpricedModelError: there is a limit of cost and the model has no price.
+        """
+        pictures: Task = "edit" if isinstance(settings, EditorSettings) else "generate"
+        task: Task = "caption" if isinstance(settings, CaptionerSettings) else pictures
+        return self._limits.price(settings.model).expected(task) if self._opened(settings).backend.metered else 0.0
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits() if self.spending is None else self.spending.limits
+
+    def _opened(self, settings: ModelSettings) -> _Opened:
+        key = json.dumps([type(settings).__name__, settings.model, settings.options, settings.access], sort_keys=True, default=str)
+        with self._lock:
+            if key not in self._models:
+                self._models[key] = _Opened(open_backend(settings))
+            return self._models[key]
+
+    def _ask(self, settings: ModelSettings, requests: Sequence[Request]) -> list[Answer]:
+        opened = self._opened(settings)
+        digests = [request.digest for request in requests]
+        claims: dict[str, _Claim] = {}
+        mine: list[_Claim] = []
+        with self._lock:
+            for digest, request in zip(digests, requests, strict=True):
+                if digest not in claims and digest not in self._claims:
+                    self._claims[digest] = _Claim(request, digest)
+                    mine.append(self._claims[digest])
+                claims.setdefault(digest, self._claims[digest])
+        try:
+            if opened.backend.concurrent and len(mine) > 1:
+                with ThreadPoolExecutor(len(mine)) as pool:
+                    list(pool.map(lambda claim: self._answer(settings.model, opened, [claim]), mine))
+            else:
+                self._answer(settings.model, opened, mine)
+        finally:
+            with self._lock:
+                for claim in mine:
+                    del self._claims[claim.digest]
+                    if not claim.outcome.done():
+                        claim.outcome.set_result(GenerativeError("the same question was given up elsewhere; ask again"))
+        return _answers([claims[digest].outcome.result() for digest in digests])
+
+    def _answer(self, model: str, opened: _Opened, claims: Sequence[_Claim]) -> None:
+        """Give every claim its outcome."""
+        bank = self.bank if opened.backend.kept else None
+        asked: list[tuple[_Claim, float]] = []
+        for claim in claims:
+            kept = None if bank is None else bank.get(claim.request)
+            if kept is None:
+                try:
+                    asked.append((claim, self._reserve(model, opened.backend, claim.request)))
+                except SpendingLimitError as error:
+                    claim.outcome.set_result(error)
+            else:
+                claim.outcome.set_result(kept)
+        if not asked:
+            return
+        outcomes: Sequence[Answer | MethodError]
+        try:
+            with opened.turn():
+                outcomes = _call(opened.backend, [claim.request for claim, _ in asked])
+        except MethodError as error:
+            outcomes = [error] * len(asked)
+        for (claim, estimate), outcome in zip(asked, outcomes, strict=True):
+            claim.outcome.set_result(self._booked(model, opened.backend, claim.request, estimate, outcome))
+
+    def _reserve(self, model: str, backend: Backend, request: Request) -> float:
+        if not backend.metered or self.spending is None:
+            return 0.0
+        estimate = self._limits.price(model).expected(request.task)
+        self.spending.reserve(model, estimate)
+        return estimate
+
+    def _booked(
+        self, model: str, backend: Backend, request: Request, estimate: float, outcome: Answer | MethodError
+    ) -> Answer | MethodError:
+        """Keep an outcome and settle its cost: a refusal at its estimate, because it says nothing of its own; an error at nothing."""
+        paid = backend.metered and self.spending is not None
+        cost = 0.0
+        if isinstance(outcome, Answer):
+            cost = self._limits.price(model).charged(request.task, outcome.metadata) if paid else 0.0
+            outcome = replace(outcome, cost=cost)
+        elif isinstance(outcome, RefusalError):
+            cost = estimate
+        kept: Answer | MethodError = outcome
+        try:
+            if self.bank is not None and backend.kept and isinstance(outcome, Answer | RefusalError):
+                kept = self.bank.put(request, outcome)
+        finally:
+            if paid and self.spending is not None:
+                self.spending.settle(model, estimate, cost)
+        return kept
+
+
+class DeskUser:
+    """Mixin of methods that ask generative models; the engine gives them a desk with a bank and limits.
+
+    Attributes:
+        desk: without a bank and limits, for use outside the engine.
+    """
+
+    desk: Desk = Desk()
+
+
+def _call(backend: Backend, requests: Sequence[Request]) -> Sequence[Answer | GenerativeError]:
+    task = requests[0].task
+    if task == "caption":
+        return cast(Captioner, backend).caption(requests)
+    if task == "generate":
+        return cast(Generator, backend).generate(requests)
+    return cast(Editor, backend).edit(requests)
+
+
+def _answers(outcomes: Sequence[Answer | MethodError]) -> list[Answer]:
+    # A limit ends the run, so it goes before the failure of a single picture.
+    for kind in (SpendingLimitError, MethodError):
+        for outcome in outcomes:
+            if isinstance(outcome, kind):
+                raise outcome
+    return [outcome for outcome in outcomes if isinstance(outcome, Answer)]

@@ -1,0 +1,197 @@
+"""What an OpenAI-compatible server sends back, read as far as an answer needs it.
+
+Servers differ in what they leave out, so everything but the answer itself may be missing; what is there must have the right type.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, Field, ValidationError
+
+from methods.generative.answers import GenerativeError, RefusalError
+
+# OpenAI's images, its older models, and Azure's gateway.
+REFUSALS = frozenset({"moderation_blocked", "content_policy_violation", "content_filter"})
+_LONGEST = 500
+
+
+class _Message(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _ChatUsage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class ChatReply(BaseModel):
+    """Body of ``chat/completions``."""
+
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _ChatUsage | None = None
+    id: str | None = None
+    model: str | None = None
+    system_fingerprint: str | None = None
+
+    def text(self) -> str:
+        """Return the caption; it may be empty.
+
+        Raises:
+            RefusalError: the model or the server's filter declines.
+            GenerativeError: the model spent its tokens before it wrote anything.
+        """
+        choice = self.choices[0]
+        if choice.message.refusal:
+            raise RefusalError(f"the model declines: {short(choice.message.refusal)}")
+        if choice.finish_reason == "content_filter":
+            raise RefusalError("the server's content filter withheld the answer")
+        text = choice.message.content or ""
+        if choice.finish_reason == "length" and not text.strip():
+            raise GenerativeError("the model used up its tokens before it wrote a word; raise options.max_output_tokens or leave it out")
+        return text
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the server says of the call; a chat does not tell the kinds of its input, so all of it counts as text."""
+        told = {"id": self.id, "model": self.model, "system_fingerprint": self.system_fingerprint}
+        told["finish_reason"] = self.choices[0].finish_reason
+        tokens = {"input_text": self.usage.prompt_tokens, "output_text": self.usage.completion_tokens} if self.usage else None
+        return _present(told | {"tokens": tokens})
+
+
+class _Kinds(BaseModel):
+    text_tokens: int = 0
+    image_tokens: int = 0
+
+
+class _ImageUsage(BaseModel):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    input_tokens_details: _Kinds | None = None
+    output_tokens_details: _Kinds | None = None
+
+
+class _Picture(BaseModel):
+    b64_json: str | None = None
+    url: str | None = None
+    revised_prompt: str | None = None
+
+
+class ImageReply(BaseModel):
+    """Body of ``images/generations`` and ``images/edits``."""
+
+    data: list[_Picture] = Field(min_length=1)
+    usage: _ImageUsage | None = None
+    created: int | None = None
+    model: str | None = None
+    quality: str | None = None
+    size: str | None = None
+
+    @property
+    def source(self) -> tuple[bytes | None, str]:
+        """The encoded picture or, where there is none, the URL to fetch it from.
+
+        Raises:
+            GenerativeError: there is neither, or the encoding is broken.
+        """
+        picture = self.data[0]
+        encoded, url = picture.b64_json, picture.url or ""
+        if not encoded and url.startswith("data:"):
+            encoded = url.partition(",")[2]
+        if encoded:
+            try:
+                return base64.b64decode(encoded.partition(",")[2] if encoded.startswith("data:") else encoded, validate=True), ""
+            except (binascii.Error, ValueError):
+                raise GenerativeError("the server's picture is not valid base64") from None
+        if not url:
+            raise GenerativeError("the server answered with neither a picture nor its address")
+        return None, url
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the server says of the call; without details, all input counts as text and all output as picture."""
+        told = {"created": self.created, "model": self.model, "quality": self.quality, "size": self.size}
+        tokens = None
+        if self.usage is not None:
+            used = self.usage
+            read = used.input_tokens_details or _Kinds(text_tokens=used.input_tokens)
+            written = used.output_tokens_details or _Kinds(image_tokens=used.output_tokens)
+            tokens = {
+                "input_text": read.text_tokens,
+                "input_image": read.image_tokens,
+                "output_text": written.text_tokens,
+                "output_image": written.image_tokens,
+            }
+        return _present(told | {"revised_prompt": self.data[0].revised_prompt, "tokens": tokens})
+
+
+def reply_as(model: type[ChatReply] | type[ImageReply], payload: Any) -> Any:
+    """Return a JSON body as a ``model``.
+
+    Raises:
+        RefusalError, GenerativeError: the body tells an error, or is not what the interface promises.
+    """
+    if isinstance(payload, Mapping) and payload.get("error"):
+        code, message = told_error(payload["error"])
+        kind = RefusalError if code in REFUSALS else GenerativeError
+        raise kind(f"the server answered with an error: {message}")
+    try:
+        return model.model_validate(payload)
+    except ValidationError as error:
+        places = sorted({".".join(str(part) for part in problem["loc"]) or "the whole" for problem in error.errors(include_input=False)})
+    raise GenerativeError(f"the server's answer is malformed: {', '.join(places)} is missing or of a wrong type")
+
+
+def told_error(body: Any) -> tuple[str, str]:
+    """Return the code ("" where there is none) and the words of an error body: OpenAI's, FastAPI's ``detail``, or plain text."""
+    if isinstance(body, Mapping):
+        inner = body.get("error")
+        if isinstance(inner, Mapping):
+            return told_error(inner)
+        words = body.get("message") or body.get("detail") or inner or ""
+        if isinstance(words, list):
+            # FastAPI repeats the whole input beside each of these; the place and the words are enough.
+            words = "; ".join(_problem(each) for each in words)
+        return str(body.get("code") or ""), short(str(words))
+    return "", short(str(body or ""))
+
+
+def _problem(each: Any) -> str:
+    if not isinstance(each, Mapping):
+        return str(each)
+    place = each.get("loc")
+    where = ".".join(str(part) for part in place) if isinstance(place, list) else ""
+    return f"{where}: {each.get('msg', '')}"
+
+
+def short(text: str) -> str:
+    """Return ``text`` on one line, without what goes beyond 500 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
+
+
+def decoded(content: bytes) -> np.ndarray:
+    """Return an encoded picture as uint8 (H, W, 3).
+
+    Raises:
+        GenerativeError: it is not a picture, or a damaged one.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(content)) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise GenerativeError(f"what the server sent as a picture ({len(content)} bytes) cannot be read as one") from None
+
+
+def _present(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if value is not None}

@@ -1,0 +1,177 @@
+"""The bank: answers come back bit for bit, the first one stands, and a bucket serves as well as a folder."""
+
+import json
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from methods.generative.answers import Answer, RefusalError, Request
+from methods.generative.bank import Bank, BankError
+
+NOISE = np.random.default_rng(3).integers(0, 256, (24, 16, 3), np.uint8)
+
+
+def request(prompt: str = "paint", task: str = "edit", **more) -> Request:
+    return Request(task, "openai:painter-1", prompt, NOISE, (24, 16), {"quality": "low"}, **more)
+
+
+def test_answers_come_back_as_they_were_given(tmp_path):
+    bank = Bank(tmp_path / "bank")
+    kept = Answer(pixels=NOISE, cut="the end قطة 🌙", cost=0.04, metadata={"id": "r-1", "tokens": {"output_image": 7}})
+    caption = Answer(text="a cat\n🌙 \ud83d", cost=0.01, metadata={"model": "seer"})
+    assert bank.get(request()) is None and request() not in bank
+    bank.put(request(), kept)
+    bank.put(request(task="caption"), caption)
+    bank.put(request("no"), RefusalError("declined: قطة"))
+    for each in (bank, Bank(tmp_path / "bank"), pickle.loads(pickle.dumps(bank))):
+        found = each.get(request())
+        assert np.array_equal(found.pixels, NOISE) and (found.cut, found.cost, found.metadata) == (kept.cut, kept.cost, kept.metadata)
+        assert each.get(request(task="caption")) == caption
+        refusal = each.get(request("no"))
+        assert isinstance(refusal, RefusalError) and str(refusal) == "declined: قطة"
+        assert request() in each and request("other") not in each
+    assert bank.put(request("empty", task="caption"), Answer(text="")).text == ""
+    assert bank.get(request("empty", task="caption")).text == ""
+
+
+def test_a_file_says_what_was_asked_and_opens_as_a_picture(tmp_path):
+    Bank(tmp_path).put(request(seed=5), Answer(pixels=NOISE))
+    digest = request(seed=5).digest
+    path = tmp_path / digest[:2] / f"{digest}.png"
+    with Image.open(path) as image:
+        assert np.array_equal(np.asarray(image), NOISE)
+        asked = json.loads(image.info["answer"])["request"]
+    assert asked == {
+        "task": "edit",
+        "model": "openai:painter-1",
+        "prompt": "paint",
+        "size": [24, 16],
+        "settings": {"quality": "low"},
+        "seed": 5,
+        "variation": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "Paint"},
+        {"task": "generate"},
+        {"model": "openai:painter-2"},
+        {"size": (16, 24)},
+        {"settings": {"quality": "high"}},
+        {"seed": 2},
+        {"variation": 1},
+        {"pixels": NOISE ^ np.eye(24, 16, dtype=np.uint8)[..., None]},
+        {"pixels": NOISE.reshape(16, 24, 3)},
+        {"pixels": None},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_all_that_shapes_an_answer_is_part_of_its_name(tmp_path, change):
+    bank = Bank(tmp_path)
+    bank.put(request(), Answer(pixels=NOISE))
+    base = {
+        "task": "edit",
+        "model": "openai:painter-1",
+        "prompt": "paint",
+        "pixels": NOISE,
+        "size": (24, 16),
+        "settings": {"quality": "low"},
+    }
+    assert Request(**base) in bank and Request(**(base | change)) not in bank
+
+
+def test_of_many_writers_the_first_stands(tmp_path):
+    bank = Bank(tmp_path)
+    answers = [Answer(text=f"caption {writer}") for writer in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        stood = list(pool.map(lambda answer: bank.put(request(task="caption"), answer), answers))
+    assert {each.text for each in stood} == {bank.get(request(task="caption")).text}
+    assert len(list(tmp_path.rglob("*"))) == 2
+
+
+def test_writers_of_other_processes_get_the_same_answer(tmp_path):
+    with get_context("fork").Pool(3) as pool:
+        stood = pool.starmap(_put, [(str(tmp_path), writer) for writer in range(12)])
+    assert len(set(stood)) == 1 and not list(tmp_path.rglob("*.partial"))
+
+
+def _put(root: str, writer: int) -> str:
+    return Bank(root).put(request(task="caption"), Answer(text=f"caption {writer}")).text
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
+    def link(*_: object) -> None:
+        raise PermissionError("no hard links here")
+
+    monkeypatch.setattr(os, "link", link)
+    bank = Bank(tmp_path)
+    bank.put(request(), Answer(pixels=NOISE))
+    assert np.array_equal(bank.get(request()).pixels, NOISE) and len(list(tmp_path.rglob("*"))) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize("task", ["caption", "edit"])
+def test_a_damaged_file_is_named(tmp_path, task, content):
+    bank = Bank(tmp_path)
+    bank.put(request(task=task), Answer(text="a cat") if task == "caption" else Answer(pixels=NOISE))
+    [path] = [path for path in tmp_path.rglob("*") if path.is_file()]
+    path.write_bytes(content)
+    with pytest.raises(BankError, match=f"{path.name} is damaged .*delete it"):
+        bank.get(request(task=task))
+
+
+def test_a_picture_cut_short_is_damaged(tmp_path):
+    bank = Bank(tmp_path)
+    bank.put(request(), Answer(pixels=NOISE))
+    [path] = tmp_path.rglob("*.png")
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(BankError, match="is damaged"):
+        bank.get(request())
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BankError, match="cannot be written"):
+        Bank(tmp_path / "file").put(request(), Answer(pixels=NOISE))
+    with pytest.raises(BankError, match="cannot be used as a bank"):
+        Bank("nowhere://bucket/bank")
+
+
+def test_a_bucket_serves_as_well(monkeypatch):
+    moto = pytest.importorskip("moto.server", reason="moto is not installed")
+    boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        address = "{}:{}".format(*server.get_host_and_port())
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        boto3.client("s3", endpoint_url=f"http://{address}").create_bucket(Bucket="bank")
+        root = f"s3://bank/a/folder?endpoint_override={address}&scheme=http"
+        bank = Bank(root)
+        assert bank.get(request()) is None and request() not in bank
+        bank.put(request(), Answer(pixels=NOISE, cost=0.5))
+        assert bank.put(request(), Answer(pixels=255 - NOISE)).cost == 0.5
+        bank.put(request("no"), RefusalError("declined"))
+        other = pickle.loads(pickle.dumps(bank))
+        assert np.array_equal(other.get(request()).pixels, NOISE) and request() in other
+        assert isinstance(other.get(request("no")), RefusalError)
+        keys = [each["Key"] for each in boto3.client("s3", endpoint_url=f"http://{address}").list_objects_v2(Bucket="bank")["Contents"]]
+        assert f"a/folder/{request().digest[:2]}/{request().digest}.png" in keys and len(keys) == 2
+        with pytest.raises(BankError, match=r"s3://missing/bank/.*cannot be written") as caught:
+            Bank(f"s3://test:secret@missing/bank?endpoint_override={address}&scheme=http").put(request(), Answer(pixels=NOISE))
+        assert "secret" not in str(caught.value)
+    finally:
+        server.stop()

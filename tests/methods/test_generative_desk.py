@@ -1,0 +1,288 @@
+"""The desk: each distinct question once, within the limits, in wording that can be read and changed."""
+
+import runpy
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from methods.errors import MissingAssetError
+from methods.generative import Desk, backends
+from methods.generative.answers import Answer, GenerativeError, ModelUnavailableError, RefusalError, Request, SpendingLimitError
+from methods.generative.backends import Captioner, Editor, GenerativeOptionsError, Generator, open_captioner, open_editor, open_generator
+from methods.generative.bank import Bank
+from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings
+from methods.generative.spending import Limits, LocalSpending, Price, UnpricedModelError
+from methods.generative.wording import PROMPTS, filled_prompt, one_line, shortened
+
+torch.set_num_threads(1)
+DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("openai_double.py"))))
+server, pictures = DOUBLE.server, DOUBLE.pictures
+MODEL = "openai:seer-1"
+
+
+def captioner(server: Any) -> CaptionerSettings:
+    return DOUBLE.captioner(server, retries=0)
+
+
+def editor(server: Any) -> EditorSettings:
+    return DOUBLE.editor(server, {"size": "16x16"}, retries=0)
+
+
+class Slow(Captioner, Generator, Editor):
+    """A local model that is broken by two threads at once, fails where told, and paints the seed of the request."""
+
+    def __init__(self, settings: Any) -> None:
+        self.identity = settings.model
+        self.settings: dict[str, Any] = {}
+        self.batches: list[int] = []
+        self.busy = threading.Lock()
+
+    def _paint(self, requests: Sequence[Request]) -> list[Any]:
+        assert self.busy.acquire(blocking=False), "two threads at once"
+        time.sleep(0.02)
+        self.batches.append(len(requests))
+        self.busy.release()
+        if any("unloadable" in request.prompt for request in requests):
+            raise ModelUnavailableError("the weights are missing")
+        return [GenerativeError("bad luck") if "bad" in each.prompt else self._answer(each) for each in requests]
+
+    def _answer(self, request: Request) -> Answer:
+        height, width = request.size or (1, 1)
+        return Answer(text=str(request.draw), pixels=np.full((height, width, 3), request.draw % 256, np.uint8), cut="the end")
+
+    caption = generate = edit = _paint
+
+
+@pytest.fixture
+def local(monkeypatch) -> list[Slow]:
+    opened: list[Slow] = []
+    module = ModuleType("methods.generative.slow_model")
+    module.generator = module.editor = lambda settings: opened.append(Slow(settings)) or opened[-1]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(backends._MODULES, "slow", "slow_model")
+    return opened
+
+
+def test_a_local_model_is_opened_once_and_asked_in_batches_by_one_thread_at_a_time(local, tmp_path):
+    settings = GeneratorSettings(model="slow:one")
+    desk = Desk(Bank(tmp_path))
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda start: desk.generate(settings, [f"text {start % 3}", f"text {start % 3 + 3}"], 8, 8), range(12)))
+    assert len(local) == 1 and sum(local[0].batches) == 6
+    assert all(torch.equal(results[index].images, results[index % 3].images) for index in range(12))
+    assert results[0].cut == ("the end", "the end") and results[0].cost == (0.0, 0.0)
+    assert desk.generate(settings, [f"text {index}" for index in range(8)], 8, 8).images.shape == (8, 3, 8, 8)
+    assert local[0].batches[-1] == 2
+    desk.generate(GeneratorSettings(model="slow:one", seed=2, prompt_file=PROMPTS / "edit.txt"), ["text 0"], 8, 8)
+    assert len(local) == 1 and local[0].batches[-1] == 1
+
+
+def test_the_same_request_has_the_same_seed_in_any_company(local):
+    alone = Desk().generate(GeneratorSettings(model="slow:one"), ["text 2"], 8, 8).images[0]
+    together = Desk().generate(GeneratorSettings(model="slow:one"), ["text 1", "text 2", "text 3"], 8, 8).images[1]
+    assert torch.equal(alone, together)
+    candidates = [Desk().generate(GeneratorSettings(model="slow:one"), ["text 2"], 8, 8, variation=each).images for each in range(4)]
+    assert len({float(images[0, 0, 0, 0]) for images in candidates}) == 4
+
+
+def test_one_failure_of_a_batch_does_not_lose_the_others(local, tmp_path):
+    settings = EditorSettings(model="slow:one")
+    desk = Desk(Bank(tmp_path))
+    with pytest.raises(GenerativeError, match="bad luck"):
+        desk.edit(settings, pictures(3), ["good", "bad", "also good"])
+    assert len(list(tmp_path.rglob("*.png"))) == 2
+    desk.edit(settings, pictures(3)[::2], ["good", "also good"])
+    assert local[0].batches == [3]
+    with pytest.raises(ModelUnavailableError, match="weights are missing"):
+        desk.edit(settings, pictures(2), ["unloadable", "either"])
+    assert desk.edit(settings, pictures(2), ["still", "there"]).images.shape == (2, 3, 16, 16)
+
+
+def test_a_dry_run_counts_without_asking(server, tmp_path):
+    spending = LocalSpending(Limits(prices={MODEL: Price(call=0.5)}))
+    desk = Desk(Bank(tmp_path), spending)
+    settings = captioner(server)
+    desk.caption(settings, pictures(4)[:3])
+    asked = desk.requests(settings, images=pictures(4))
+    assert desk.known(asked) == 3 and Desk().known(asked) == 0 and len(server.asked) == 3
+    assert desk.price_of_call(settings) == 0.5 and spending.calls == {MODEL: 3}
+    assert desk.price_of_call(CaptionerSettings(model="dataset")) == 0.0
+
+
+def test_costs_are_counted_from_the_tokens_of_the_response(server, tmp_path):
+    prices = {
+        MODEL: Price(input_text=2.5, output_text=10, estimate=1.0),
+        "openai:painter-1": Price(call=0.001, input_text=5, input_image=8, output_image=32),
+    }
+    spending = LocalSpending(Limits(max_cost=20, prices=prices))
+    desk = Desk(Bank(tmp_path), spending)
+    desk.caption(captioner(server), pictures(2))
+    refined = desk.edit(editor(server), pictures(2), ["a", "b"])
+    # The server tells 900 and 50 tokens for a caption, and 120, 200 and 1000 for a picture.
+    each = 0.001 + (120 * 5 + 200 * 8 + 1000 * 32) / 1e6
+    assert refined.cost == pytest.approx([each, each])
+    assert spending.cost == pytest.approx({MODEL: 2 * (900 * 2.5 + 50 * 10) / 1e6, "openai:painter-1": 2 * each})
+    again = Desk(Bank(tmp_path), LocalSpending()).edit(editor(server), pictures(2), ["a", "b"])
+    assert again.cost == refined.cost and torch.equal(again.images, refined.images)
+
+
+def test_max_calls_stops_cleanly_and_a_later_run_goes_on(server, tmp_path):
+    settings = captioner(server)
+    for run in range(3):
+        desk = Desk(Bank(tmp_path), LocalSpending(Limits(max_calls=2)))
+        if run < 2:
+            with pytest.raises(SpendingLimitError, match="max_calls is 2"):
+                desk.caption(settings, pictures(5))
+            with pytest.raises(SpendingLimitError):
+                desk.caption(settings, pictures(5).flip(-1))
+            assert len(server.asked) == 2 * (run + 1) == len(list(tmp_path.rglob("*.json")))
+    assert len(desk.caption(settings, pictures(5))) == 5 and len(server.asked) == 5
+    free = Desk(Bank(tmp_path), LocalSpending(Limits(max_calls=0, max_cost=0, prices={MODEL: Price(call=1)})))
+    assert len(free.caption(settings, pictures(5))) == 5
+
+
+def test_max_cost_is_never_passed_by_calls_under_way(server, tmp_path):
+    server.delay = 0.02
+    spending = LocalSpending(Limits(max_cost=1.0, prices={MODEL: Price(call=0.3)}))
+    desk = Desk(Bank(tmp_path), spending)
+
+    def ask(picture: torch.Tensor) -> bool:
+        try:
+            return bool(desk.caption(captioner(server), picture[None]))
+        except SpendingLimitError:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(ask, pictures(8)))
+    assert sum(done) == 3 == len(server.asked) and spending.cost[MODEL] == pytest.approx(0.9)
+
+
+def test_failures_cost_nothing_and_refusals_what_was_expected(server, tmp_path):
+    spending = LocalSpending(Limits(max_cost=1.0, prices={MODEL: Price(input_text=2.5, estimate=0.25)}))
+    desk = Desk(Bank(tmp_path), spending)
+    server.faults = [DOUBLE.Fault(500, {}), DOUBLE.Fault(200, DOUBLE.chat(None, refusal="no"))]
+    with pytest.raises(GenerativeError):
+        desk.caption(captioner(server), pictures(1))
+    assert spending.cost[MODEL] == 0.0
+    with pytest.raises(RefusalError):
+        desk.caption(captioner(server), pictures(1))
+    assert spending.cost[MODEL] == 0.25 and spending.calls[MODEL] == 2
+
+
+def test_a_model_without_a_price_is_not_called_under_a_limit_of_cost(server, tmp_path):
+    desk = Desk(Bank(tmp_path), LocalSpending(Limits(max_cost=1.0)))
+    with pytest.raises(UnpricedModelError, match=f"max_cost is 1.0 and {MODEL} has no price"):
+        desk.caption(captioner(server), pictures(1))
+    with pytest.raises(UnpricedModelError):
+        desk.price_of_call(captioner(server))
+    assert not server.asked
+    assert Desk(spending=LocalSpending(Limits(max_cost=0.0))).caption(CaptionerSettings(model="dataset"), pictures(1), ["a"]) == ["a"]
+
+
+def test_captions_of_the_data_set_are_used_as_they_are_and_missed_where_they_are_not(tmp_path):
+    desk = Desk(Bank(tmp_path))
+    settings = CaptionerSettings(model="dataset", max_bytes=12)
+    assert desk.caption(settings, pictures(2), ["a cat sits on a mat", "a\ndog"]) == ["a cat sits", "a dog"]
+    assert not list(tmp_path.iterdir())
+    for captions in (["a cat", ""], None):
+        with pytest.raises(GenerativeError, match="no caption for this picture"):
+            desk.caption(settings, pictures(2), captions)
+
+
+def test_pictures_of_any_shape_and_prompts_of_any_wording(local, tmp_path):
+    desk = Desk()
+    wide = torch.rand(1, 3, 8, 16)
+    assert desk.edit(EditorSettings(model="slow:one"), wide, ["a cat"]).images.shape == (1, 3, 8, 16)
+    with pytest.raises(GenerativeOptionsError, match="64x64 where a picture of 16x8 is wanted"):
+        desk.edit(EditorSettings(model="openai:painter-1", options={"size": "64x64"}), wide, ["a cat"])
+    own = tmp_path / "mine.txt"
+    own.write_text("Use {this}: {caption}!\n", encoding="utf-8")
+    [asked] = desk.requests(EditorSettings(model="slow:one", prompt_file=own), images=wide, texts=["a {caption}\n cat"])
+    assert asked.prompt == "Use {this}: a {caption} cat!"
+    own.write_text("Use the text.")
+    with pytest.raises(GenerativeOptionsError, match="no place for the caption"):
+        desk.edit(EditorSettings(model="slow:one", prompt_file=own), wide, ["a cat"])
+    with pytest.raises(MissingAssetError, match=r"gone\.txt.*prompt_file"):
+        desk.caption(CaptionerSettings(model=MODEL, prompt_file=tmp_path / "gone.txt"), wide)
+
+
+def test_the_prompts_beside_the_code():
+    asked = filled_prompt(CaptionerSettings(model=MODEL, max_bytes=110), "caption")
+    assert "at most 110 bytes" in asked and "{" not in asked
+    for settings, name in (
+        (GeneratorSettings(model="slow:one"), "generate"),
+        (EditorSettings(model="slow:one"), "edit"),
+        (EditorSettings(model="slow:one"), "mask"),
+    ):
+        # A model that reads 77 tokens must read the caption.
+        assert filled_prompt(settings, name, "a red cat").startswith("a red cat\n")
+        assert len(filled_prompt(settings, name, "")) > 20 and "{" not in filled_prompt(settings, name, "")
+
+
+@given(st.text(max_size=80), st.integers(1, 60))
+def test_a_shortened_line_fits_and_ends_behind_a_word(text, limit):
+    line = one_line(text)
+    assert one_line(line) == line and "\n" not in line and "\x00" not in line
+    cut = shortened(line, limit)
+    assert len(cut.encode()) <= limit and line.startswith(cut)
+    if len(line.encode()) <= limit:
+        assert cut == line
+    elif " " in line.encode()[: limit + 1].decode(errors="ignore"):
+        assert cut == "" or line[len(cut)] in " ,;:.!?"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("a cat, a dog", 12, "a cat, a dog"),
+        ("a cat, a dog", 7, "a cat"),
+        ("a cat, a dog", 5, "a cat"),
+        ("a cat, a dog", 4, "a"),
+        ("at 3.5 m", 4, "at"),
+        ("a mat. A dog.", 5, "a mat"),
+        ("éééé", 5, "éé"),
+        ("👩‍🚀👩‍🚀", 15, "👩‍🚀"),
+        ("e\u0301e\u0301", 4, "e\u0301"),
+        ("👩‍🚀", 8, ""),
+    ],
+)
+def test_shortening_by_example(text, limit, expected):
+    assert shortened(text, limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("opener", "settings", "words"),
+    [
+        (open_captioner, CaptionerSettings(model="opnai:x"), r"unknown backend 'opnai'\. Did you mean 'openai'\?"),
+        (open_editor, EditorSettings(model="dataset"), "dataset cannot serve as editor: the backend 'dataset' offers captioner"),
+        (open_generator, GeneratorSettings(model="openai:x", options={"size": "big"}), "options of openai:x: 'size': .*1024x1024"),
+        (open_captioner, CaptionerSettings(model="dataset", options={"detail": "low"}), "there is no 'detail'"),
+    ],
+)
+def test_a_model_that_cannot_be_opened_is_told_in_one_sentence(opener, settings, words):
+    with pytest.raises(GenerativeOptionsError, match=words):
+        opener(settings)
+
+
+def test_a_model_is_named_by_backend_and_name():
+    for name in ("gpt-5.2", ":x", "openai:"):
+        with pytest.raises(ValueError, match="<backend>:<name>"):
+            CaptionerSettings(model=name)
+
+
+def test_estimates_follow_the_prices():
+    assert Price(call=0.04).expected("edit") == 0.04
+    assert Price(estimate=0.1, call=0.04).expected("caption") == 0.1
+    assert Price(input_text=10, input_image=10, output_image=40).expected("edit") == pytest.approx((200 * 10 + 400 * 10 + 1100 * 40) / 1e6)
+    assert Price(call=1).charged("edit", {}) == 1 and Price(output_text=1e6).charged("caption", {"tokens": {"output_text": 2}}) == 2

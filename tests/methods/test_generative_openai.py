@@ -1,0 +1,155 @@
+"""The official client against a real server on loopback: what goes out and what comes back."""
+
+import json
+import runpy
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from methods.generative import Desk
+from methods.generative.answers import GenerativeError
+from methods.generative.bank import Bank
+
+torch.set_num_threads(1)
+DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("openai_double.py"))))
+Fault, KEY = DOUBLE.Fault, DOUBLE.KEY
+server, captioner, editor, generator, pictures, as_bytes = (
+    DOUBLE.server,
+    DOUBLE.captioner,
+    DOUBLE.editor,
+    DOUBLE.generator,
+    DOUBLE.pictures,
+    DOUBLE.as_bytes,
+)
+
+
+def test_a_caption_is_asked_with_the_exact_picture_and_the_prompt(server, tmp_path):
+    images = pictures(2)
+    captions = Desk(Bank(tmp_path)).caption(captioner(server, {"temperature": 0, "extra": {"reasoning_effort": "low"}}, 110), images)
+    assert captions == [f"a picture of mean {pixels.mean():.3f}" for pixels in as_bytes(images)]
+    assert {each.path for each in server.asked} == {"/v1/chat/completions"}
+    for pixels in as_bytes(images):
+        assert sum(np.array_equal(each.pictures[0], pixels) for each in server.asked) == 1
+    fields = server.asked[0].fields
+    assert fields["model"] == "seer-1" and fields["temperature"] == 0 and fields["reasoning_effort"] == "low"
+    text, look = fields["messages"][0]["content"]
+    assert "at most 110 bytes" in text["text"] and look["image_url"]["detail"] == "high"
+    assert "max_completion_tokens" not in fields
+
+
+def test_an_edit_sends_picture_and_caption_and_comes_back_in_its_own_size(server, tmp_path):
+    images = pictures(1)
+    refined = Desk(Bank(tmp_path)).edit(editor(server, {"send_seed": True, "extra": {"steps": 7}}), images, ["a red cat"])
+    asked = server.asked[0]
+    assert asked.path == "/v1/images/edits"
+    assert np.array_equal(asked.pictures[0], as_bytes(images)[0])
+    assert {name: asked.fields[name] for name in ("model", "size", "quality", "steps")} == {
+        "model": "painter-1",
+        "size": "64x64",
+        "quality": "medium",
+        "steps": "7",
+    }
+    assert asked.fields["prompt"].startswith("a red cat\n") and int(asked.fields["seed"]) < 2**31
+    assert "response_format" not in asked.fields
+    # The server enlarges fourfold; PIL's Lanczos filter brings it back.
+    large = Image.fromarray(as_bytes(images)[0]).resize((64, 64), Image.Resampling.NEAREST)
+    expected = np.asarray(large.resize((16, 16), Image.Resampling.LANCZOS))
+    assert np.array_equal(as_bytes(refined.images)[0], expected)
+
+
+def test_pictures_of_one_text_are_one_call_and_variations_are_others(server, tmp_path):
+    desk = Desk(Bank(tmp_path))
+    refined = desk.generate(generator(server, {"quality": None}), ["a dog", "a dog", "a cat"], 64, 64)
+    assert len(server.asked) == 2 and {each.path for each in server.asked} == {"/v1/images/generations"}
+    assert torch.equal(refined.images[0], refined.images[1]) and not torch.equal(refined.images[0], refined.images[2])
+    assert "quality" not in server.asked[0].fields
+    desk.generate(generator(server, {"quality": None}), ["a dog"], 64, 64, variation=1)
+    assert len(server.asked) == 3
+
+
+def test_a_picture_of_another_size_is_brought_to_the_wanted_one(server, tmp_path):
+    server.picture_size = (32, 32)
+    refined = Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"])
+    assert refined.images.shape == (1, 3, 16, 16)
+    [file] = tmp_path.rglob("*.png")
+    with Image.open(file) as kept:
+        assert kept.size == (32, 32) and json.loads(kept.info["answer"])["metadata"]["received"] == [32, 32]
+
+
+def test_a_caption_cut_by_the_token_limit_is_kept_and_an_unwritten_one_is_not(server, tmp_path):
+    desk = Desk(Bank(tmp_path))
+    server.faults = [Fault(200, DOUBLE.chat("a cat that", "length")), Fault(200, DOUBLE.chat("", "length"))]
+    assert desk.caption(captioner(server, {"max_output_tokens": 4}), pictures(1)) == ["a cat that"]
+    assert server.asked[0].fields["max_completion_tokens"] == 4
+    with pytest.raises(GenerativeError, match="max_output_tokens"):
+        desk.caption(captioner(server), pictures(1))
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ("", ""),
+        ("  a cat\n\ton a\x00 mat\x1b[0m ", "a cat on a mat [0m"),
+        ("👩‍🚀 on the 🌙", "👩‍🚀 on the 🌙"),
+        ("قطة على سجادة", "قطة على سجادة"),
+        ("half \ud83d here", "half \ufffd here"),
+        ("word " * 2000, ("word " * 102).strip()),
+        ("é" * 10_000, "é" * 256),
+    ],
+    ids=["empty", "controls", "emoji", "arabic", "surrogate", "10000 letters", "one long word"],
+)
+def test_any_caption_arrives_as_one_line_and_is_edited_with(server, tmp_path, said, heard):
+    server.caption = said
+    desk = Desk(Bank(tmp_path))
+    [caption] = desk.caption(captioner(server), pictures(1))
+    assert caption == heard and len(caption.encode()) <= 512
+    for text in (caption, said, caption.encode()[::-1].decode(errors="replace")):
+        assert desk.edit(editor(server), pictures(1), [text]).images.shape == (1, 3, 16, 16)
+    assert desk.caption(captioner(server), pictures(1)) == [heard]
+    assert sum(each.path.endswith("completions") for each in server.asked) == 1
+
+
+@pytest.mark.parametrize("address", ["files/one.png", "/v1/files/one.png", "{host}/v1/files/one.png"])
+def test_a_picture_may_come_at_an_address(server, tmp_path, address):
+    server.as_url = address.format(host=server.host)
+    images = Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"]).images
+    server.as_url = None
+    assert torch.equal(images, Desk().edit(editor(server, response_format="b64_json"), pictures(1), ["a cat"]).images)
+    assert "response_format" not in server.asked[0].fields and server.asked[-1].fields["response_format"] == "b64_json"
+    [got] = [each for each in server.asked if each.path == "/v1/files/one.png"]
+    assert got.headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_calls_equal_distinct_requests_for_any_number_of_threads(server, tmp_path):
+    server.delay = 0.05
+    images, settings = pictures(6), captioner(server, concurrency=3)
+    desk = Desk(Bank(tmp_path))
+    barrier = threading.Barrier(8)
+
+    def ask(start: int) -> list[str]:
+        barrier.wait()
+        order = [(start + step) % 6 for step in range(6)]
+        found = dict(zip(order, desk.caption(settings, images[order]), strict=True))
+        return [found[index] for index in range(6)]
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(ask, range(8)))
+    assert all(result == results[0] for result in results) and len(set(results[0])) == 6
+    assert len(server.asked) == 6
+    assert 1 < server.peak <= 3
+    assert Desk(Bank(tmp_path)).caption(settings, images) == results[0]
+    assert len(server.asked) == 6
+
+
+def test_where_a_server_stands_is_no_part_of_a_request(server):
+    here, there = captioner(server), captioner(server, timeout=7, concurrency=2, base_url="http://elsewhere/v1")
+    [one] = Desk().requests(here, images=pictures(1))
+    [other] = Desk().requests(there, images=pictures(1))
+    [changed] = Desk().requests(captioner(server, {"detail": "low"}), images=pictures(1))
+    assert one.digest == other.digest != changed.digest

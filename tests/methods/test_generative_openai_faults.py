@@ -1,0 +1,195 @@
+"""The official client against a real server on loopback that delays, breaks, declines and talks nonsense."""
+
+import runpy
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from methods.generative import Desk
+from methods.generative.answers import Answer, GenerativeError, ModelUnavailableError, RefusalError, Request
+from methods.generative.bank import Bank
+from methods.generative.openai_backend import OpenAICaptioner
+from methods.generative.openai_client import Access, Connection
+
+torch.set_num_threads(1)
+DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("openai_double.py"))))
+Fault, SOON = DOUBLE.Fault, {"retry-after-ms": "1"}
+server, captioner, editor, pictures = DOUBLE.server, DOUBLE.captioner, DOUBLE.editor, DOUBLE.pictures
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_passing_faults_are_asked_again(server, tmp_path, status):
+    server.faults = [Fault(status, DOUBLE.error("later", "x"), SOON), Fault(drop=True)]
+    assert Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))[0].startswith("a picture")
+    assert len(server.asked) == 3
+
+
+def test_a_short_retry_after_is_honoured(server, tmp_path):
+    # The client's own first pause is half a second at most.
+    server.faults = [Fault(429, DOUBLE.error("slow down", "rate_limit_exceeded"), {"Retry-After": "0.7"})]
+    Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+    first, second = server.asked
+    assert second.at - first.at >= 0.7
+
+
+def test_a_quota_used_up_ends_the_calls(server, tmp_path):
+    server.faults = [Fault(429, DOUBLE.error("You exceeded your current quota.", "insufficient_quota"))]
+    desk = Desk(Bank(tmp_path))
+    for seed in range(2):
+        with pytest.raises(ModelUnavailableError, match=r"the quota is used up \(429\): You exceeded"):
+            desk.caption(captioner(server, retries=0), pictures(1, seed=seed))
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_long_retry_after_is_waited_for(server, form):
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=301), usegmt=True)
+    server.faults = [Fault(429, DOUBLE.error("slow down", "rate_limit_exceeded"), {"Retry-After": "300" if form == "seconds" else until})]
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    settings = captioner(server)
+    backend = OpenAICaptioner(settings, Connection(Access(**settings.access), sleep))
+    [answer] = backend.caption([Request("caption", backend.identity, "look", np.zeros((8, 8, 3), np.uint8))])
+    assert isinstance(answer, Answer) and answer.text == "a picture of mean 0.000"
+    assert len(waits) == 1 and 290 < waits[0] <= 301 and len(server.asked) == 2
+
+
+def test_a_wait_beyond_patience_is_a_failure_at_once(server, tmp_path):
+    server.faults = [Fault(429, DOUBLE.error("tomorrow", "rate_limit_exceeded"), {"Retry-After": "86400"})]
+    with pytest.raises(GenerativeError, match=r"status 429: tomorrow"):
+        Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+    assert len(server.asked) == 1
+
+
+def test_lasting_faults_fail_the_picture_alone_and_are_asked_again_later(server, tmp_path):
+    desk = Desk(Bank(tmp_path))
+    server.faults = [Fault(500, DOUBLE.error("broken"), SOON)] * 3
+    with pytest.raises(GenerativeError, match="status 500: broken"):
+        desk.caption(captioner(server), pictures(1))
+    assert len(server.asked) == 3 and not list(tmp_path.rglob("*.json"))
+    assert desk.caption(captioner(server), pictures(1))[0].startswith("a picture")
+
+
+def test_good_answers_of_a_batch_outlive_the_failure_of_another(server, tmp_path):
+    desk = Desk(Bank(tmp_path))
+    server.faults = [Fault(400, DOUBLE.error("no such thing"))]
+    with pytest.raises(GenerativeError, match="status 400: no such thing"):
+        desk.caption(captioner(server), pictures(3))
+    assert len(server.asked) == 3
+    assert len(desk.caption(captioner(server), pictures(3))) == 3
+    assert len(server.asked) == 4
+
+
+def test_an_unanswered_call_times_out(server, tmp_path):
+    server.faults = [Fault(wait=1.0)]
+    with pytest.raises(GenerativeError, match=r"no answer within 0\.2 s, after 1 tries"):
+        Desk(Bank(tmp_path)).caption(captioner(server, timeout=0.2, retries=0), pictures(1))
+
+
+def test_a_dropped_connection_and_a_missing_server_are_told_apart(server, tmp_path):
+    server.faults = [Fault(drop=True)]
+    with pytest.raises(GenerativeError, match="broke off the connection") as caught:
+        Desk(Bank(tmp_path)).caption(captioner(server, retries=0), pictures(1))
+    assert not isinstance(caught.value, ModelUnavailableError)
+    server.close()
+    with pytest.raises(ModelUnavailableError, match="cannot be reached"):
+        Desk(Bank(tmp_path)).caption(captioner(server, retries=0), pictures(1))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"choices": [', "it is not JSON"),
+        (b"\xff\xfe", "it is not JSON"),
+        (b"<html>busy</html>", "it is not JSON"),
+        ({"id": "x"}, "choices is missing"),
+        ({"choices": []}, "choices is missing or of a wrong type"),
+        ({"choices": [{"message": {"content": 7}}]}, r"choices\.0\.message\.content"),
+        ([1, 2], "the whole is missing or of a wrong type"),
+        ({"error": {"message": "overloaded", "code": 502}}, "answered with an error: overloaded"),
+    ],
+)
+def test_malformed_captions_fail(server, tmp_path, body, words):
+    server.faults = [Fault(200, body)]
+    with pytest.raises(GenerativeError, match=words):
+        Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+    assert len(server.asked) == 1 and not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"data": []}, "data is missing"),
+        ({"data": [{}]}, "neither a picture nor its address"),
+        ({"data": [{"b64_json": "@@@"}]}, "not valid base64"),
+        ({"data": [{"b64_json": "AAAA"}]}, r"3 bytes\) cannot be read"),
+        ({"data": [{"url": "file:///etc/hostname"}]}, "cannot be fetched"),
+        ({"data": [{"url": "files/missing.png"}]}, "status 404"),
+    ],
+)
+def test_malformed_pictures_fail(server, tmp_path, body, words):
+    desk = Desk(Bank(tmp_path))
+    server.faults = [Fault(200, body)]
+    with pytest.raises(GenerativeError, match=words):
+        desk.edit(editor(server), pictures(1), ["a cat"])
+    assert not list(tmp_path.rglob("*.png"))
+    # A picture that is gone from its address says nothing of the model.
+    assert desk.edit(editor(server), pictures(1), ["a cat"]).images.shape == (1, 3, 16, 16)
+
+
+def test_a_picture_of_another_shape_is_not_distorted_and_not_asked_for_again(server, tmp_path):
+    server.picture_size = (96, 64)
+    for _ in range(2):
+        with pytest.raises(GenerativeError, match="a picture of 96x64 where 64x64 was asked for"):
+            Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"])
+    assert len(server.asked) == 1
+
+
+REFUSALS = {
+    "message": (Fault(200, DOUBLE.chat(None, refusal="I cannot describe this.")), "I cannot describe this"),
+    "filter": (Fault(200, DOUBLE.chat("half a", "content_filter")), "content filter"),
+    "status": (Fault(400, DOUBLE.error("Your request was rejected by the safety system.", "moderation_blocked")), "safety system"),
+    "policy": (Fault(400, DOUBLE.error("Not this.", "content_policy_violation")), "Not this"),
+    "gateway": (Fault(200, DOUBLE.error("Filtered.", "content_filter")), "Filtered"),
+}
+
+
+@pytest.mark.parametrize("form", REFUSALS)
+def test_a_refusal_is_kept_and_not_asked_about_again(server, tmp_path, form):
+    fault, words = REFUSALS[form]
+    server.faults = [fault]
+    for _ in range(2):
+        with pytest.raises(RefusalError, match=words):
+            Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+    assert len(server.asked) == 1
+
+
+def test_an_edit_is_refused_by_the_image_interface(server, tmp_path):
+    server.faults = [REFUSALS["status"][0]]
+    for _ in range(2):
+        with pytest.raises(RefusalError, match="declines by its content policy: Your request was rejected"):
+            Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"])
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"detail": "model is still loading"}, "status 422: model is still loading"),
+        ({"detail": [{"loc": ["body", "size"], "msg": "bad size", "input": "x" * 9999}]}, r"status 422: body\.size: bad size$"),
+        (b"plain words", "status 422: plain words"),
+        ({"message": "y" * 9999}, r"y{500}\.\.\.$"),
+    ],
+)
+def test_errors_of_other_servers_are_told(server, tmp_path, body, words):
+    server.faults = [Fault(422, body)]
+    with pytest.raises(GenerativeError, match=words):
+        Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"])

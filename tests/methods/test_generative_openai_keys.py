@@ -1,0 +1,108 @@
+"""The key of a server goes to that server and nowhere else, and options are told apart from secrets."""
+
+import json
+import logging
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from methods.generative import Desk
+from methods.generative.answers import GenerativeError, ModelUnavailableError
+from methods.generative.backends import GenerativeOptionsError, check_ready
+from methods.generative.bank import Bank
+from methods.generative.settings import CaptionerSettings
+
+torch.set_num_threads(1)
+DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("openai_double.py"))))
+Fault, KEY = DOUBLE.Fault, DOUBLE.KEY
+server, captioner, editor, pictures = DOUBLE.server, DOUBLE.captioner, DOUBLE.editor, DOUBLE.pictures
+
+
+def test_a_foreign_address_never_sees_the_key(server, tmp_path):
+    other = DOUBLE.Double()
+    other.files["/cat.png"] = DOUBLE.png(np.zeros((64, 64, 3), np.uint8))
+    server.as_url = f"{other.host}/cat.png"
+    assert Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"]).images.max() == 0
+    other.close()
+    assert len(other.asked) == 1 and KEY not in json.dumps(other.asked[0].headers)
+
+
+def test_a_wrong_key_is_told_once_and_never_shown(server, tmp_path, monkeypatch, caplog):
+    wrong = "sk-wrong-0123456789abcdef"
+    monkeypatch.setenv("LOCAL_KEY", wrong)
+    desk = Desk(Bank(tmp_path))
+    with caplog.at_level(logging.DEBUG):
+        for seed in range(3):
+            with pytest.raises(ModelUnavailableError, match=r"the key is not accepted \(401\): Incorrect API key.*\*\*\*") as caught:
+                desk.caption(captioner(server), pictures(1, seed=seed))
+            chain: BaseException | None = caught.value
+            while chain is not None:
+                assert wrong not in repr(chain) + repr(getattr(chain, "body", ""))
+                chain = chain.__cause__ or chain.__context__
+    assert len(server.asked) == 1
+    assert wrong not in caplog.text and not list(tmp_path.rglob("*"))
+
+
+def test_the_key_is_in_no_file_log_or_settings(server, tmp_path, caplog):
+    server.caption = f"a caption that repeats {KEY}"
+    desk = Desk(Bank(tmp_path))
+    settings = captioner(server)
+    with caplog.at_level(logging.DEBUG):
+        assert desk.caption(settings, pictures(1)) == ["a caption that repeats ***"]
+        desk.edit(editor(server), pictures(1), ["a cat"])
+        server.faults = [Fault(400, {"detail": f"you sent {KEY}"})]
+        with pytest.raises(GenerativeError, match=r"you sent \*\*\*"):
+            desk.edit(editor(server), pictures(1), ["a dog"])
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 2 and "HTTP" in caplog.text
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]
+    assert KEY not in caplog.text + repr(settings) + settings.model_dump_json() + repr(desk.requests(settings, images=pictures(1)))
+    assert all(each.headers["authorization"] == f"Bearer {KEY}" for each in server.asked)
+
+
+def test_without_a_key_nothing_is_called(server, tmp_path, monkeypatch):
+    monkeypatch.delenv("LOCAL_KEY")
+    with pytest.raises(ModelUnavailableError, match="LOCAL_KEY holds no key"):
+        check_ready(captioner(server))
+    with pytest.raises(ModelUnavailableError, match="LOCAL_KEY holds no key"):
+        Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+    monkeypatch.setenv("LOCAL_KEY", "sk-with a space")
+    with pytest.raises(ModelUnavailableError, match="LOCAL_KEY has a space"):
+        check_ready(captioner(server))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(ModelUnavailableError, match="OPENAI_API_KEY holds no key"):
+        check_ready(CaptionerSettings(model="openai:seer-1"))
+    assert not server.asked
+
+
+def test_the_key_of_openai_is_not_sent_to_other_servers(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.key = None
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", f"admin-{KEY}")
+    settings = captioner(server, api_key_env=None)
+    check_ready(settings)
+    assert Desk(Bank(tmp_path)).caption(settings, pictures(1))[0].startswith("a picture")
+    server.as_url = "files/one.png"
+    Desk(Bank(tmp_path)).edit(editor(server, api_key_env=None), pictures(1), ["a cat"])
+    assert len(server.asked) == 3 and not [each for each in server.asked if KEY in json.dumps(each.headers)]
+
+
+@pytest.mark.parametrize(
+    ("options", "reached", "words"),
+    [
+        ({"detial": "low"}, {}, r"options of openai:seer-1: there is no 'detial'\. Did you mean 'detail'\?"),
+        ({"temperature": -1}, {}, "'temperature': Input should be greater"),
+        ({}, {"api_key": KEY}, r"access to openai:seer-1: there is no 'api_key'\. Did you mean 'api_key_env'\?"),
+        ({}, {"base_url": "http://host:99999/v1"}, "'base_url': .*[Pp]ort"),
+        ({}, {"base_url": "localhost:8000/v1"}, "'base_url': .*must be an address"),
+        ({}, {"base_url": f"http://me:{KEY}@host/v1"}, "'base_url': .*must hold no user name"),
+    ],
+)
+def test_wrong_options_are_told_without_their_values(options, reached, words):
+    with pytest.raises(GenerativeOptionsError, match=words) as caught:
+        check_ready(CaptionerSettings(model="openai:seer-1", options=options, access=reached))
+    assert KEY not in str(caught.value) and caught.value.__context__ is None
