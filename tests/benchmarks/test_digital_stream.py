@@ -1,13 +1,15 @@
 """The digital stream from bytes to bytes: what arrives, what it costs, and that batches do not matter."""
 
+import math
 import random
 
 import pytest
 import torch
+from scipy.stats import norm
 
 from benchmarks.errors import LinkError
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, FlatChannel
-from benchmarks.link.digital import DigitalSettings, DigitalStream
+from benchmarks.link.digital import DigitalSettings, DigitalStream, char_error_rate, readable
 from benchmarks.link.draws import KeyedDraws
 
 CAPTION = b"A brown dog leaps over a wooden fence in a grassy yard while two children watch from a porch, at dusk in May"[:106]
@@ -63,7 +65,7 @@ def test_the_papers_caption_costs_436_symbols_and_a_header():
 
 
 @pytest.mark.parametrize("channel", [AWGN, RAYLEIGH_BLOCK], ids=lambda channel: channel.name)
-@pytest.mark.parametrize("mode", ["ldpc", "adaptive"])
+@pytest.mark.parametrize("mode", ["ldpc", "adaptive", "uncoded"])
 def test_a_message_does_not_depend_on_its_batch(channel, mode):
     snr_db = 6.3
     messages = [random.Random(row).randbytes(length) for row, length in enumerate([106, 0, 5, 106, 40, 106, 5, 106, 1100, 106])]
@@ -84,6 +86,40 @@ def test_a_failed_message_is_delivered_damaged_or_not_at_all():
     assert not any(damaged.intact) and not any(nothing.intact)
     assert all(len(message) == 106 and message != CAPTION for message in damaged.messages)
     assert nothing.messages == (None,) * 10
+
+
+@pytest.mark.parametrize(("modulation", "order"), [("qpsk", 2), ("16qam", 4), ("64qam", 6)])
+def test_uncoded_messages_cost_their_bits_and_a_check(modulation, order):
+    lengths = [0, 1, 31, 106, 1053, 1054]
+    heard = send([random.Random(length).randbytes(length) for length in lengths], snr_db=30.0, mode="uncoded", modulation=modulation)
+    assert all(heard.intact)
+    for length, spent, header in zip(lengths, heard.symbols, heard.header_symbols, strict=True):
+        blocks = -(-length // 1053)
+        size = -(-length // blocks) if blocks else 0
+        assert spent - header == blocks * -(-(8 * size + 24) // order)
+        assert header == 55
+
+
+@pytest.mark.parametrize("ebn0_db", [5.0, 7.5, 10.0])
+def test_uncoded_bits_flip_as_often_as_the_closed_form_says(ebn0_db):
+    # Four uncoded bits a symbol: Es/N0 is Eb/N0 + 6.02 dB.
+    snr_db = ebn0_db + 10 * math.log10(4)
+    messages = [random.Random(row).randbytes(400) for row in range(60)]
+    heard = send(messages, snr_db=snr_db, mode="uncoded")
+    wrong = [(int.from_bytes(a) ^ int.from_bytes(b)).bit_count() / 3200 for a, b in zip(messages, heard.messages, strict=True)]
+    snr = 10 ** (snr_db / 10)
+    expected = sum(weight * norm.sf(math.sqrt(b * snr)) for weight, b in ((0.75, 1 / 5), (0.5, 9 / 5), (-0.25, 5.0)))
+    mean = sum(wrong) / len(wrong)
+    assert abs(mean - expected) < 4.5 * math.sqrt(expected / (60 * 3200))
+    assert heard.intact == tuple(share == 0 for share in wrong)
+
+
+def test_a_damaged_uncoded_caption_stays_readable_or_is_withheld():
+    damaged, nothing = (send([CAPTION] * 40, snr_db=13.0, mode="uncoded", on_failure=choice) for choice in ("damaged", "nothing"))
+    rates = [char_error_rate(CAPTION.decode(), readable(message)) for message in damaged.messages]
+    assert damaged.intact == nothing.intact == tuple(rate == 0 for rate in rates)
+    assert 0 < sum(rates) / len(rates) < 0.2 and len(set(damaged.messages)) > 20
+    assert [message is None for message in nothing.messages] == [not passed for passed in damaged.intact]
 
 
 def test_without_its_header_a_message_is_lost():
@@ -112,7 +148,8 @@ def test_compressed_messages_arrive_and_damaged_ones_never_raise(compression):
 
 
 @pytest.mark.parametrize(
-    ("channel", "mode"), [(AWGN, "ldpc"), (RAYLEIGH, "adaptive"), (RAYLEIGH_BLOCK, "adaptive"), (RAYLEIGH, "lossless")]
+    ("channel", "mode"),
+    [(AWGN, "ldpc"), (RAYLEIGH, "adaptive"), (RAYLEIGH_BLOCK, "adaptive"), (RAYLEIGH, "lossless"), (AWGN, "uncoded")],
 )
 def test_what_is_charged_is_what_crossed_the_channel(channel, mode):
     spy = Spy(channel)
@@ -136,7 +173,8 @@ def test_a_retransmission_meets_a_fade_of_its_own_and_is_charged():
 
 
 @pytest.mark.parametrize(
-    ("mode", "channel"), [("ldpc", "awgn"), ("adaptive", "awgn"), ("adaptive", "rayleigh-block"), ("adaptive", "rayleigh")]
+    ("mode", "channel"),
+    [("ldpc", "awgn"), ("adaptive", "awgn"), ("adaptive", "rayleigh-block"), ("adaptive", "rayleigh"), ("uncoded", "awgn")],
 )
 @pytest.mark.parametrize("snr_db", [1.0, 7.0])
 def test_payload_bytes_is_what_fits(mode, channel, snr_db):

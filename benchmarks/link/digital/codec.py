@@ -3,6 +3,7 @@
 ::
 
     bits (B, k) ──CRC──LDPC──QAM──> symbols (B, n) ──channel──> LLR (B, n m) ──LDPC──CRC──> bits (B, k), intact (B,)
+                    └ at code rate 1 nothing, zeros fill the last symbol ┘       └ at code rate 1 the ratios' signs
 
 Decoding is belief propagation, at most ``iterations`` of it. Every ten the check is read and the blocks that pass
 leave; the decoder's state is carried over, so the others end where an uninterrupted run would. Nothing here draws random numbers, and a
@@ -15,6 +16,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.sionna_import import import_sionna
@@ -36,7 +38,7 @@ class BlockCode:
 
     Args:
         bits: payload bits, check apart.
-        scheme: modulation and code rate.
+        scheme: modulation and code rate; at code rate 1 the bits go uncoded.
         iterations: of belief propagation, at most.
         crc: the block's check.
         combines: whether several redundancy versions are combined (HARQ with incremental redundancy); the decoder then works on
@@ -57,10 +59,13 @@ class BlockCode:
         order, coded = scheme.bits_per_symbol, scheme.coded_bits(protected)
         self._crc: Any = CRCEncoder(crc, device=_DEVICE)
         self._check: Any = CRCDecoder(self._crc, device=_DEVICE)
-        self._encoder: Any = LDPC5GEncoder(protected, coded, num_bits_per_symbol=order, device=_DEVICE, check_input=False)
-        self._decoder: Any = LDPC5GDecoder(
-            self._encoder, cn_update="boxplus-phi", num_iter=iterations, return_state=True, harq_mode=combines, device=_DEVICE
-        )
+        self._protected, self._filling = protected, 0 if scheme.coded else coded - protected
+        self._encoder: Any = None
+        if scheme.coded:
+            self._encoder = LDPC5GEncoder(protected, coded, num_bits_per_symbol=order, device=_DEVICE, check_input=False)
+            self._decoder: Any = LDPC5GDecoder(
+                self._encoder, cn_update="boxplus-phi", num_iter=iterations, return_state=True, harq_mode=combines, device=_DEVICE
+            )
         self._mapper: Any = Mapper("qam", order, device=_DEVICE)
         self._demapper: Any = Demapper("app", "qam", order, device=_DEVICE)
         self.batch = max(1, min(_BATCH_BLOCKS, _BATCH_BITS // coded))
@@ -69,6 +74,8 @@ class BlockCode:
     def modulate(self, bits: Tensor, transmission: int = 0) -> Tensor:
         """Return the complex (B, symbols) transmission number ``transmission`` of (B, bits) blocks; unit power on average."""
         protected = self._crc(bits)
+        if self._encoder is None:
+            return self._mapper(F.pad(protected, (0, self._filling)))
         coded = self._encoder(protected, rv=self._versions(transmission + 1)[-1:])[:, 0] if self.combines else self._encoder(protected)
         return self._mapper(coded)
 
@@ -84,6 +91,9 @@ class BlockCode:
         Returns:
             bits (B, bits) and the check's verdict (B,).
         """
+        if self._encoder is None:
+            decided, passed = self._check((torch.stack(list(ratios)).sum(dim=0) > 0).float()[:, : self._protected])
+            return decided, passed.reshape(-1).bool()
         stacked = torch.stack(list(ratios), dim=1)
         parts = [self._decode(part) for part in stacked.split(self.batch)]
         return torch.cat([bits for bits, _ in parts]), torch.cat([intact for _, intact in parts])

@@ -16,7 +16,7 @@ class Scheme:
 
     Attributes:
         modulation: "qpsk", "16qam" or "64qam".
-        code_rate: information bits, check included, over coded bits.
+        code_rate: information bits, check included, over coded bits; 1 for no code at all.
     """
 
     modulation: Modulation
@@ -26,6 +26,11 @@ class Scheme:
     def of(cls, modulation: Modulation, code_rate: float | str) -> "Scheme":
         """Return the scheme with the simple fraction next to ``code_rate`` (0.667 is not 2/3, 0.6666667 is)."""
         return cls(modulation, Fraction(code_rate).limit_denominator(1024))
+
+    @property
+    def coded(self) -> bool:
+        """Whether there is a channel code."""
+        return self.code_rate < 1
 
     @property
     def bits_per_symbol(self) -> int:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Mode = Literal["ldpc", "adaptive", "lossless"]
+Mode = Literal["ldpc", "adaptive", "lossless", "uncoded"]
 Modulation = Literal["qpsk", "16qam", "64qam"]
 Compression = Literal["none", "brotli", "clip-bpe"]
 OnFailure = Literal["nothing", "damaged"]
@@ -17,8 +17,9 @@ class DigitalSettings(BaseModel):
     Attributes:
         mode: "ldpc": the scheme that ``modulation`` and ``code_rate`` name, at every SNR. "adaptive": the most efficient scheme
             of the MCS table whose block error rate is below ``target_bler`` on that channel at that SNR. "lossless": the bytes
-            always arrive and the symbols of the "ldpc" scheme are charged; a reference, no real link.
-        modulation: of the fixed scheme. 16-QAM at rate 1/2 is GenED-SC's.
+            always arrive and the symbols of the "ldpc" scheme are charged; a reference, no real link. "uncoded": the bits are
+            modulated as they are, each block with its check, so that errors are seen and not mended.
+        modulation: of the fixed scheme and of "uncoded". 16-QAM at rate 1/2 is GenED-SC's.
         code_rate: of the fixed scheme; the 5G code goes down to 1/5.
         iterations: belief-propagation iterations at most; a block whose check passes stops early.
         compression: "none"; "brotli", lossless with its built-in dictionary; "clip-bpe", 16-bit CLIP tokens, which carry

@@ -61,7 +61,7 @@ class DigitalStream:
 
     def __init__(self, settings: DigitalSettings) -> None:
         self.settings = settings
-        self._fixed = Scheme.of(settings.modulation, settings.code_rate)
+        self._fixed = Scheme.of(settings.modulation, 1.0 if settings.mode == "uncoded" else settings.code_rate)
         self._adaptive = settings.mode == "adaptive"
 
     def transmit(self, messages: Sequence[bytes], channel: Channel, snr_db: float, draws: Draws) -> DigitalReception:
