@@ -1,0 +1,166 @@
+"""What is where in a picture: label maps at the sender.
+
+::
+
+    picture ─┬─ saliency: Lab gradient ──> geodesic distance from the border ──Otsu──> 0 background, 1 object
+             └─ segmentation network ──> its classes ──share of each cell──> the class that has most of it
+"""
+
+import pickle
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from methods.errors import CheckpointMismatchError, MissingAssetError
+from methods.hosonuma25.settings import HosonumaSettings
+
+Size = tuple[int, int]
+# Half of a picture's gradients are texture and noise; a path from the border crosses them for nothing.
+_TEXTURE = 0.5
+_SMOOTHING = 1.0
+
+
+class Regions(ABC):
+    """A way to divide pictures into labelled regions; label 0 is background."""
+
+    @abstractmethod
+    def labels(self, image: Tensor, size: Size) -> np.ndarray:
+        """Return int64 (h, w) labels of a (3, H, W) picture in [0, 1]."""
+
+
+class Saliency(Regions):
+    """Geodesic saliency, without a model.
+
+    A cell is the more salient, the more edges a path from the border of the picture to it must cross (Wei, Wen, Zhu and Sun, Geodesic
+    Saliency Using Background Priors, ECCV 2012, their prior and distance; the cost of a cell is here its Lab gradient above the median).
+    The paths are scikit-image's minimum-cost paths, the threshold is Otsu's.
+    """
+
+    def labels(self, image: Tensor, size: Size) -> np.ndarray:
+        """Return 1 where the picture is salient."""
+        from skimage.color import rgb2lab
+        from skimage.filters import gaussian, threshold_otsu
+        from skimage.graph import MCP
+
+        cells = F.adaptive_avg_pool2d(image[None].cpu().double(), size)[0].permute(1, 2, 0).numpy()
+        if min(size) < 2:
+            return np.zeros(size, dtype=np.int64)
+        lab = gaussian(rgb2lab(cells), _SMOOTHING, channel_axis=-1)
+        down, right = np.gradient(lab, axis=(0, 1))
+        gradient = np.sqrt(np.square(down).sum(axis=-1) + np.square(right).sum(axis=-1))
+        border = np.ones(size, dtype=bool)
+        border[1:-1, 1:-1] = False
+        distance, _ = MCP(np.maximum(gradient - np.quantile(gradient, _TEXTURE), 0.0)).find_costs(np.argwhere(border).tolist())
+        return (distance > threshold_otsu(distance)).astype(np.int64)
+
+
+class Segmentation(Regions):
+    """A semantic segmentation network of torchvision or transformers; frozen, run picture by picture.
+
+    Args:
+        settings: names the network.
+
+    Raises:
+        MissingAssetError: the network is not there.
+    """
+
+    def __init__(self, settings: HosonumaSettings) -> None:
+        library, _, name = settings.mask_model.partition(":")
+        self._network: Any
+        self._prepare: Any
+        if library == "torchvision":
+            self._network, self._prepare = _from_torchvision(name, settings)
+        else:
+            self._network, self._prepare = _from_transformers(name)
+        self._network.eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def labels(self, image: Tensor, size: Size) -> np.ndarray:
+        """Return the class that has the largest share of each cell, the lower one of equals."""
+        self._network.to(image.device)
+        output = self._network(self._prepare(image))
+        scores = output["out"] if isinstance(output, dict) and "out" in output else output.logits
+        shown = F.interpolate(scores.float(), image.shape[-2:], mode="bilinear", align_corners=False)
+        shares = F.adaptive_avg_pool2d(F.one_hot(shown.argmax(dim=1), scores.shape[1]).permute(0, 3, 1, 2).float(), size)
+        return np.asarray(shares[0].argmax(dim=0).cpu().numpy())
+
+
+def regions(settings: HosonumaSettings) -> Regions:
+    """Return what ``mask_source`` names."""
+    return Saliency() if settings.mask_source == "saliency" else Segmentation(settings)
+
+
+def check_regions(settings: HosonumaSettings) -> None:
+    """Raise :class:`MissingAssetError` unless what ``mask_source`` names is there; weights that torch may fetch are fetched."""
+    library, _, name = settings.mask_model.partition(":")
+    if settings.mask_source == "saliency":
+        return
+    if library == "torchvision":
+        _torchvision_weights(name, settings)
+        return
+    from transformers import AutoConfig
+
+    _from_pretrained(AutoConfig, name)
+
+
+def _torchvision_weights(name: str, settings: HosonumaSettings) -> tuple[Any, Any]:
+    """Return torchvision's entry of a network and the parameters to use."""
+    from torchvision.models import get_model_weights
+
+    try:
+        published = get_model_weights(name)["DEFAULT"]
+    except (ValueError, KeyError) as error:
+        raise MissingAssetError(f"torchvision has no network '{name}' with weights ({error}); deeplabv3_resnet101 is one") from error
+    try:
+        if settings.mask_weights is None:
+            return published, published.get_state_dict(progress=False, check_hash=True)
+        return published, torch.load(settings.mask_weights.expanduser(), map_location="cpu", weights_only=True)
+    # URLError is an OSError; a bad hash and a truncated archive are RuntimeErrors.
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise MissingAssetError(
+            f"the weights of '{name}' cannot be loaded ({' '.join(str(error).split())[:300]}); put torchvision's file into torch's cache, "
+            "name it in mask_weights, or set mask_source: saliency"
+        ) from error
+
+
+def _from_torchvision(name: str, settings: HosonumaSettings) -> tuple[Any, Any]:
+    from torchvision.models import get_model
+
+    published, weights = _torchvision_weights(name, settings)
+    aux_loss = any(key.startswith("aux_classifier.") for key in weights)
+    classes = len(published.meta["categories"])
+    network = get_model(name, weights=None, weights_backbone=None, num_classes=classes, aux_loss=aux_loss)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointMismatchError(f"the file does not hold the parameters of '{name}': {' '.join(str(error).split())[:300]}") from error
+    transform = published.transforms()
+    return network, lambda image: transform(image[None])
+
+
+def _from_transformers(name: str) -> tuple[Any, Any]:
+    from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
+
+    network, processor = _from_pretrained(AutoModelForSemanticSegmentation, name), _from_pretrained(AutoImageProcessor, name)
+
+    def prepare(image: Tensor) -> Tensor:
+        pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).cpu().permute(1, 2, 0).numpy()
+        tensor: Tensor = processor(images=pixels, return_tensors="pt")["pixel_values"]
+        return tensor.to(image.device)
+
+    return network, prepare
+
+
+def _from_pretrained(kind: Any, name: str) -> Any:
+    try:
+        return kind.from_pretrained(name)
+    # A missing folder, file or network connection is an OSError, and what is no such model a ValueError.
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise MissingAssetError(
+            f"the segmentation model '{name}' cannot be loaded ({reason}); name a folder that holds it, or set mask_source: saliency"
+        ) from error
