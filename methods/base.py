@@ -13,159 +13,32 @@ Whatever ``decode`` and ``refine`` know of a picture stands in ``Received``; wha
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from methods.errors import MethodError, RateError
+from methods.errors import MethodError
+from methods.messages import Geometry, OperatingPoint, Received, Refined, Signal, Targets
 from methods.published import PublishedFile
 
-
-@dataclass(frozen=True)
-class Geometry:
-    """What a network must know of its task to be built: the picture's size and the symbol budget.
-
-    Attributes:
-        height, width: picture size in pixels.
-        cr: channel symbols per source value, k = cr x 3 x height x width; ``None`` for a fixed-rate method and
-            for a network that serves every rate.
-    """
-
-    height: int
-    width: int
-    cr: Fraction | None = None
-
-    def symbols(self, cr: Fraction | None = None) -> int:
-        """Return the budget k, complex channel symbols an image, rounded down.
-
-        Raises:
-            RateError: neither the call nor the geometry names a compression ratio, or the budget is empty.
-        """
-        cr = self.cr if cr is None else cr
-        if cr is None:
-            raise RateError("a symbol budget was asked for without a compression ratio; give the operating point a CR")
-        budget = int(cr * 3 * self.height * self.width)
-        if budget < 1:
-            raise RateError(f"CR {cr} leaves no symbol for a {self.height} x {self.width} picture; choose a larger CR")
-        return budget
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """One point of the grid, as far as its reader may know it.
-
-    Attributes:
-        cr: channel symbols per source value; ``None`` for a fixed-rate method.
-        snr_db: mean symbol power over total complex noise power, in dB. ``None`` at the sender of a method that
-            does not declare ``uses_snr_at_sender``: it is encoded once and sent at every SNR.
-        channel: name of the channel; ``None`` wherever ``snr_db`` is.
-        payload: answers how many payload bytes the digital stream carries in a number of symbols, here, under a
-            protection ("ldpc", "adaptive", "lossless"; ``None`` for the link's own).
-    """
-
-    cr: Fraction | None
-    snr_db: float | None = None
-    channel: str | None = None
-    payload: Callable[[int, str | None], int] | None = field(default=None, compare=False, repr=False)
-
-    def payload_bytes(self, symbols: int, protection: str | None = None) -> int:
-        """Return how many payload bytes fit into ``symbols`` channel symbols of the digital stream."""
-        if self.payload is None:
-            raise RateError("this operating point has no digital stream to ask; build it through the suite")
-        return self.payload(symbols, protection)
-
-    def blind(self) -> "OperatingPoint":
-        """Return the point as a sender without channel knowledge sees it."""
-        return replace(self, snr_db=None, channel=None, payload=None)
-
-
-@dataclass(frozen=True)
-class Signal:
-    """What a sender puts on the air for a batch of B pictures.
-
-    Attributes:
-        analog: complex (B, k) symbols, the visual stream that the CR budgets; the link normalises each row to unit mean power.
-        side: complex (B, m) analog side information on top of the budget (an edge map, say), normalised by itself.
-        digital: B messages; the link compresses, protects, codes and modulates them.
-        uncharged: streams among "side" and "digital" that the ledger leaves out, only to reproduce a published
-            accounting; a variant that uses it says so in its name.
-        protection: how the digital stream is coded, "ldpc" (one fixed scheme), "adaptive" or "lossless"; ``None`` for what the
-            grid sets.
-        text: the messages are UTF-8 text (captions), so a damaged one may still be read and its character errors counted.
-    """
-
-    analog: Tensor | None = None
-    side: Tensor | None = None
-    digital: Sequence[bytes] | None = None
-    protection: str | None = None
-    text: bool = False
-    uncharged: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Received:
-    """What the link hands to a receiver for a batch of B pictures.
-
-    Attributes:
-        analog: complex (B, k) equalised symbols on the scale of the unit-power transmission.
-        noise_variance: (B, k) total complex noise variance of each symbol after zero-forcing equalisation, known
-            from the channel state and the SNR.
-        side, side_noise_variance: the same for the analog side information.
-        digital: B messages, ``None`` where the check failed and the link is set to deliver nothing.
-        intact: B flags, whether each message passed its check.
-    """
-
-    analog: Tensor | None = None
-    noise_variance: Tensor | None = None
-    side: Tensor | None = None
-    side_noise_variance: Tensor | None = None
-    digital: Sequence[bytes | None] | None = None
-    intact: Sequence[bool] | None = None
-
-    def symbols(self) -> Tensor:
-        """Return the analog stream.
-
-        Raises:
-            MethodError: the sender put none on the air.
-        """
-        if self.analog is None:
-            raise MethodError("the receiver decodes analog symbols and none arrived; decode what the same method encoded")
-        return self.analog
-
-
-@dataclass(frozen=True)
-class Refined:
-    """What the generative stage of a receiver gives for a batch of B pictures.
-
-    Attributes:
-        images: (B, 3, H, W) pictures in [0, 1].
-        cut: B texts, the end of what arrived that the model did not read; empty where it reads everything.
-        cost: B prices in US dollars of the calls behind each picture; empty where they are free.
-    """
-
-    images: Tensor
-    cut: Sequence[str] = ()
-    cost: Sequence[float] = ()
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What training knows of a batch of B pictures besides the pixels.
-
-    Attributes:
-        masks: (B, 1, H, W) saliency in {0, 1}, or ``None``.
-        labels: B class names ("" where unknown), or ``None``.
-        captions: B captions, or ``None``.
-    """
-
-    masks: Tensor | None = None
-    labels: Sequence[str] | None = None
-    captions: Sequence[str] | None = None
+__all__ = [
+    "Geometry",
+    "Method",
+    "MethodSettings",
+    "OperatingPoint",
+    "Phase",
+    "Received",
+    "Refined",
+    "Signal",
+    "Targets",
+    "TrainableMethod",
+    "TrainingLink",
+    "Traits",
+]
 
 
 class TrainingLink(Protocol):
@@ -278,9 +151,7 @@ class Method(ABC):
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Turn (B, 3, H, W) pictures in [0, 1] into a signal of at most ``geometry.symbols(point.cr)`` symbols."""
 
-    def encode_routed(
-        self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None, masks: Tensor | None
-    ) -> Signal:
+    def encode_routed(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None, masks: Tensor | None) -> Signal:
         """Encode with knowledge of the true (B, 1, H, W) saliency masks; asked instead of ``encode`` where the traits say ``told_masks``.
 
         Raises:
@@ -341,7 +212,7 @@ class TrainableMethod(Method, nn.Module):
         """Return the parts of a training in their order; most methods train in one."""
         return (Phase(),)
 
-    def enter(self, phase: Phase, begins: bool) -> None:  # noqa: B027
+    def enter(self, phase: Phase, begins: bool) -> None:
         """Go over to a phase: :meth:`loss` is that phase's from now on, and only what it trains requires a gradient.
 
         Whatever learns in any phase must require a gradient before the first one is entered.

@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 METHODS: "Registry[type[Method]]" = Registry(
     "method",
     package="methods",
-    infrastructure=("base", "catalog", "errors", "generative", "layers", "published", "registry"),
+    infrastructure=("base", "catalog", "errors", "generative", "layers", "messages", "published", "registry"),
     group="semcom.methods",
 )

@@ -86,7 +86,7 @@ class MetricSpec:
         definition: what is computed, in one sentence.
         source: the paper and the library.
         per: "image": one value a picture; "cell": one value for all pictures of a cell.
-        needs_reference, needs_caption: what is compared with.
+        needs_reference, needs_caption, needs_mask: what is compared with.
         weights: files it needs.
         packages: import names it needs from the project's extra ``metrics``.
         minimum_side: smallest height and width, in pixels, for which it is defined.
@@ -106,6 +106,7 @@ class MetricSpec:
     per: Literal["image", "cell"] = "image"
     needs_reference: bool = True
     needs_caption: bool = False
+    needs_mask: bool = False
     weights: tuple[WeightFile, ...] = ()
     packages: tuple[str, ...] = ()
     minimum_side: int = 1
@@ -126,16 +127,20 @@ class Picture:
         pixels: uint8 (H, W, 3).
         caption: its caption, if there is one.
         device: where tensors are put.
+        mask: its saliency mask, (H, W) in {0, 1}, if there is one.
 
     Raises:
-        PixelsError: ``pixels`` is of another type or shape.
+        PixelsError: ``pixels`` or ``mask`` is of another type or shape.
     """
 
-    def __init__(self, pixels: Pixels, caption: str | None = None, device: str = "cpu") -> None:
+    def __init__(self, pixels: Pixels, caption: str | None = None, device: str = "cpu", mask: np.ndarray | None = None) -> None:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
             raise PixelsError(f"metrics take uint8 pixels of shape (H, W, 3), not {pixels.dtype} {pixels.shape}; quantise it first")
+        if mask is not None and mask.shape != pixels.shape[:2]:
+            raise PixelsError(f"a mask of shape {mask.shape} does not belong to a picture of {pixels.shape[:2]} px; resize the two alike")
         self.pixels = np.ascontiguousarray(pixels)
         self.caption = caption
+        self.mask = None if mask is None else mask.astype(bool)
         self.device = device
         self._features: dict[Hashable, Any] = {}
 

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
 from benchmarks.metrics.clip import ClipImageSimilarity, ClipScore
 from benchmarks.metrics.errors import DuplicateMetricError
-from benchmarks.metrics.fidelity import PSNR_CAP_DB, Psnr, PyiqaMetric
+from benchmarks.metrics.fidelity import PSNR_CAP_DB, MaskedPsnr, Psnr, PyiqaMetric
 from benchmarks.metrics.frechet import InceptionFid
 from benchmarks.metrics.perceptual import Dists, Lpips
 
@@ -81,6 +81,16 @@ _SPECS = (
         "psnr", "PSNR (dB)", "higher", (0.0, PSNR_CAP_DB), Psnr,
         "10 log10(255^2 / MSE) over all RGB values, at most 80 dB", "scikit-image",
         identical=PSNR_CAP_DB,
+    ),
+    _spec(
+        "psnr_foreground", "PSNR of the foreground (dB)", "higher", (0.0, PSNR_CAP_DB), MaskedPsnr,
+        "PSNR over the pixels inside the saliency mask, at most 80 dB", "scikit-image",
+        needs_mask=True, identical=PSNR_CAP_DB,
+    ),
+    _spec(
+        "psnr_background", "PSNR of the background (dB)", "higher", (0.0, PSNR_CAP_DB), MaskedPsnr,
+        "PSNR over the pixels outside the saliency mask, at most 80 dB", "scikit-image",
+        needs_mask=True, identical=PSNR_CAP_DB,
     ),
     _spec(
         "ssim", "SSIM", "higher", (0.0, 1.0), PyiqaMetric,

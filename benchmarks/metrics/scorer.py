@@ -14,6 +14,8 @@ import importlib.util
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import numpy as np
+
 from benchmarks.errors import MetricUnavailableError, suggestion
 from benchmarks.metrics.base import CellMetric, ImageMetric, MetricSettings, MetricSpec, Picture, Pixels
 from benchmarks.metrics.catalog import metric_table
@@ -40,6 +42,7 @@ def check(
     settings: MetricSettings | None = None,
     image_size: tuple[int, int] | None = None,
     captions: bool = True,
+    masks: bool = True,
 ) -> dict[str, str | None]:
     """Say for each metric whether it can run here: ``None``, or the sentence that says what is missing and where to get it.
 
@@ -50,9 +53,10 @@ def check(
         settings: where files are.
         image_size: (height, width) of the pictures, where known.
         captions: whether the pictures have captions.
+        masks: whether the pictures have masks.
     """
     settings = settings or MetricSettings()
-    return {spec.name: _obstacle(spec, settings, image_size, captions) for spec in lookup(names, settings)}
+    return {spec.name: _obstacle(spec, settings, image_size, captions, masks) for spec in lookup(names, settings)}
 
 
 def fetch(names: Sequence[str], settings: MetricSettings) -> None:
@@ -106,17 +110,17 @@ class Scorer:
             raise MetricUnavailableError("\n".join(obstacles))
         self.metrics = [metric for spec in specs if isinstance(metric := _build(spec, self.settings, self.device), ImageMetric)]
         self.columns: tuple[str, ...] = tuple(dict.fromkeys(column for spec in specs for column in spec.columns))
-        self._references: OrderedDict[tuple[str, bytes, str | None], Picture] = OrderedDict()
+        self._references: OrderedDict[tuple[str, bytes, str | None, bytes], Picture] = OrderedDict()
 
-    def reference(self, image_id: str, pixels: Pixels, caption: str | None = None) -> Picture:
+    def reference(self, image_id: str, pixels: Pixels, caption: str | None = None, mask: np.ndarray | None = None) -> Picture:
         """Return the reference for an original, uint8 (H, W, 3), with what was computed of it before.
 
-        The same id with other pixels or another caption is another reference. The least recently used one is forgotten when
-        there are more than ``MetricSettings.reference_cache``.
+        The same id with other pixels, another caption or another (H, W) mask is another reference. The least recently used one
+        is forgotten when there are more than ``MetricSettings.reference_cache``.
         """
-        key = (image_id, hashlib.blake2b(pixels.tobytes(), digest_size=16, person=b"reference").digest(), caption)
+        key = (image_id, _digest(pixels), caption, b"" if mask is None else _digest(mask))
         if key not in self._references:
-            self._references[key] = Picture(pixels, caption, self.device)
+            self._references[key] = Picture(pixels, caption, self.device, mask)
             while len(self._references) > self.settings.reference_cache:
                 self._references.popitem(last=False)
         self._references.move_to_end(key)
@@ -140,23 +144,31 @@ class Scorer:
         return {column: values[column] for column in self.columns}
 
 
+def _digest(array: np.ndarray) -> bytes:
+    return hashlib.blake2b(array.tobytes(), digest_size=16, person=b"reference").digest()
+
+
 def _build(spec: MetricSpec, settings: MetricSettings, device: str) -> ImageMetric | CellMetric:
     import torch
 
-    if sentence := _obstacle(spec, settings, None, captions=True):
+    if sentence := _obstacle(spec, settings, None):
         raise MetricUnavailableError(sentence)
     # Networks are initialised at random before their weights are loaded; that is no business of anyone else's generator.
     with torch.random.fork_rng(devices=[]):
         return spec.build(spec, settings, device)
 
 
-def _obstacle(spec: MetricSpec, settings: MetricSettings, image_size: tuple[int, int] | None, captions: bool) -> str | None:
+def _obstacle(
+    spec: MetricSpec, settings: MetricSettings, image_size: tuple[int, int] | None, captions: bool = True, masks: bool = True
+) -> str | None:
     if absent := [name for name in spec.packages if importlib.util.find_spec(name) is None]:
         return f"{spec.name} needs the package {absent[0]}: install the project's extra 'metrics' (pip install '.[metrics]')."
     if spec.folder is not None and not (spec.folder / "open_clip_config.json").is_file():
         return f"{spec.name} needs a CLIP model in open_clip's layout: {spec.folder / 'open_clip_config.json'} is not there."
     if spec.needs_caption and not captions:
         return f"{spec.name} compares pictures with captions, and the data set has none: give it captions or leave the metric out."
+    if spec.needs_mask and not masks:
+        return f"{spec.name} is read inside a saliency mask, and the data set has none: take a data set with masks or leave the metric out."
     if image_size and (sentence := _too_small(spec, image_size)):
         return sentence
     if settings.allow_download:

@@ -1,6 +1,6 @@
 """GenED-SC, stage one: semantic dual-branch JSCC."""
 
-from methods.gened_sc.method import GenEDSC, Maps
+from methods.gened_sc.method import GenEDSC
 from methods.gened_sc.settings import GenEDSCSettings
 
-__all__ = ["GenEDSC", "GenEDSCSettings", "Maps"]
+__all__ = ["GenEDSC", "GenEDSCSettings"]

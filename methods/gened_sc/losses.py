@@ -83,3 +83,18 @@ def probability_loss(probability: Tensor, coverage: Tensor) -> Tensor:
     """Cross entropy of M's probability against the salient share of its patch; an addition to the paper, see ``mask_weight``."""
     bounded = probability.clamp(1e-6, 1.0 - 1e-6)
     return -(coverage * torch.log(bounded) + (1.0 - coverage) * torch.log1p(-bounded)).mean()
+
+
+def overlap_loss(probability: Tensor, coverage: Tensor) -> Tensor:
+    """One minus the soft intersection over union of M's probability and the salient share of its patch, mean over the pictures.
+
+    Intersection and union are taken as expectations (Rahman and Wang, ISVC 2016); one patch is added to both, so that a picture
+    without any salient patch counts too.
+
+    Args:
+        probability: (B, 1, h, w) in [0, 1].
+        coverage: alike.
+    """
+    both = probability * coverage
+    intersection, union = (map_.sum(dim=(1, 2, 3)) + 1.0 for map_ in (both, probability + coverage - both))
+    return 1.0 - (intersection / union).mean()

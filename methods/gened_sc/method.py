@@ -1,7 +1,6 @@
-"""GenED-SC's stage one as a method of the suite; see the package for the data flow."""
+"""GenED-SC as a method of the suite; see the package for the data flow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -14,29 +13,16 @@ from methods.catalog import METHODS
 from methods.errors import MethodError, RateError
 from methods.gened_sc import losses
 from methods.gened_sc.masks import agreement, coverage, resized
+from methods.gened_sc.nouns import caption_noun
 from methods.gened_sc.settings import PRESETS, VARIANTS, GenEDSCSettings
+from methods.gened_sc.stage_two import StageTwo
 
 # An odd constant near 2^63 / golden ratio: steps of one run get seeds far apart.
 _STRIDE = 0x4F1BBCDCBFA53E0B
 
 
-@dataclass(frozen=True)
-class Maps:
-    """What the sender sees of B pictures, for pictures in a report.
-
-    Attributes:
-        mask: (B, 1, H, W) M at the pictures' size.
-        scores: (B, 1, H, W) sigmoid of the score map.
-        spatial_attention: (B, 1, H, W) A_SA.
-    """
-
-    mask: Tensor
-    scores: Tensor
-    spatial_attention: Tensor
-
-
 @METHODS.register("gened_sc")
-class GenEDSC(TrainableMethod):
+class GenEDSC(StageTwo, TrainableMethod):
     """Semantic dual-branch JSCC: what matters through Swin stages and most of the symbols, the rest through light convolutions.
 
     Args:
@@ -91,41 +77,60 @@ class GenEDSC(TrainableMethod):
     def traits(cls, settings: MethodSettings) -> Traits:
         """One network a CR; the sender needs no channel knowledge."""
         own = GenEDSCSettings.model_validate(settings.model_dump())
-        return Traits(trainable=True, needs_masks=own.objective == "importance" or own.importance == "oracle")
+        oracle = own.importance == "oracle"
+        return Traits(
+            trainable=True,
+            needs_masks=own.objective == "importance" or oracle,
+            told_masks=oracle,
+            describes=own.stage_two,
+            refines=own.stage_two,
+            asks={"editor": 1} if own.stage_two else {},
+        )
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
-        """Return exactly k symbols an image, whatever the mask."""
-        return self.encode_routed(images, point, None)
+        """Return exactly k symbols an image, whatever the mask, and with stage two the captions on top."""
+        return self.encode_routed(images, point, descriptions, None)
 
-    def encode_routed(self, images: Tensor, point: OperatingPoint, saliency: Tensor | None) -> Signal:
+    def encode_routed(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None, masks: Tensor | None) -> Signal:
         """Encode with knowledge of the saliency masks, which ``importance: oracle`` routes by.
 
         Args:
             images: (B, 3, H, W) in [0, 1].
             point: names the CR.
-            saliency: (B, 1, H, W) in {0, 1}; read by the oracle alone.
+            descriptions: B captions, sent with stage two.
+            masks: (B, 1, H, W) in {0, 1}; read by the oracle alone.
 
         Raises:
-            MethodError: the oracle was given no masks, or the pictures do not fit.
+            MethodError: the oracle was given no masks, stage two no captions, or the pictures do not fit.
         """
-        sent = self._send(images, point, saliency)
-        return Signal(analog=self._pack(sent, images))
+        messages = self.messages(descriptions)
+        sent = self._send(images, point, masks)
+        return Signal(analog=self._pack(sent, images), digital=messages, text=messages is not None)
 
     def decode(self, received: Received, point: OperatingPoint) -> Tensor:
         """Return (B, 3, H, W) pictures in [0, 1] of the size the method was built for."""
         return self._reconstruct(received, self.geometry.height, self.geometry.width).clamp(0.0, 1.0)
 
     @torch.no_grad()
-    def maps(self, images: Tensor, saliency: Tensor | None = None) -> Maps:
-        """Return M, S and A_SA of (B, 3, H, W) pictures, at their size; ``saliency`` as in :meth:`encode_routed`."""
-        sent = self._send(images, OperatingPoint(self.geometry.cr), saliency)
+    def maps(self, images: Tensor, masks: Tensor | None = None) -> dict[str, Tensor]:
+        """Return M, sigmoid(S) and A_SA of (B, 3, H, W) pictures at their size, (B, 1, H, W) each; ``masks`` for the oracle."""
+        sent = self._send(images, OperatingPoint(self.geometry.cr), masks)
         size = images.shape[-2:]
-        mask = F.interpolate(sent.mask.float(), size, mode="nearest")
-        scores, attention = (
-            F.interpolate(map_.float(), size, mode="bilinear", align_corners=False)
-            for map_ in (sent.scores.sigmoid(), sent.prediction.spatial_attention)
-        )
-        return Maps(mask, scores, attention)
+        smooth = {"S": sent.scores.sigmoid(), "A_SA": sent.prediction.spatial_attention}
+        return {"M": F.interpolate(sent.mask.float(), size, mode="nearest")} | {
+            name: F.interpolate(map_.float(), size, mode="bilinear", align_corners=False) for name, map_ in smooth.items()
+        }
+
+    @torch.no_grad()
+    def diagnostics(self, images: Tensor, targets: Targets) -> dict[str, float]:
+        """Return the share of foreground patches and, of pictures with saliency masks, IoU and F-measure of M against them."""
+        if targets.masks is None and self.settings.importance == "oracle":
+            return {}
+        mask = self._send(images, OperatingPoint(self.geometry.cr), targets.masks).mask
+        found = {"foreground_share": float(mask.mean())}
+        if targets.masks is not None:
+            found["mask_iou"], found["mask_f_measure"] = (float(value) for value in agreement(mask, targets.masks))
+        return found
 
     def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
         """Return (26) and its parts; pictures may be crops of any size that fits.
@@ -172,7 +177,10 @@ class GenEDSC(TrainableMethod):
             total = total + settings.loss_weights[0] * parts["follow"]
         if settings.mask_weight and probability is not None:
             cells = (probability.shape[-2], probability.shape[-1])
-            parts["mask"] = losses.probability_loss(probability, coverage(saliency, cells))
+            covered = coverage(saliency, cells)
+            parts["mask"] = losses.probability_loss(probability, covered)
+            if settings.mask_loss == "entropy+iou":
+                parts["mask"] = parts["mask"] + losses.overlap_loss(probability, covered)
             total = total + settings.mask_weight * parts["mask"]
         return torch.as_tensor(total), parts
 
@@ -221,9 +229,8 @@ class GenEDSC(TrainableMethod):
     def _text(self, targets: Targets, row: int) -> str:
         if targets.labels is not None and targets.labels[row]:
             return self.settings.prompt.replace("{}", targets.labels[row])
-        if self.settings.unlabelled == "caption" and targets.captions is not None and targets.captions[row]:
-            return targets.captions[row]
-        return self.settings.generic_text
+        noun = caption_noun(targets.captions[row]) if self.settings.unlabelled == "caption" and targets.captions is not None else None
+        return self.settings.generic_text if noun is None else self.settings.prompt.replace("{}", noun)
 
     def _noise(self) -> tuple[torch.Generator, int]:
         """Return the generator of this training step and its number, and count the step."""

@@ -106,7 +106,7 @@ class Sender(nn.Module):
 
     def _mask(self, prediction: Prediction, features: Tensor, saliency: Tensor | None, generator: torch.Generator | None) -> Tensor:
         if prediction.mask is not None:
-            return prediction.mask
+            return prediction.mask if generator is None else self._explored(prediction.mask, generator)
         side = self.settings.importance_patch
         batch, height, width = len(features), features.shape[-2] // side, features.shape[-1] // side
         if self.settings.importance in ("ones", "shared"):
@@ -118,10 +118,18 @@ class Sender(nn.Module):
             return (drawn < self.settings.random_share).float().to(features.device).expand(batch, -1, -1, -1)
         if saliency is None:
             raise MethodError(
-                "importance: oracle routes by the saliency mask, which a sender does not have; call encode_routed with the masks, or "
+                "importance: oracle routes by the saliency mask and there is none; transmit pictures with masks, through encode_routed, or "
                 "choose another importance"
             )
         return resized(saliency, (height, width))
+
+    def _explored(self, mask: Tensor, generator: torch.Generator) -> Tensor:
+        """Return M, in a random share of the pictures replaced by coins, so that each branch meets whatever there is."""
+        if not self.settings.explore:
+            return mask
+        chosen = torch.rand(len(mask), 1, 1, 1, generator=generator) < self.settings.explore
+        coins = torch.rand(mask.shape, generator=generator) < 0.5
+        return torch.where(chosen.to(mask.device), coins.to(mask), mask)
 
 
 class Receiver(nn.Module):

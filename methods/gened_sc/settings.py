@@ -1,15 +1,16 @@
-"""Settings of GenED-SC's stage one; the defaults are the paper's, and each open point of the paper is one of them.
+"""Settings of GenED-SC; the defaults are the paper's, and each open point of the paper is one of them.
 
 Defaults need CLIP's and VGG's parameters for training. The ``compact`` preset trains without either, by settings of its own;
 it also teaches M the saliency of its patches and draws it from the logits, so that a short training learns to route.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from methods.base import MethodSettings
+from methods.generative.settings import Captioning, Editing
 
 Architecture = Literal["swin", "cbam"]
 Importance = Literal["learned", "ones", "shared", "random", "oracle"]
@@ -19,6 +20,8 @@ class GenEDSCSettings(MethodSettings):
     """Settings of the method.
 
     Attributes:
+        stage_two: caption the picture at the sender and edit I_r at the receiver; the network is the same without.
+        captioner, editor: models of stage two.
         patch: side in pixels of one position of the feature map v.
         features: channels C' of v.
         importance_patch: side w, in positions of v, of the patches that the mask M decides on and attention works in.
@@ -37,14 +40,15 @@ class GenEDSCSettings(MethodSettings):
             whole budget.
         importance: where M comes from. ``learned``: SIPM. ``ones``: every patch is foreground, the background branch gets
             zeros. ``shared``: both branches get every patch. ``random``: fresh each training step, fixed at inference.
-            ``oracle``: the saliency mask; inference then needs :meth:`~methods.gened_sc.method.GenEDSC.encode_routed`.
+            ``oracle``: the saliency mask, at inference too (the trait ``told_masks``); the receiver is not told it.
         random_share: probability of a foreground patch with ``random``.
         deformable: predict the offsets; ``False`` fixes them at zero, so that K = 2 v_fg in (15).
         max_offset: largest offset in positions of v, reached through tanh.
         attention_scale: ``none`` as (17) is written, ``sqrt`` divides the scores by the root of C'.
         attention_residual: add v_fg to the attended foreground before it is routed; (18) has no such term.
         descriptor: what a patch's w^2 values are averaged from. ``condition``: the channels of e_cond, as (14) is written.
-            ``embedding``: those of Psi's normalised embedding of e_cond.
+            ``embedding``: those of Psi's normalised embedding of e_cond. ``sum``: C'+3 times the ``condition``, which is the same
+            function of other first weights: S is one channel of C'+3, and a short training does not amplify it.
         gumbel_on: noise on the softmax's ``probabilities``, as (14) is written, or on ``logits``, the usual form.
         gumbel_temperature: temperature of the relaxed choice.
         score_source: the router's score map at inference. ``predicted``: S^, without CLIP. ``clip``: CLIP with ``generic_text``.
@@ -57,7 +61,8 @@ class GenEDSCSettings(MethodSettings):
         score_similarity: embeddings of (27) and (30) as CLIP's unit vectors (``cosine``) or as they are (``dot``).
         prompt: text T of a labelled picture; ``{}`` stands for the label.
         generic_text: text T of any other picture.
-        unlabelled: text of a training picture without a label, ``generic`` or its ``caption``.
+        unlabelled: text of a training picture without a label: ``generic``, or ``caption`` for the prompt with its caption's noun
+            (:func:`~methods.gened_sc.nouns.caption_noun`), generic where that finds none.
         objective: ``importance`` (26), or ``mse`` over the whole picture alone.
         match: ``paper`` (21), foreground alone, or ``balanced``, the mean of the foreground's and the background's term.
         background_loss: ``contextual`` (24) or ``mse``, (22) over the background.
@@ -68,10 +73,19 @@ class GenEDSCSettings(MethodSettings):
         contextual_temperature: tau of (25).
         loss_weights: lambda of (26) for (21), (22) and (24).
         pixel_scale: value of a white pixel in squared errors.
-        mask_weight: weight of a cross entropy between M's probability and the saliency of its patch; not in the paper, where M
-            learns through the reconstruction alone.
+        explore: share of the training pictures whose patches are routed by a coin instead of M; not in the paper. A branch learns
+            from what M gives it, and objects are a tenth of a picture: without, a short training leaves the foreground branch behind.
+        mask_weight: weight of a loss between M's probability and the saliency of its patch; not in the paper, where M learns
+            through the reconstruction alone.
+        mask_loss: that loss: ``entropy``, or ``entropy+iou``, which adds one minus the soft intersection over union. Where few
+            patches are salient, the entropy alone first teaches that none is, and the foreground branch gets nothing.
     """
 
+    evaluation_only: ClassVar[frozenset[str]] = frozenset({"stage_two", "captioner", "editor"})
+
+    stage_two: bool = False
+    captioner: Captioning | None = None
+    editor: Editing | None = None
     patch: int = Field(2, ge=1)
     features: int = Field(96, ge=1)
     importance_patch: int = Field(8, ge=1)
@@ -96,7 +110,7 @@ class GenEDSCSettings(MethodSettings):
     max_offset: float = Field(8.0, gt=0.0)
     attention_scale: Literal["none", "sqrt"] = "none"
     attention_residual: bool = False
-    descriptor: Literal["condition", "embedding"] = "condition"
+    descriptor: Literal["condition", "embedding", "sum"] = "condition"
     gumbel_on: Literal["probabilities", "logits"] = "probabilities"
     gumbel_temperature: float = Field(1.0, gt=0.0)
     score_source: Literal["predicted", "clip"] = "predicted"
@@ -119,7 +133,9 @@ class GenEDSCSettings(MethodSettings):
     contextual_temperature: float = Field(0.5, gt=0.0)
     loss_weights: tuple[float, float, float] = (1.0, 1e-4, 0.01)
     pixel_scale: float = Field(255.0, gt=0.0)
+    explore: float = Field(0.0, ge=0.0, le=1.0)
     mask_weight: float = Field(0.0, ge=0.0)
+    mask_loss: Literal["entropy", "entropy+iou"] = "entropy"
 
     @property
     def needs_clip_to_train(self) -> bool:
@@ -155,6 +171,7 @@ _ONE_BRANCH = {"dual_branch": False}
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "stage-one": {},
+    "full": {"stage_two": True},
     "single-branch": _ONE_BRANCH,
     "no-importance-objective": _NO_OBJECTIVE,
     "no-importance-prediction": _NO_IMPORTANCE,
@@ -162,6 +179,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "swin-swin": {"background": "swin"},
     "cbam-cbam": {"foreground": "cbam"},
     "random-mask": {"importance": "random"},
+    "oracle-mask": {"importance": "oracle"},
     "shared-input": {"importance": "shared"},
     "no-offsets": {"deformable": False},
     "even-budget": {"foreground_share": 0.5},
@@ -175,6 +193,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         **{"background_dims": (24, 48), "background_depths": (1, 1), "background_heads": (2, 4)},
         **{"score_supervision": "saliency", "match": "balanced", "background_loss": "mse", "vgg": None},
         **{"loss_weights": (1.0, 1e-4, 1e-5), "mask_weight": 1.0, "gumbel_on": "logits"},
+        **{"mask_loss": "entropy+iou", "descriptor": "sum", "explore": 0.5},
     },
     "paper": {},
 }

@@ -95,7 +95,7 @@ class ImportancePredictor(nn.Module):
         side: w.
         with_mask, with_offsets: whether M and Delta p are predicted.
         max_offset: bound of the offsets in positions.
-        descriptor: the mean is over the channels of the ``condition`` or of its ``embedding``.
+        descriptor: the mean is over the channels of the ``condition`` or of its ``embedding``; ``sum`` is the condition's sum.
         gumbel_on, temperature: see :func:`gumbel_choice`.
     """
 
@@ -107,7 +107,7 @@ class ImportancePredictor(nn.Module):
         with_mask: bool = True,
         with_offsets: bool = True,
         max_offset: float = 8.0,
-        descriptor: Literal["condition", "embedding"] = "condition",
+        descriptor: Literal["condition", "embedding", "sum"] = "condition",
         gumbel_on: Literal["probabilities", "logits"] = "probabilities",
         temperature: float = 1.0,
     ) -> None:
@@ -143,7 +143,9 @@ class ImportancePredictor(nn.Module):
         embedding = self.embed(condition)
         mask = probability = None
         if self.classify is not None:
-            logits = self.classify(patch_descriptor(condition if self.descriptor == "condition" else embedding, self.side))
+            described = patch_descriptor(embedding if self.descriptor == "embedding" else condition, self.side)
+            # S is one of the C'+3 channels averaged; at their sum's scale the MLP need not learn to amplify it first.
+            logits = self.classify(described * condition.shape[1] if self.descriptor == "sum" else described)
             mask = gumbel_choice(logits, self.temperature, self.gumbel_on, generator).unsqueeze(1)
             probability = logits.float().softmax(dim=-1)[..., 0].unsqueeze(1)
         offsets = None if self.displace is None else self.max_offset * self.displace(embedding).tanh()

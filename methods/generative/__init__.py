@@ -17,6 +17,8 @@ from methods.generative.answers import (
     RefusalError,
     Request,
     SpendingLimitError,
+    UnkeptAnswerError,
+    UnusableAnswerError,
 )
 from methods.generative.desk import Desk, DeskUser
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
@@ -34,4 +36,6 @@ __all__ = [
     "RefusalError",
     "Request",
     "SpendingLimitError",
+    "UnkeptAnswerError",
+    "UnusableAnswerError",
 ]

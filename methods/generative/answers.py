@@ -25,8 +25,16 @@ class ModelUnavailableError(GenerativeError):
     """A model that cannot be reached or loaded: missing weights, package or key, a wrong address."""
 
 
+class UnusableAnswerError(GenerativeError):
+    """A model that answered, and counts the call as answered, with nothing that can be used."""
+
+
 class SpendingLimitError(MethodError):
     """The next call would pass the run's limit of calls or of cost; everything answered so far is in the bank."""
+
+
+class UnkeptAnswerError(SpendingLimitError):
+    """An answer that was paid for could not be kept, so further calls would be paid for again and again."""
 
 
 @dataclass(frozen=True)

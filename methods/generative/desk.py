@@ -19,9 +19,19 @@ from torch import Tensor
 
 from methods.base import Refined
 from methods.errors import MethodError
-from methods.generative.answers import Answer, GenerativeError, RefusalError, Request, SpendingLimitError, Task
+from methods.generative.answers import (
+    Answer,
+    GenerativeError,
+    ModelUnavailableError,
+    RefusalError,
+    Request,
+    SpendingLimitError,
+    Task,
+    UnkeptAnswerError,
+    UnusableAnswerError,
+)
 from methods.generative.backends import Backend, Captioner, Editor, Generator, open_backend
-from methods.generative.bank import Bank
+from methods.generative.bank import Bank, BankError
 from methods.generative.pictures import asked_size, quantised, refined
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
 from methods.generative.spending import Limits, Spending
@@ -62,6 +72,7 @@ class Desk:
         self._models: dict[str, _Opened] = {}
         self._claims: dict[str, _Claim] = {}
         self._lock = threading.Lock()
+        self._unkept = ""
 
     def caption(
         self, settings: CaptionerSettings, images: Tensor, captions: Sequence[str] | None = None, *, prompt: str = "caption"
@@ -76,7 +87,7 @@ class Desk:
 
         Raises:
             GenerativeError: the model gave no answer to one of the requests; the answers to the others are in the bank.
-            SpendingLimitError: a limit of the run is reached.
+            SpendingLimitError: a limit of the run is reached, or answers that were paid for cannot be kept.
             MethodError: the settings are wrong, or a file they name or the bank is not readable.
         """
         answers = self._ask(settings, self.requests(settings, images=images, texts=captions, prompt=prompt))
@@ -203,6 +214,8 @@ class Desk:
             claim.outcome.set_result(self._booked(model, opened.backend, claim.request, estimate, outcome))
 
     def _reserve(self, model: str, backend: Backend, request: Request) -> float:
+        if backend.metered and self._unkept:
+            raise UnkeptAnswerError(self._unkept)
         if not backend.metered or self.spending is None:
             return 0.0
         estimate = self._limits.price(model).expected(request.task)
@@ -212,22 +225,31 @@ class Desk:
     def _booked(
         self, model: str, backend: Backend, request: Request, estimate: float, outcome: Answer | MethodError
     ) -> Answer | MethodError:
-        """Keep an outcome and settle its cost: a refusal at its estimate, because it says nothing of its own; an error at nothing."""
-        paid = backend.metered and self.spending is not None
-        cost = 0.0
+        """Keep an outcome and settle its cost: what tells no cost of its own at its estimate, a fault at nothing."""
+        spending, cost = self.spending if backend.metered else None, 0.0
         if isinstance(outcome, Answer):
-            cost = self._limits.price(model).charged(request.task, outcome.metadata) if paid else 0.0
+            cost = self._limits.price(model).charged(request.task, outcome.metadata) if spending is not None else 0.0
             outcome = replace(outcome, cost=cost)
-        elif isinstance(outcome, RefusalError):
+        elif isinstance(outcome, RefusalError | UnusableAnswerError):
             cost = estimate
-        kept: Answer | MethodError = outcome
         try:
-            if self.bank is not None and backend.kept and isinstance(outcome, Answer | RefusalError):
-                kept = self.bank.put(request, outcome)
+            return self._kept(request, backend, outcome)
         finally:
-            if paid and self.spending is not None:
-                self.spending.settle(model, estimate, cost)
-        return kept
+            if spending is not None and isinstance(outcome, ModelUnavailableError):
+                spending.withdraw(model, estimate)
+            elif spending is not None:
+                spending.settle(model, estimate, cost)
+
+    def _kept(self, request: Request, backend: Backend, outcome: Answer | MethodError) -> Answer | MethodError:
+        if self.bank is None or not backend.kept or not isinstance(outcome, Answer | RefusalError):
+            return outcome
+        try:
+            return self.bank.put(request, outcome)
+        except BankError as error:
+            if not backend.metered:
+                raise
+            self._unkept = f"{error}; calls cost money, so none is made while their answers are lost"
+            return UnkeptAnswerError(self._unkept)
 
 
 class DeskUser:

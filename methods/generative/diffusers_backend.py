@@ -61,7 +61,8 @@ class DiffusersModel(Resident):
         self._native, self._multiple = native_size(self._call, self._files, options.size, settings.model)
         self.identity = self._files.identity
         self._name = settings.model
-        self.settings: Mapping[str, Any] = self._options
+        size = list(self._native) if isinstance(self._native, tuple) else self._native
+        self.settings: Mapping[str, Any] = self._options | {"size": size}
 
     def request_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the working size: the area of the model's own size in the picture's proportions."""

@@ -12,13 +12,14 @@ LiteLLM for other providers.
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from methods.generative.answers import Answer, GenerativeError, Request
+from methods.generative.answers import Answer, GenerativeError, RefusalError, Request, UnusableAnswerError
 from methods.generative.backends import Captioner, Editor, Generator, Options, Outcome, read_options
 from methods.generative.openai_client import Access, Connection
 from methods.generative.openai_replies import ChatReply, ImageReply, decoded, reply_as
@@ -107,8 +108,9 @@ class OpenAICaptioner(Captioner):
             return await client.chat.completions.with_raw_response.create(**fields)
 
         payload, told = self.connection.call(ask)
-        reply = reply_as(ChatReply, payload)
-        return Answer(text=reply.text(), metadata=reply.metadata() | told)
+        with _answered():
+            reply = reply_as(ChatReply, payload)
+            return Answer(text=reply.text(), metadata=reply.metadata() | told)
 
 
 class OpenAIPainter(Generator, Editor):
@@ -171,10 +173,11 @@ class OpenAIPainter(Generator, Editor):
         return fields
 
     def _picture(self, payload: Any, told: dict[str, Any]) -> Answer:
-        reply = reply_as(ImageReply, payload)
-        content, url = reply.source
-        pixels = decoded(self.connection.fetch(url) if content is None else content)
-        return Answer(pixels=pixels, metadata=reply.metadata() | told | {"received": [pixels.shape[1], pixels.shape[0]]})
+        with _answered():
+            reply = reply_as(ImageReply, payload)
+            content, url = reply.source
+            pixels = decoded(self.connection.fetch(url) if content is None else content)
+            return Answer(pixels=pixels, metadata=reply.metadata() | told | {"received": [pixels.shape[1], pixels.shape[0]]})
 
 
 def captioner(settings: CaptionerSettings) -> OpenAICaptioner:
@@ -203,6 +206,21 @@ def _access(settings: ModelSettings) -> Access:
 
 def _connection(settings: ModelSettings) -> Connection:
     return Connection(_access(settings))
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Tell what fails after the server has answered, and has counted the call, from what fails before."""
+    try:
+        yield
+    except RefusalError:
+        raise
+    except GenerativeError as error:
+        sentence = str(error)
+    else:
+        return
+    # Out of the handler, so that no traceback leads to the client's own error.
+    raise UnusableAnswerError(sentence)
 
 
 def _outcome(ask: Callable[[Request], Answer], request: Request) -> Outcome:

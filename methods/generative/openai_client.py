@@ -23,7 +23,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pydantic import Field, field_validator
 
-from methods.generative.answers import GenerativeError, ModelUnavailableError, RefusalError
+from methods.generative.answers import GenerativeError, ModelUnavailableError, RefusalError, UnusableAnswerError
 from methods.generative.backends import Options
 from methods.generative.openai_replies import REFUSALS, short, told_error
 
@@ -178,7 +178,7 @@ class Connection:
         try:
             payload = json.loads(response.content)
         except ValueError:
-            raise GenerativeError("the server's answer is malformed: it is not JSON") from None
+            raise UnusableAnswerError("the server's answer is malformed: it is not JSON") from None
         told = {"request_id": response.headers.get("x-request-id"), "retries": response.retries_taken}
         return self._without_key(payload), self._without_key({name: value for name, value in told.items() if value is not None})
 

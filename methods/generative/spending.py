@@ -18,8 +18,9 @@ _MILLION = 1e6
 # Sums of prices are not exact in binary; a billionth of a dollar is nobody's limit.
 _ROUNDING = 1e-9
 # An average question: an instruction of a paragraph and one picture go in, a paragraph or a square picture of medium quality comes out.
+# A chat does not tell the kinds of its input, so the picture that a captioner sees counts as text, here as when it is charged.
 _TYPICAL: Mapping[Task, Mapping[str, int]] = {
-    "caption": {"input_text": 200, "input_image": 800, "output_text": 150},
+    "caption": {"input_text": 1000, "output_text": 150},
     "generate": {"input_text": 200, "output_image": 1100},
     "edit": {"input_text": 200, "input_image": 400, "output_image": 1100},
 }
@@ -123,6 +124,9 @@ class Spending(Protocol):
     def settle(self, model: str, estimate: float, cost: float) -> None:
         """Put the real cost of a counted call in the place of its estimate; 0 for one that failed."""
 
+    def withdraw(self, model: str, estimate: float) -> None:
+        """Take back a counted call that reached no model."""
+
 
 class LocalSpending:
     """The count of one process, for any number of threads.
@@ -155,3 +159,9 @@ class LocalSpending:
         """Put the real cost of a counted call in the place of its estimate."""
         with self._lock:
             self.cost[model] = self.cost.get(model, 0.0) + cost - estimate
+
+    def withdraw(self, model: str, estimate: float) -> None:
+        """Take back a counted call that reached no model."""
+        with self._lock:
+            self.calls[model] = max(0, self.calls.get(model, 0) - 1)
+            self.cost[model] = self.cost.get(model, 0.0) - estimate

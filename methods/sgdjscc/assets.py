@@ -4,7 +4,11 @@ The authors publish them at huggingface.co/murjun/SGDJSCC, named in the README o
 2188acc). Neither repository states a licence, so nothing is downloaded on its own: fetch what you need, then convert it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
+
+from methods.published import PublishedFile
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,30 @@ ASSETS = (
         {"controlled_denoiser": ""},
         "model_ema",
     ),
+    Asset("muge-epoch-19-checkpoint.pth", "292 MB", _SOURCE, "edge detector, for edge_detector: muge", {"edge_detector": ""}, "state_dict"),
 )
 
 CONVERTED = {part: f"{part}.safetensors" for asset in ASSETS for part in asset.parts}
 """Part -> file that the converter writes, under the authors' names."""
+
+CLIP_FILE = "ViT-L-14.pt"
+CLIP_SOURCE = "https://openaipublic.azureedge.net/clip/models/b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt"
+
+
+def published(folder: Path, parts: Collection[str], text_weights: Path | None) -> list[PublishedFile]:
+    """Return the release's files, with the places of what the converter makes of them, and CLIP's.
+
+    Args:
+        folder: where the converted parts are looked for.
+        parts: those that are needed.
+        text_weights: where CLIP's parameters are looked for, if they are needed.
+    """
+    files = [
+        PublishedFile(asset.file, asset.size, asset.source, asset.purpose, folder / CONVERTED[part], part in parts)
+        for asset in ASSETS
+        for part in asset.parts
+    ]
+    clip = PublishedFile(
+        CLIP_FILE, "933 MB", CLIP_SOURCE, "text embedding of the released denoiser", text_weights, text_weights is not None
+    )
+    return [*files, clip]

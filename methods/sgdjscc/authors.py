@@ -101,7 +101,7 @@ def load_authors(part: str, state_dict: Mapping[str, Tensor], config: Mapping[st
     """Build a network of this package from the authors' parameters.
 
     Args:
-        part: ``autoencoder``, ``snr_estimator``, ``denoiser``, ``controlled_denoiser`` or ``edge_codec``.
+        part: ``autoencoder``, ``snr_estimator``, ``denoiser``, ``controlled_denoiser``, ``edge_codec`` or ``edge_detector``.
         state_dict: the part's tensors by the authors' names, without the prefix that ``JSCC_model.pth`` puts before them.
         config: keywords of the authors' constructor.
 
@@ -209,7 +209,7 @@ def _autoencoder_names(network: Any) -> Iterator[tuple[str, str]]:
 
 
 def _parts() -> dict[str, Part]:
-    from methods.sgdjscc import builders
+    from methods.sgdjscc import builders, muge_names
 
     return {
         "autoencoder": Part(builders.autoencoder, _autoencoder_names, _no_names, _as_linear),
@@ -217,4 +217,5 @@ def _parts() -> dict[str, Part]:
         "denoiser": Part(builders.denoiser, _renamed(_DENOISER), _unused_in_denoiser, _value_rows),
         "controlled_denoiser": Part(builders.controlled_denoiser, _renamed(_CONTROLLED), _unused_in_denoiser, _value_rows),
         "edge_codec": Part(builders.edge_codec, _renamed(_EDGE), _unused_in_edge_codec),
+        "edge_detector": Part(builders.edge_detector, muge_names.names, muge_names.unused),
     }

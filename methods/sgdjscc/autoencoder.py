@@ -6,8 +6,11 @@
     image (B, 3, H, W) <─ (x + 1) / 2 ─ decoder <──── unit-power latent
 
 The network is diffusers' ``AutoencoderKL`` (the autoencoder of latent diffusion, Rombach et al., CVPR 2022) without attention
-at its levels; only the mean of its Gaussian is used. A smaller one may first fold pixels into channels
-(pixel unshuffle), which spares the full-resolution convolutions. Source: arXiv 2501.01138, MauroZMJ/SGDJSCC at commit 2188acc.
+at its levels; only the mean of its Gaussian is used. Source: arXiv 2501.01138, MauroZMJ/SGDJSCC at commit 2188acc.
+
+Two departures make a smaller one trainable in minutes: pixels may first be folded into channels (pixel unshuffle), which
+spares the full-resolution convolutions; and a linear shortcut may lead past either half, as in residual autoencoding
+(Chen et al., DC-AE, arXiv 2410.10733, where it has no parameters), the halves then start as this linear transform and learn what it lacks.
 """
 
 from collections.abc import Sequence
@@ -28,10 +31,17 @@ class Autoencoder(nn.Module):
         blocks: residual blocks a level.
         fold: pixels folded into channels along each side before the first level.
         groups: groups of the group normalisation.
+        shortcut: whether 8 x 8 blocks also pass through a learned linear transform on either side.
     """
 
     def __init__(
-        self, channels: int = 16, widths: Sequence[int] = (128, 256, 512, 512), blocks: int = 2, fold: int = 1, groups: int = 32
+        self,
+        channels: int = 16,
+        widths: Sequence[int] = (128, 256, 512, 512),
+        blocks: int = 2,
+        fold: int = 1,
+        groups: int = 32,
+        shortcut: bool = False,
     ) -> None:
         super().__init__()
         from diffusers import AutoencoderKL
@@ -49,6 +59,12 @@ class Autoencoder(nn.Module):
             latent_channels=channels,
             norm_num_groups=groups,
         )
+        self.analysis = nn.Conv2d(3, channels, DOWNSAMPLING, DOWNSAMPLING) if shortcut else None
+        self.synthesis = nn.ConvTranspose2d(channels, 3, DOWNSAMPLING, DOWNSAMPLING) if shortcut else None
+        if shortcut:
+            for layer in (self.network.quant_conv, self.network.decoder.conv_out):
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the mean (B, z, H/8, W/8) for (B, 3, H, W) pictures in [0, 1]."""
@@ -56,11 +72,14 @@ class Autoencoder(nn.Module):
 
     def moments(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance, the latter clipped to [-30, 20]."""
-        folded = F.pixel_unshuffle(2.0 * images - 1.0, self.fold)
-        posterior = self.network.encode(folded).latent_dist
-        return posterior.mean, posterior.logvar
+        centred = 2.0 * images - 1.0
+        posterior = self.network.encode(F.pixel_unshuffle(centred, self.fold)).latent_dist
+        mean = posterior.mean if self.analysis is None else posterior.mean + self.analysis(centred)
+        return mean, posterior.logvar
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return (B, 3, H, W) pictures around [0, 1], not clamped."""
-        folded = self.network.decode(latent).sample
-        return (F.pixel_shuffle(folded, self.fold) + 1.0) / 2.0
+        centred = F.pixel_shuffle(self.network.decode(latent).sample, self.fold)
+        if self.synthesis is not None:
+            centred = centred + self.synthesis(latent)
+        return (centred + 1.0) / 2.0

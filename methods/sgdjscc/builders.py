@@ -11,6 +11,7 @@ from methods.sgdjscc.autoencoder import Autoencoder
 from methods.sgdjscc.control import ControlledDenoiser
 from methods.sgdjscc.denoiser import Denoiser
 from methods.sgdjscc.edge_codec import EdgeCodec
+from methods.sgdjscc.muge import MuGE
 from methods.sgdjscc.snr_estimator import SNREstimator
 
 _DENOISER = {
@@ -44,6 +45,7 @@ PAPER: dict[str, dict[str, Any]] = {
         "embed_dim": 16,
     },
     "snr_estimator": {},
+    "edge_detector": {},
     "denoiser": {
         "input_size": 16,
         "patch_size": 1,
@@ -82,6 +84,12 @@ def snr_estimator(config: Mapping[str, Any]) -> SNREstimator:
     """Build the SNR estimator, which has one size."""
     _only(config, ())
     return SNREstimator()
+
+
+def edge_detector(config: Mapping[str, Any]) -> MuGE:
+    """Build the edge detector, which has one size."""
+    _only(config, {"encoder_name", "encoder_weights", "in_channels", "classes", "args"})
+    return MuGE()
 
 
 def denoiser(config: Mapping[str, Any]) -> Denoiser:

@@ -12,15 +12,23 @@ from torch import Tensor
 from methods.sgdjscc.packing import Packing
 
 CaptionsPer = Literal["tile", "image"]
-Captioner = Callable[[Tensor], Sequence[str]]
-"""(B, 3, H, W) pictures in [0, 1] -> B captions; a caption depends on its picture alone."""
+Captioner = Callable[[Tensor, Sequence[str] | None], Sequence[str]]
+"""(B, 3, H, W) pictures in [0, 1] and what captions came with them -> B captions."""
 
 
-def describe(writer: Captioner, per: CaptionsPer, packing: Packing, images: Tensor) -> list[str]:
-    """Return one message for each of (B, 3, H, W) pictures: its caption, or those of its tiles line by line."""
+def describe(writer: Captioner, per: CaptionsPer, packing: Packing, images: Tensor, given: Sequence[str] | None) -> list[str]:
+    """Return one message for each of (B, 3, H, W) pictures: its caption, or those of its tiles line by line.
+
+    Args:
+        writer: the captioner.
+        per: what gets a caption.
+        packing: the tiles.
+        images: the pictures.
+        given: B captions that came with the data set; a tile has its picture's.
+    """
     if per == "image":
-        return [joined([caption]) for caption in writer(images)]
-    columns = [writer(tile.of(images)) for tile in packing.tiles]
+        return [joined([caption]) for caption in writer(images, given)]
+    columns = [writer(tile.of(images), given) for tile in packing.tiles]
     return [joined([column[row] for column in columns]) for row in range(len(images))]
 
 

@@ -1,6 +1,7 @@
 """SGD-JSCC as a method of the suite; see the package's README for the choices the paper leaves open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,23 +9,38 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
+from methods.base import (
+    Geometry,
+    MethodSettings,
+    OperatingPoint,
+    Phase,
+    Received,
+    Signal,
+    Targets,
+    TrainableMethod,
+    TrainingLink,
+    Traits,
+)
 from methods.catalog import METHODS
 from methods.errors import MethodError, RateError
+from methods.generative import DeskUser
+from methods.generative.required import check_required, required
 from methods.layers.symbols import from_symbols, to_symbols
+from methods.published import PublishedFile
+from methods.sgdjscc.assets import published
 from methods.sgdjscc.autoencoder import DOWNSAMPLING
 from methods.sgdjscc.captions import by_tile, describe
-from methods.sgdjscc.hooks import named
 from methods.sgdjscc.packing import UNIT, Packing
 from methods.sgdjscc.presets import COMPACT, VARIANTS
 from methods.sgdjscc.sampler import unit_power
 from methods.sgdjscc.settings import SGDJSCCSettings
+from methods.sgdjscc.stages import stage_of, stages
 from methods.sgdjscc.text import text_encoder
-from methods.sgdjscc.tiles import merge, pad_to
+from methods.sgdjscc.tiles import merge
 
 
 @METHODS.register("sgdjscc")
-class SGDJSCC(TrainableMethod):
+class SGDJSCC(DeskUser, TrainableMethod):
     """A JSCC autoencoder whose received latent a diffusion model cleans, guided by received text and edges.
 
     ::
@@ -59,7 +75,9 @@ class SGDJSCC(TrainableMethod):
         self.autoencoder, self.estimator = self.networks.autoencoder, self.networks.estimator
         self.denoiser, self.edge_codec = self.networks.denoiser, self.networks.edge_codec
         self.text = text_encoder(settings.text_encoder, settings.text_width, settings.text_model, settings.text_weights)
-        freeze(self.networks, settings.stage, masked=settings.mask_ratio > 0.0)
+        self._detect: Callable[[Tensor], Tensor] | None = None
+        self.stage = settings.stage
+        freeze(self.networks, self.stage, masked=settings.mask_ratio > 0.0)
         if settings.initial:
             resume(self, settings.initial)
 
@@ -73,19 +91,35 @@ class SGDJSCC(TrainableMethod):
     def assets(cls, settings: MethodSettings) -> Sequence[Path]:
         """Return the authors' folder and the text encoder's weights, where they are used."""
         own = SGDJSCCSettings.model_validate(settings.model_dump())
-        named_files = [own.authors_folder if own.checkpoint == "authors" else "", own.initial, own.text_weights]
+        uses_release = own.checkpoint == "authors" or (own.sends_edges and own.edge_detector == "muge")
+        named_files = [own.authors_folder if uses_release else "", own.initial, own.text_weights]
         return tuple(Path(name) for name in named_files if name)
 
-    def check_ready(self) -> None:
-        """Raise :class:`MissingAssetError` where captions are to be sent and nobody writes them."""
-        if self.settings.sends_text:
-            named("captioner", self.settings.captioner)
+    @classmethod
+    def published(cls, settings: MethodSettings) -> Sequence[PublishedFile]:
+        """Return the release's files and CLIP's; needed are those that the settings load."""
+        from methods.sgdjscc.networks import needed
 
-    def describe(self, images: Tensor) -> Sequence[str] | None:
+        own = SGDJSCCSettings.model_validate(settings.model_dump())
+        parts = needed(own) if own.checkpoint == "authors" else []
+        learned_edges = ["edge_detector"] if own.sends_edges and own.edge_detector == "muge" else []
+        return published(Path(own.authors_folder), [*parts, *learned_edges], Path(own.text_weights) if own.text_encoder == "clip" else None)
+
+    def check_ready(self) -> None:
+        """Raise a :class:`MethodError` where captions or edges are to be sent and who makes them is not named, or not there."""
+        if self.settings.sends_text:
+            check_required("sgdjscc", captioner=self.settings.captioner)
+        if self.settings.sends_edges:
+            from methods.sgdjscc.edges import detector
+
+            detector(self.settings)
+
+    def describe(self, images: Tensor, captions: Sequence[str] | None = None) -> Sequence[str] | None:
         """Return a caption of each picture or, line by line, of each of its tiles."""
         if not self.settings.sends_text:
             return None
-        return describe(named("captioner", self.settings.captioner), self.settings.captions, self.packing, images)
+        captioner = required(self.settings.captioner, "captioner", "sgdjscc")
+        return describe(partial(self.desk.caption, captioner), self.settings.captions, self.packing, images, captions)
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Return the latent as the analog stream, edges as side information and captions as text."""
@@ -106,23 +140,36 @@ class SGDJSCC(TrainableMethod):
         placed = [(tile, parts[number]) for number, tile in enumerate(self.packing.tiles)]
         return merge(placed, self.packing.height, self.packing.width).clamp(0.0, 1.0)
 
+    def phases(self) -> Sequence[Phase]:
+        """Return the stages of a training run: the one that the settings name or, for ``all``, one after the other."""
+        return stages(self.settings)
+
+    def enter(self, phase: Phase, begins: bool) -> None:
+        """Leave a gradient to what the stage trains; the control branch starts as a copy of the denoiser."""
+        from methods.sgdjscc.networks import freeze, start_control
+
+        self.stage = stage_of(phase)
+        freeze(self.networks, self.stage, masked=self.settings.mask_ratio > 0.0)
+        if begins and self.stage == "control" and self.settings.stage == "all":
+            start_control(self.networks)
+
     def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
         """Return the losses of the stage; see :mod:`methods.sgdjscc.training`."""
         from methods.sgdjscc.training import denoiser_losses, training_point
 
-        settings, losses = self.settings, {}
-        trains_codec = settings.sends_edges and settings.stage in ("control", "joint")
+        settings, stage, losses = self.settings, self.stage, {}
+        trains_codec = settings.sends_edges and stage in ("control", "all")
         latents = self._latents(images)
         maps = self._edge_maps(images) if trains_codec else None
-        if settings.stage in ("autoencoder", "joint") or maps is not None:
+        if stage in ("autoencoder", "all") or maps is not None:
             at = training_point(settings, point)
             received = link(self._signal(latents, maps, None, at), at)
-            if settings.stage in ("autoencoder", "joint"):
+            if stage in ("autoencoder", "all"):
                 losses["mse"] = self._reconstruction_error(images, received)
             if maps is not None:
                 losses["edges"] = self._edge_error(maps, received)
-        if settings.stage != "autoencoder":
-            losses |= self._denoiser_losses(denoiser_losses, latents, maps, targets)
+        if stage != "autoencoder":
+            losses |= self._denoiser_losses(partial(denoiser_losses, stage), latents, maps, targets)
         losses["total"] = torch.stack(list(losses.values())).sum()
         return losses
 
@@ -135,11 +182,11 @@ class SGDJSCC(TrainableMethod):
         return self.packing.map(images, lambda tiles: unit_power(self.autoencoder.encode(tiles)))
 
     def _edge_maps(self, images: Tensor) -> list[Tensor]:
-        from methods.sgdjscc.edges import canny_edges
+        from methods.sgdjscc.edges import detector, tile_edges
 
-        detector = self.settings.edge_detector
-        maps = canny_edges(images, self.settings.canny_width) if detector == "canny" else named("edge_detector", detector)(images)
-        return self.packing.map(maps, lambda tiles: pad_to(tiles, self.settings.tile))
+        if self._detect is None:
+            self._detect = detector(self.settings)
+        return tile_edges(self.settings, self.packing, self._detect, images)
 
     def _signal(self, latents: list[Tensor], maps: list[Tensor] | None, captions: Sequence[str] | None, point: OperatingPoint) -> Signal:
         analog = self.packing.pack(latents)

@@ -62,7 +62,7 @@ def build(settings: SGDJSCCSettings, channels: int) -> Networks:
             settings.edge_heads,
         )
     return Networks(
-        Autoencoder(channels, settings.widths, settings.blocks, settings.fold, settings.groups),
+        Autoencoder(channels, settings.widths, settings.blocks, settings.fold, settings.groups, settings.shortcut),
         SNREstimator(channels, settings.estimator_widths),
         ControlledDenoiser(denoiser) if settings.sends_edges else denoiser,
         codec,
@@ -81,7 +81,7 @@ def load(settings: SGDJSCCSettings, channels: int) -> Networks:
             f"the authors released one latent, of {PAPER['autoencoder']['embed_dim']} channels (CR 1/24), and this CR needs {channels}; "
             "evaluate it at 1/24, or train your own with checkpoint: own"
         )
-    parts = {part: load_authors(part, _read(settings.authors_folder, part), PAPER[part]) for part in _needed(settings)}
+    parts = {part: authors_part(settings.authors_folder, part) for part in needed(settings)}
     denoiser = parts["controlled_denoiser" if settings.sends_edges else "denoiser"]
     return Networks(parts["autoencoder"], parts["snr_estimator"], denoiser, parts.get("edge_codec"))  # type: ignore[arg-type]
 
@@ -123,9 +123,9 @@ def freeze(networks: Networks, stage: Stage, masked: bool) -> None:
         "autoencoder": [networks.autoencoder],
         "denoiser": [networks.estimator, base_of(networks.denoiser)],
         "control": [networks.edge_codec, *_copies(networks.denoiser)],
-        "joint": [networks.autoencoder, networks.estimator, networks.denoiser, networks.edge_codec],
+        "all": [networks.autoencoder, networks.estimator, networks.denoiser, networks.edge_codec],
     }
-    for network in trained["joint"]:
+    for network in trained["all"]:
         if network is not None:
             network.requires_grad_(False)
     for network in trained[stage]:
@@ -137,6 +137,12 @@ def freeze(networks: Networks, stage: Stage, masked: bool) -> None:
         base.mask_token.requires_grad_(False)
 
 
+def start_control(networks: Networks) -> None:
+    """Make the control branch a copy of the denoiser as it is now."""
+    if isinstance(networks.denoiser, ControlledDenoiser):
+        networks.denoiser.copy_base()
+
+
 def base_of(denoiser: Denoiser | ControlledDenoiser) -> Denoiser:
     """Return the denoiser without its control branch."""
     return denoiser.base if isinstance(denoiser, ControlledDenoiser) else denoiser
@@ -146,9 +152,15 @@ def _copies(denoiser: Denoiser | ControlledDenoiser) -> list[nn.Module]:
     return [denoiser.in_copies, denoiser.out_copies] if isinstance(denoiser, ControlledDenoiser) else []
 
 
-def _needed(settings: SGDJSCCSettings) -> list[str]:
+def needed(settings: SGDJSCCSettings) -> list[str]:
+    """Return the parts of the release that these settings load."""
     edges = ["controlled_denoiser", "edge_codec"]
     return ["autoencoder", "snr_estimator", *(edges if settings.sends_edges else ["denoiser"])]
+
+
+def authors_part(folder: str, part: str) -> nn.Module:
+    """Load one part of the converted release; errors as in :func:`load`."""
+    return load_authors(part, _read(folder, part), PAPER[part])
 
 
 def _read(folder: str, part: str) -> dict[str, Tensor]:

@@ -9,11 +9,11 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "edges": {"guidance": "edges"},
     "both": {"guidance": "both"},
     "both-uncharged": {"guidance": "both", "charge_guidance": False},
-    "no-denoiser": {"denoise": False},
+    "no-denoiser": {"guidance": "none", "denoise": False},
 }
 
 COMPACT: Mapping[str, Any] = {
-    "steps": 8,
+    "steps": 4,
     "noise_level": "known",
     "guidance_schedule": "constant",
     "guidance_scale": 1.5,
@@ -22,10 +22,11 @@ COMPACT: Mapping[str, Any] = {
     "brightness": 0.0,
     "captions": "image",
     "tile": 64,
-    "widths": (64, 128),
+    "widths": (48, 96),
     "blocks": 1,
     "fold": 4,
     "groups": 8,
+    "shortcut": True,
     "estimator_widths": (32, 32),
     "denoiser_width": 96,
     "denoiser_heads": 4,
@@ -42,4 +43,6 @@ COMPACT: Mapping[str, Any] = {
     "edge_depths": (1, 1, 2, 1),
     "edge_heads": (2, 3, 4, 5),
     "control_scale": None,
+    "stage_shares": (0.6, 0.4, 0.4),
+    "stage_rates": (1.0, 0.75, 0.5),
 }

@@ -1,16 +1,17 @@
 """Settings of SGD-JSCC; the defaults are the published network."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from methods.base import MethodSettings
+from methods.generative.settings import Captioning
 from methods.sgdjscc.sampler import GuidanceSchedule, SamplerKind
 from methods.sgdjscc.text import TextEncoderName
 from methods.sgdjscc.tiles import Layout
 
 Guidance = Literal["none", "text", "edges", "both"]
-Stage = Literal["autoencoder", "denoiser", "control", "joint"]
+Stage = Literal["autoencoder", "denoiser", "control", "all"]
 
 
 class SGDJSCCSettings(MethodSettings):
@@ -30,27 +31,47 @@ class SGDJSCCSettings(MethodSettings):
             received for the features that are never sent.
         brightness: added to latent channels 0 and 3 after sampling; the release adds 0.1.
         negative_prompt: text of the unconditional prediction; empty means no text.
-        captioner: who writes the captions, ``package.module:callable``; from (B, 3, H, W) pictures to B captions.
+        captioner: model that writes the captions, as every method of a grid shares it.
         captions: one for each ``image`` or each ``tile``.
         tile, layout: side of a tile in pixels, and how a picture is cut; see :mod:`methods.sgdjscc.tiles`.
-        widths, blocks, fold, groups: the autoencoder; see :class:`methods.sgdjscc.autoencoder.Autoencoder`.
+        widths, blocks, fold, groups, shortcut: the autoencoder; see :class:`methods.sgdjscc.autoencoder.Autoencoder`.
         estimator_widths: channels of the SNR estimator.
         denoiser_width, denoiser_heads, denoiser_depth, denoiser_decode, mlp_ratio, noise_features: the denoiser.
         prediction: the network gives the clean latent (``x0``) or what is to be added to the linear estimate (``residual``).
         text_encoder, text_width, text_model, text_weights: the text embedding; see :mod:`methods.sgdjscc.text`.
-        edge_detector: ``canny``, or ``package.module:callable`` from (B, 3, H, W) pictures to (B, 2, H, W) edges and certainty.
+        edge_detector: ``canny``, ``muge`` (from ``authors_folder``), or ``package.module:callable`` from (B, 3, H, W) pictures to
+            (B, 2, H, W) edges and certainty.
         canny_width: smoothing of ``canny``, in pixels.
         edge_features, edge_channels: features C of an edge token and how many are sent.
         edge_patch, edge_window, edge_dims, edge_depths, edge_heads: the edge codec.
         control_scale: divisor of the edge latent; ``None`` scales it to unit power.
         checkpoint: ``authors`` loads the converted release from ``authors_folder``.
-        stage: what a training run learns; ``joint`` learns all of it, the denoiser on detached latents.
+        stage: what a training run learns; ``all`` goes through the stages one after the other.
+        stage_shares: of the steps of ``all``, for autoencoder, denoiser and, where edges are sent, control.
+        stage_rates: their peak learning rates, relative to that of the training.
         initial: parameters of an earlier stage, a safetensors file; names must fit.
         autoencoder_snr_db: SNR at which the autoencoder is trained; ``None`` takes that of the training step.
         train_snr_db: SNR range of the latents on which the denoiser is trained.
         text_dropout: share of the training captions that are replaced by no text.
         mask_ratio: share of the tokens hidden from the in and out blocks in training.
     """
+
+    evaluation_only: ClassVar[frozenset[str]] = frozenset(
+        {
+            "charge_guidance",
+            "denoise",
+            "steps",
+            "sampler",
+            "guidance_scale",
+            "guidance_schedule",
+            "noise_level",
+            "control_strength",
+            "brightness",
+            "negative_prompt",
+            "captioner",
+            "captions",
+        }
+    )
 
     guidance: Guidance = "none"
     charge_guidance: bool = True
@@ -64,7 +85,7 @@ class SGDJSCCSettings(MethodSettings):
     edge_power: Literal["released", "sent"] = "released"
     brightness: float = 0.1
     negative_prompt: str = ""
-    captioner: str = ""
+    captioner: Captioning | None = None
     captions: Literal["tile", "image"] = "tile"
     tile: int = Field(128, ge=8, multiple_of=8)
     layout: Layout = "partition"
@@ -72,6 +93,7 @@ class SGDJSCCSettings(MethodSettings):
     blocks: int = Field(2, ge=1)
     fold: Literal[1, 2, 4] = 1
     groups: int = Field(32, ge=1)
+    shortcut: bool = False
     estimator_widths: tuple[int, ...] = (32, 64, 128, 256)
     denoiser_width: int = Field(512, ge=8, multiple_of=4)
     denoiser_heads: int = Field(8, ge=1)
@@ -96,7 +118,9 @@ class SGDJSCCSettings(MethodSettings):
     control_scale: float | None = 15.45
     checkpoint: Literal["own", "authors"] = "own"
     authors_folder: str = "checkpoints/sgdjscc-authors"
-    stage: Stage = "joint"
+    stage: Stage = "all"
+    stage_shares: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    stage_rates: tuple[float, float, float] = (1.0, 1.0, 1.0)
     initial: str = ""
     autoencoder_snr_db: float | None = 10.0
     train_snr_db: tuple[float, float] = (-5.0, 27.0)

@@ -21,7 +21,7 @@ from methods.sgdjscc.networks import Networks, base_of
 from methods.sgdjscc.receiver import control_latent, predict
 from methods.sgdjscc.sampler import unit_power
 from methods.sgdjscc.schedule import share_of_snr
-from methods.sgdjscc.settings import SGDJSCCSettings
+from methods.sgdjscc.settings import SGDJSCCSettings, Stage
 
 MIN_SNR_GAMMA = 5.0
 
@@ -38,7 +38,9 @@ def drawn_shares(settings: SGDJSCCSettings, rows: int, device: torch.device) -> 
     return share_of_snr(low + (high - low) * place)
 
 
-def denoiser_losses(settings: SGDJSCCSettings, networks: Networks, latent: Tensor, text: Tensor, edges: Tensor | None) -> dict[str, Tensor]:
+def denoiser_losses(
+    stage: Stage, settings: SGDJSCCSettings, networks: Networks, latent: Tensor, text: Tensor, edges: Tensor | None
+) -> dict[str, Tensor]:
     """Return the losses of the denoiser and of the SNR estimator on clean unit-power latents (B, z, h, w).
 
     The weight of a noise level is min(1 / s, 5), close to min-SNR weighting (Hang et al., ICCV 2023): it keeps the
@@ -47,6 +49,7 @@ def denoiser_losses(settings: SGDJSCCSettings, networks: Networks, latent: Tenso
     Text and edges are dropped alike, so that the network also learns the unconditional prediction.
 
     Args:
+        stage: what is being trained.
         settings: the method's settings.
         networks: its networks.
         latent: clean latents; no gradient goes into them.
@@ -71,7 +74,7 @@ def denoiser_losses(settings: SGDJSCCSettings, networks: Networks, latent: Tenso
             hint = control_latent(settings, networks, edges)
         strength = (torch.rand(len(latent), device=latent.device) >= settings.text_dropout).float()
     losses = {"denoiser": error(predict(networks.denoiser, residual, noisy, sigma, text, hint, strength))}
-    if settings.stage == "control":
+    if stage == "control":
         return losses
     if settings.mask_ratio:
         output = base_of(networks.denoiser)(noisy, sigma, text, _visible(settings.mask_ratio, latent))

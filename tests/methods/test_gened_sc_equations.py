@@ -404,6 +404,22 @@ def test_probability_loss_is_least_at_the_coverage() -> None:
     assert torch.isfinite(losses.probability_loss(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0])))
 
 
+def test_overlap_loss_equals_a_loop_over_the_patches() -> None:
+    probability, covered = draw(3, 1, 4, 5).sigmoid(), draw(3, 1, 4, 5, seed=1).clamp(0, 1)
+    covered[2] = 0.0
+    expected = 0.0
+    for p, c in zip(probability.double().numpy(), covered.double().numpy(), strict=True):
+        both, either = 1.0, 1.0
+        for place in np.ndindex(*p.shape):
+            both += p[place] * c[place]
+            either += 1.0 - (1.0 - p[place]) * (1.0 - c[place])
+        expected += (1.0 - both / either) / 3
+    assert float(losses.overlap_loss(probability, covered)) == pytest.approx(expected, abs=1e-5)
+    perfect = (covered > 0.5).float()
+    assert float(losses.overlap_loss(perfect, perfect)) == pytest.approx(0.0, abs=1e-6)
+    assert float(losses.overlap_loss(torch.ones_like(covered), torch.zeros_like(covered))) == pytest.approx(1 - 1 / 21)
+
+
 def test_coverage_and_resized_masks() -> None:
     saliency = torch.zeros(1, 1, 4, 4)
     saliency[..., :2, :2], saliency[..., 0, 2] = 1.0, 1.0

@@ -18,6 +18,7 @@ from methods.base import Geometry, OperatingPoint, Received, Signal, Targets
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.gened_sc import GenEDSC, GenEDSCSettings
 from methods.gened_sc.clip_features import ClipFeatures
+from methods.gened_sc.nouns import caption_noun
 from methods.gened_sc.settings import PRESETS
 from methods.gened_sc.vgg_features import LAYERS, VggFeatures
 
@@ -130,7 +131,7 @@ def test_the_router_sees_clips_map_and_the_predicted_one_in_turns(clip_folder: P
         method.loss(pictures(1), targets, link, POINT)
     assert torch.equal(seen[0], seen[2]) and torch.equal(seen[1], seen[3])
     assert not torch.allclose(seen[0], seen[1])
-    assert torch.equal(method.maps(pictures(1)).scores, F.interpolate(seen[1].sigmoid(), (32, 32), mode="bilinear", align_corners=False))
+    assert torch.equal(method.maps(pictures(1))["S"], F.interpolate(seen[1].sigmoid(), (32, 32), mode="bilinear", align_corners=False))
 
 
 def test_inference_runs_without_clip_on_the_machine(clip_folder: Path, tmp_path: Path) -> None:
@@ -158,11 +159,39 @@ def test_the_clip_score_source_transmits_with_clip(clip_folder: Path, tmp_path: 
             method_with(tmp_path / "deleted", score_source="clip").encode(pictures(1), POINT, None)
 
 
-def test_the_text_is_the_label_the_caption_or_the_generic_one(clip_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("caption", "noun"),
+    [
+        ("a dog runs", "dog"),
+        ("a black swan swimming in a pond", "swan"),
+        ("A rider jumping a horse over an obstacle", "rider"),
+        ("people racing a soapbox car over a ramp", "people"),
+        ("a person riding a black scooter on a city street", "person"),
+        ("a close-up of a red wooden door with a white door knob", "door"),
+        ("an old stone building with red doors", "building"),
+        ("a small boat anchored on calm shallow water", "boat"),
+        ("a blue shuttered window with pink hibiscus flowers in front of it", "window"),
+        ("colorful baseball caps hanging on a wall", "caps"),
+        ("a row of half-timbered houses in a german town", "houses"),
+        ("two boats at sea", "boats"),
+        ("a red bus, parked", "bus"),
+        ("a spotted mushroom on the grass", "mushroom"),
+        ("a photo of a group of children", "children"),
+        ("in the night sky", "sky"),
+        ("...", None),
+        ("", None),
+        ("on and under", None),
+    ],
+)
+def test_a_captions_noun_heads_its_first_noun_phrase(caption: str, noun: str | None) -> None:
+    assert caption_noun(caption) == noun
+
+
+def test_the_text_is_the_label_the_captions_noun_or_the_generic_one(clip_folder: Path) -> None:
     targets = Targets(labels=["dog", "", ""], captions=["a dog runs", "two boats at sea", ""])
     generic, caption = method_with(clip_folder), method_with(clip_folder, unlabelled="caption", prompt="one {} here")
     assert [generic._text(targets, row) for row in range(3)] == ["a photo of a dog"] + 2 * ["a photo of the main object"]
-    assert [caption._text(targets, row) for row in range(3)] == ["one dog here", "two boats at sea", "a photo of the main object"]
+    assert [caption._text(targets, row) for row in range(3)] == ["one dog here", "one boats here", "a photo of the main object"]
 
 
 def test_a_clip_that_does_not_fit_says_so(clip_folder: Path, tmp_path: Path) -> None:

@@ -18,11 +18,16 @@ from hypothesis import strategies as st
 
 from methods.errors import MissingAssetError
 from methods.generative import Desk, backends
-from methods.generative.answers import Answer, GenerativeError, ModelUnavailableError, RefusalError, Request, SpendingLimitError
+from methods.generative.answers import (
+    Answer,
+    GenerativeError,
+    ModelUnavailableError,
+    Request,
+)
 from methods.generative.backends import Captioner, Editor, GenerativeOptionsError, Generator, open_captioner, open_editor, open_generator
 from methods.generative.bank import Bank
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings
-from methods.generative.spending import Limits, LocalSpending, Price, UnpricedModelError
+from methods.generative.spending import Limits, LocalSpending, Price
 from methods.generative.wording import PROMPTS, filled_prompt, one_line, shortened
 
 torch.set_num_threads(1)
@@ -33,10 +38,6 @@ MODEL = "openai:seer-1"
 
 def captioner(server: Any) -> CaptionerSettings:
     return DOUBLE.captioner(server, retries=0)
-
-
-def editor(server: Any) -> EditorSettings:
-    return DOUBLE.editor(server, {"size": "16x16"}, retries=0)
 
 
 class Slow(Captioner, Generator, Editor):
@@ -118,76 +119,6 @@ def test_a_dry_run_counts_without_asking(server, tmp_path):
     assert desk.known(asked) == 3 and Desk().known(asked) == 0 and len(server.asked) == 3
     assert desk.price_of_call(settings) == 0.5 and spending.calls == {MODEL: 3}
     assert desk.price_of_call(CaptionerSettings(model="dataset")) == 0.0
-
-
-def test_costs_are_counted_from_the_tokens_of_the_response(server, tmp_path):
-    prices = {
-        MODEL: Price(input_text=2.5, output_text=10, estimate=1.0),
-        "openai:painter-1": Price(call=0.001, input_text=5, input_image=8, output_image=32),
-    }
-    spending = LocalSpending(Limits(max_cost=20, prices=prices))
-    desk = Desk(Bank(tmp_path), spending)
-    desk.caption(captioner(server), pictures(2))
-    refined = desk.edit(editor(server), pictures(2), ["a", "b"])
-    # The server tells 900 and 50 tokens for a caption, and 120, 200 and 1000 for a picture.
-    each = 0.001 + (120 * 5 + 200 * 8 + 1000 * 32) / 1e6
-    assert refined.cost == pytest.approx([each, each])
-    assert spending.cost == pytest.approx({MODEL: 2 * (900 * 2.5 + 50 * 10) / 1e6, "openai:painter-1": 2 * each})
-    again = Desk(Bank(tmp_path), LocalSpending()).edit(editor(server), pictures(2), ["a", "b"])
-    assert again.cost == refined.cost and torch.equal(again.images, refined.images)
-
-
-def test_max_calls_stops_cleanly_and_a_later_run_goes_on(server, tmp_path):
-    settings = captioner(server)
-    for run in range(3):
-        desk = Desk(Bank(tmp_path), LocalSpending(Limits(max_calls=2)))
-        if run < 2:
-            with pytest.raises(SpendingLimitError, match="max_calls is 2"):
-                desk.caption(settings, pictures(5))
-            with pytest.raises(SpendingLimitError):
-                desk.caption(settings, pictures(5).flip(-1))
-            assert len(server.asked) == 2 * (run + 1) == len(list(tmp_path.rglob("*.json")))
-    assert len(desk.caption(settings, pictures(5))) == 5 and len(server.asked) == 5
-    free = Desk(Bank(tmp_path), LocalSpending(Limits(max_calls=0, max_cost=0, prices={MODEL: Price(call=1)})))
-    assert len(free.caption(settings, pictures(5))) == 5
-
-
-def test_max_cost_is_never_passed_by_calls_under_way(server, tmp_path):
-    server.delay = 0.02
-    spending = LocalSpending(Limits(max_cost=1.0, prices={MODEL: Price(call=0.3)}))
-    desk = Desk(Bank(tmp_path), spending)
-
-    def ask(picture: torch.Tensor) -> bool:
-        try:
-            return bool(desk.caption(captioner(server), picture[None]))
-        except SpendingLimitError:
-            return False
-
-    with ThreadPoolExecutor(8) as pool:
-        done = list(pool.map(ask, pictures(8)))
-    assert sum(done) == 3 == len(server.asked) and spending.cost[MODEL] == pytest.approx(0.9)
-
-
-def test_failures_cost_nothing_and_refusals_what_was_expected(server, tmp_path):
-    spending = LocalSpending(Limits(max_cost=1.0, prices={MODEL: Price(input_text=2.5, estimate=0.25)}))
-    desk = Desk(Bank(tmp_path), spending)
-    server.faults = [DOUBLE.Fault(500, {}), DOUBLE.Fault(200, DOUBLE.chat(None, refusal="no"))]
-    with pytest.raises(GenerativeError):
-        desk.caption(captioner(server), pictures(1))
-    assert spending.cost[MODEL] == 0.0
-    with pytest.raises(RefusalError):
-        desk.caption(captioner(server), pictures(1))
-    assert spending.cost[MODEL] == 0.25 and spending.calls[MODEL] == 2
-
-
-def test_a_model_without_a_price_is_not_called_under_a_limit_of_cost(server, tmp_path):
-    desk = Desk(Bank(tmp_path), LocalSpending(Limits(max_cost=1.0)))
-    with pytest.raises(UnpricedModelError, match=f"max_cost is 1.0 and {MODEL} has no price"):
-        desk.caption(captioner(server), pictures(1))
-    with pytest.raises(UnpricedModelError):
-        desk.price_of_call(captioner(server))
-    assert not server.asked
-    assert Desk(spending=LocalSpending(Limits(max_cost=0.0))).caption(CaptionerSettings(model="dataset"), pictures(1), ["a"]) == ["a"]
 
 
 def test_captions_of_the_data_set_are_used_as_they_are_and_missed_where_they_are_not(tmp_path):
@@ -279,10 +210,3 @@ def test_a_model_is_named_by_backend_and_name():
     for name in ("gpt-5.2", ":x", "openai:"):
         with pytest.raises(ValueError, match="<backend>:<name>"):
             CaptionerSettings(model=name)
-
-
-def test_estimates_follow_the_prices():
-    assert Price(call=0.04).expected("edit") == 0.04
-    assert Price(estimate=0.1, call=0.04).expected("caption") == 0.1
-    assert Price(input_text=10, input_image=10, output_image=40).expected("edit") == pytest.approx((200 * 10 + 400 * 10 + 1100 * 40) / 1e6)
-    assert Price(call=1).charged("edit", {}) == 1 and Price(output_text=1e6).charged("caption", {"tokens": {"output_text": 2}}) == 2

@@ -207,7 +207,9 @@ def test_defaults_are_filled_in(tiny_model: TinyModel) -> None:
         "steps": 50,
         "guidance": 4.0,
         "negative_prompt": " ",
+        "size": 1024,
     }
+    assert opened("edit", tiny_model("qwen-image-edit"), size=[512, 768]).settings["size"] == [512, 768]
     assert opened("generate", tiny_model("flux2-klein")).settings["steps"] == 4
     assert opened("edit", tiny_model("instruct-pix2pix")).settings["image_guidance"] == 1.5
 

@@ -11,7 +11,9 @@ from torch import Tensor
 from methods.base import Geometry, OperatingPoint, Received, Signal, Targets
 from methods.catalog import METHODS
 from methods.errors import CheckpointMismatchError, MethodError, MissingAssetError, RateError
+from methods.generative.settings import CaptionerSettings
 from methods.sgdjscc import SGDJSCC
+from methods.sgdjscc.autoencoder import Autoencoder
 from methods.sgdjscc.captions import by_tile, joined
 from methods.sgdjscc.packing import Packing
 from methods.sgdjscc.receiver import control_strength, noise_share
@@ -194,6 +196,18 @@ def test_the_matched_state_has_the_noise_it_is_said_to_have(channel: str, snr_db
     assert float(share.sqrt()) == pytest.approx(float(plan(share, 5, "regular", 4.0).sigma[0]), abs=1e-6)
 
 
+def test_a_zero_forced_fading_latent_is_noisier_than_it_is_taken_for() -> None:
+    """Why the link must equalise by MMSE: the assumed level would be far too low."""
+    method = build(128, 128)
+    sent = unit_power(torch.randn(1, 16, 8, 32, generator=torch.Generator().manual_seed(1)))
+    packing = Packing(Geometry(64, 256, CR), 256, "partition")
+    received = air(Signal(packing.pack([sent])), 1.0, "rayleigh")
+    forced = received.analog * (1.0 + received.noise_variance)
+    latent = unit_power(packing.unpack(forced)[0])
+    share = noise_share(method.settings, method.networks, latent, received.noise_variance)
+    assert float((latent * sent).mean()) < float((1.0 - share).sqrt()) - 0.2
+
+
 def test_control_strength_goes_through_the_released_values() -> None:
     settings = build(control_strength=None).settings
     share = share_of_snr(torch.tensor([-20.0, -15.0, -10.0, -5.0, 0.0, 10.0]))
@@ -213,20 +227,34 @@ def test_tiles_partition_and_merge() -> None:
     ]
 
 
-def test_descriptions_come_from_the_captioner(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("captioner_of_the_test")
-    module.brightness = lambda images: [f"level\n{round(float(image.mean()) * 10)}" for image in images]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+class WritesBrightness:
+    """A desk whose captioner tells the brightness of a picture and the caption that came with it."""
+
+    def caption(self, settings: CaptionerSettings, images: Tensor, captions: list[str] | None = None) -> list[str]:
+        assert settings.model == "dataset"
+        given = [""] * len(images) if captions is None else captions
+        return [f"{caption}\nlevel {round(float(image.mean()) * 10)}" for image, caption in zip(images, given, strict=True)]
+
+
+def test_descriptions_come_from_the_desk() -> None:
     images = torch.cat((torch.zeros(1, 3, 64, 128), torch.ones(1, 3, 64, 128)))
     images[0, :, :, 64:] = 0.5
-    named = {"guidance": "text", "captioner": "captioner_of_the_test:brightness"}
-    assert build(64, 128, captions="tile", **named).describe(images) == ["level 0\nlevel 5", "level 10\nlevel 10"]
-    assert build(64, 128, captions="image", **named).describe(images) == ["level 2", "level 10"]
-    assert build().describe(images) is None
-    with pytest.raises(MissingAssetError, match=r"package\.module:callable"):
-        build(guidance="text").describe(images[..., :64])
-    with pytest.raises(MissingAssetError, match="captioner_of_the_test:contrast"):
-        build(guidance="text", captioner="captioner_of_the_test:contrast").describe(images[..., :64])
+    named = {"guidance": "text", "captioner": "dataset"}
+
+    def described(given: list[str] | None = None, **settings: object) -> list[str]:
+        method = build(64, 128, **settings)
+        method.desk = WritesBrightness()
+        return method.describe(images, given)
+
+    assert described(captions="tile", **named) == ["level 0\nlevel 5", "level 10\nlevel 10"]
+    assert described(captions="image", **named) == ["level 2", "level 10"]
+    assert described(["a", "b"], captions="tile", **named) == ["a level 0\na level 5", "b level 10\nb level 10"]
+    assert described() is None
+    given = ["a dog", "a cat"]
+    assert build(guidance="text", captions="image", captioner="dataset").describe(images[..., :64], given) == given
+    with pytest.raises(MissingAssetError, match=r"generative\.captioner"):
+        build(guidance="text").check_ready()
+    build().check_ready()
 
 
 @torch.no_grad()
@@ -266,7 +294,7 @@ def test_captions_by_tile() -> None:
     [
         ("autoencoder", {"mse"}, {"autoencoder"}),
         ("denoiser", {"denoiser", "masked", "estimator"}, {"estimator", "denoiser"}),
-        ("joint", {"mse", "denoiser", "masked", "estimator"}, {"autoencoder", "estimator", "denoiser"}),
+        ("all", {"mse", "denoiser", "masked", "estimator"}, {"autoencoder", "estimator", "denoiser"}),
     ],
 )
 def test_stages_train_their_networks_and_no_other(stage: str, losses: set[str], learns: set[str]) -> None:
@@ -289,6 +317,69 @@ def test_control_stage_trains_the_copies_and_the_codec() -> None:
     assert {name for name in moved if name.startswith("denoiser")} == {"denoiser.in_copies", "denoiser.out_copies"}
     assert any(name.startswith("edge_codec") for name in moved)
     assert not any(name.startswith(("autoencoder", "estimator")) for name in moved)
+
+
+def test_a_run_of_all_stages_enters_them_in_turn() -> None:
+    method = build(guidance="edges", stage_shares=(0.5, 0.3, 0.2), stage_rates=(1.0, 0.5, 0.5)).train()
+    phases = method.phases()
+    assert [(phase.name, phase.share, phase.rate) for phase in phases] == [
+        ("autoencoder", 0.5, 1.0),
+        ("denoiser", 0.3, 0.5),
+        ("control", 0.2, 0.5),
+    ]
+    assert [phase.name for phase in build().phases()] == ["autoencoder", "denoiser"]
+    assert [phase.name for phase in build(stage="denoiser").phases()] == ["denoiser"]
+
+    def learning() -> set[str]:
+        return {".".join(name.split(".")[:2]) for name, weights in method.named_parameters() if weights.requires_grad}
+
+    before = learning()
+    seen: set[str] = set()
+    for phase, losses in zip(phases, ({"mse"}, {"denoiser", "estimator"}, {"edges", "denoiser"}), strict=True):
+        method.enter(phase, begins=True)
+        seen |= learning()
+        found = method.loss(pictures(2), Targets(), lambda signal, at: air(signal, at.snr_db), point(4.0, "awgn"))
+        assert set(found) == losses | {"total"}
+    assert seen == before, "an optimiser that is built before the first phase must hold whatever learns in any"
+
+
+def test_the_control_branch_starts_from_the_trained_denoiser_and_only_once() -> None:
+    method = build(guidance="edges").train()
+    denoiser, control = method.phases()[1:]
+    method.enter(denoiser, begins=True)
+    with torch.no_grad():
+        method.denoiser.base.in_blocks[0].mlp.fc1.weight.add_(1.0)
+    method.enter(control, begins=True)
+    copied = method.denoiser.in_copies[0].block.mlp.fc1.weight
+    assert torch.equal(copied, method.denoiser.base.in_blocks[0].mlp.fc1.weight)
+    with torch.no_grad():
+        copied.add_(1.0)
+    method.enter(control, begins=False)
+    assert not torch.equal(copied, method.denoiser.base.in_blocks[0].mlp.fc1.weight)
+
+
+def test_variants_that_share_their_weights() -> None:
+    settings = SGDJSCC.Settings
+
+    def trained(variant: str) -> dict[str, object]:
+        return settings.model_validate({**SGDJSCC.presets["compact"], **SGDJSCC.variants[variant]}).model_dump(
+            exclude=set(settings.evaluation_only)
+        )
+
+    assert trained("default") == trained("no-denoiser")
+    assert trained("both") == trained("both-uncharged") != trained("edges")
+
+
+def test_the_linear_shortcut_is_where_the_autoencoder_starts() -> None:
+    torch.manual_seed(0)
+    autoencoder = Autoencoder(4, (8, 16), 1, 4, 4, shortcut=True)
+    images = pictures(2)
+    blocks = (2.0 * images - 1.0).unfold(2, 8, 8).unfold(3, 8, 8).permute(0, 2, 3, 1, 4, 5).flatten(3)
+    latent = blocks @ autoencoder.analysis.weight.flatten(1).T + autoencoder.analysis.bias
+    torch.testing.assert_close(autoencoder.encode(images), latent.permute(0, 3, 1, 2), rtol=0.0, atol=1e-5)
+    restored = torch.einsum("bhwc,cdpq->bdhpwq", latent, autoencoder.synthesis.weight).reshape(2, 3, 64, 64)
+    restored = (restored + autoencoder.synthesis.bias[:, None, None] + 1.0) / 2.0
+    torch.testing.assert_close(autoencoder.decode(latent.permute(0, 3, 1, 2)), restored, rtol=0.0, atol=1e-5)
 
 
 def test_a_later_stage_starts_from_an_earlier_one(tmp_path) -> None:
