@@ -16,6 +16,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 USAGE_ERROR = 2
+SPENDING_LIMIT = 3
 INTERRUPTED = 130
 
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid (quick, paper, full, ablation) or a .yaml file.")]
@@ -24,7 +25,7 @@ Datasets = Annotated[str | None, typer.Option(help="These test sets instead of t
 DataDir = Annotated[Path | None, typer.Option(help="Folder that holds DUTS-TR/, DUTS-TE/, VOCdevkit/, kodak/ in their genuine layouts.")]
 TrainData = Annotated[Path | None, typer.Option(help="Training pictures: a plain folder, or one in the DUTS or VOC layout.")]
 Limit = Annotated[int | None, typer.Option(help="Only the first N pictures of each test set.", min=1)]
-Out = Annotated[Path | None, typer.Option(help="Run folder; results/GRID if not given.")]
+Out = Annotated[str | None, typer.Option(help="Run folder, or s3://BUCKET/FOLDER; results/GRID if not given.")]
 Address = Annotated[
     str | None, typer.Option(help="Ray cluster: 'auto' on one of its nodes, ray://HOST:10001 from outside; this machine if not given.")
 ]
@@ -44,8 +45,9 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except (SuiteError, BenchmarkError, MethodError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(USAGE_ERROR) from None
+            what, code = _ending(error)
+            print(f"{what}: {error}", file=sys.stderr)
+            raise typer.Exit(code) from None
         except OSError as error:
             # A full disk, a read-only folder: the operating system's own words and the file, without our stack.
             print(f"error: {error}; what was already written is kept, mend this and run the same command again", file=sys.stderr)
@@ -55,3 +57,10 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(INTERRUPTED) from None
 
     return run
+
+
+def _ending(error: Exception) -> tuple[str, int]:
+    # Not at the top: it loads torch, which a help page does without.
+    from methods.generative import SpendingLimitError
+
+    return ("stopped", SPENDING_LIMIT) if isinstance(error, SpendingLimitError) else ("error", USAGE_ERROR)

@@ -10,13 +10,16 @@ from rich.table import Table
 from benchmarks.errors import DatasetError
 from suite.catalog import DATASETS, METHODS
 from suite.errors import TrainingError
+from suite.evaluate.calls import told
 from suite.evaluate.plan import estimate
+from suite.evaluate.spending import read_spending
 from suite.evaluate.work import evaluate, remaining
 from suite.pipeline import CHECKPOINTS, SHIPPED, Prepared, prepare
 from suite.records import load
 from suite.runfolder import RunFolder
 from suite.settings import Grid, build_grid, full_entry, override, read_grid
-from suite.train.checkpoint import Checkpoint, find
+from suite.storage import Place, place
+from suite.train.checkpoint import Checkpoint, copied, find
 from suite.train.jobs import TrainingJob
 
 RESULTS = Path("results")
@@ -66,7 +69,7 @@ class Command:
         data_dir: Path | None,
         train_data: Path | None,
         limit: int | None,
-        out: Path | None,
+        out: str | None,
         address: str | None,
         assignments: Sequence[str],
         console: Console,
@@ -78,7 +81,7 @@ class Command:
         for folder in (data_dir, train_data):
             if folder is not None and not folder.is_dir():
                 raise DatasetError(f"there is no folder {folder}; give the folder that holds the pictures")
-        self.folder = RunFolder((out or RESULTS / self.grid.name).resolve(), self.grid)
+        self.folder = RunFolder(place(out or RESULTS / self.grid.name), self.grid)
         self.address = address
         self.search = search
         self.console = console
@@ -91,7 +94,7 @@ class Command:
                 self._say(note)
 
     @property
-    def places(self) -> list[Path]:
+    def places(self) -> list[Place]:
         """Where checkpoints are looked for, the run's own first."""
         return [self.folder.path / CHECKPOINTS, SHIPPED]
 
@@ -115,6 +118,8 @@ class Command:
         for what, number in estimate(units).items():
             self._say(f"{what}: {number:,}")
         self._say(f"units left to do: {len(left):,}")
+        for sentence in told(left, self.folder.path):
+            self._say(sentence)
         searches = f", each after a search of {self.search} trials" if self.search else ""
         self._say(f"trainings left to do: {len(set(self.prepared.jobs.values())) - len(found)}{searches}")
         self._say(f"metrics: {', '.join(self.prepared.metrics.names)}")
@@ -146,15 +151,26 @@ class Command:
 
         Raises:
             TrainingError: a method has no weights yet.
+            SpendingLimitError: a limit ended the run; the same command goes on once it is raised.
         """
         checkpoints = self.checkpoints or self._found()
         lacking = sorted({job.label for job in self.prepared.jobs.values() if job not in checkpoints and job not in self.failures})
         if lacking:
             raise TrainingError(f"there are no weights for {', '.join(lacking)}; run `python -m suite.train` with the same arguments first")
         self._start()
+        if self.address is not None:
+            # The other machines of a cluster see the run folder and not what lies beside this project.
+            own = self.folder.path / CHECKPOINTS
+            checkpoints = {job: copied(found, own) for job, found in checkpoints.items()}
         self.folder.add(weights={job.label: found.card.sha256 for job, found in checkpoints.items()})
         units = self.prepared.units(self.folder.name, checkpoints, self.failures)
-        tally = evaluate(units, self.folder.path, self.grid.evaluation, self.console, self.address)
+        try:
+            tally = evaluate(units, self.folder.path, self.grid.evaluation, self.console, self.address)
+        finally:
+            spent = read_spending(self.folder.path)
+            if str(spent):
+                self.folder.add(spending=spent.content())
+                self._say(f"models asked so far in this run folder: {spent}")
         for reason, count in tally.failures.most_common(5):
             self._say(f"{count} failed cells: {reason}")
         records = load(self.folder.path)

@@ -4,18 +4,25 @@
 
     MethodEntry(name, variants, preset, settings) ──registry──> one Contestant a variant ──build──> Method
 
-Settings are laid over one another in this order: the class's defaults, the preset, the variant, the grid's own.
+Settings are laid over one another in this order: the class's defaults, the grid's generative models where the class has fields
+of their names, the preset, the variant, the grid's own.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, get_args
 
 from methods.base import Geometry, Method, MethodSettings, Traits
+from methods.generative.backends import open_backend
+from methods.generative.settings import CaptionerSettings, ModelSettings
+from methods.generative.wording import PROMPTS
 from methods.registry import nearest
 from suite.catalog import METHODS
 from suite.errors import SettingsError
+from suite.identity import content_digest
 from suite.settings import Grid, GridTraining, MethodEntry, validate
 from suite.train.settings import TrainingSettings
 
@@ -51,6 +58,32 @@ class Contestant:
         """``method/variant``, as tables and messages name it."""
         return f"{self.method}/{self.variant}"
 
+    @property
+    def models(self) -> dict[str, ModelSettings]:
+        """The generative models that it asks, by field of its settings."""
+        fields = {name: getattr(self.settings, name) for name in self.cls.Settings.model_fields}
+        return {name: value for name, value in fields.items() if isinstance(value, ModelSettings)}
+
+    @property
+    def writers(self) -> list[ModelSettings]:
+        """The models that its ``describe`` asks."""
+        return [model for model in self.models.values() if isinstance(model, CaptionerSettings)] if self.traits.describes else []
+
+    @property
+    def painters(self) -> list[ModelSettings]:
+        """The models that its ``refine`` asks."""
+        return [model for name, model in self.models.items() if name in self.traits.asks]
+
+    @cached_property
+    def identifying(self) -> dict[str, Any]:
+        """Its settings as results depend on them: models by what they are, whatever they are called and wherever they lie."""
+        traits, models = self.traits, self.models
+        # A model that nobody asks changes nothing.
+        asked = {name for name, model in models.items() if name in traits.asks or model in self.writers}
+        unread = {name for name in self.cls.Settings.model_fields if _takes(self.cls, name)} - asked
+        whole = self.settings.model_dump(mode="python", exclude=unread)
+        return whole | {name: what_it_is(models[name]) for name in asked}
+
     def ratios(self, grid_ratios: Sequence[Fraction]) -> tuple[Fraction | None, ...]:
         """Return the compression ratios it is evaluated at; a single ``None`` for a fixed-rate method."""
         return tuple(grid_ratios) if self.traits.rates == "variable" else (None,)
@@ -60,6 +93,34 @@ class Contestant:
         return self.cls(self.settings, Geometry(height, width, None if self.traits.one_model_for_all_rates else cr))
 
 
+def what_it_is(model: ModelSettings) -> dict[str, Any]:
+    """Return what a generative model's answers depend on: weights or name, options, the words of its prompt.
+
+    Raises:
+        GenerativeOptionsError, ModelUnavailableError: the model cannot be opened.
+    """
+    return _facts(type(model), _text(model))[0]
+
+
+def is_metered(model: ModelSettings) -> bool:
+    """Return whether calls of the model may cost money, so that they are counted; errors as in :func:`what_it_is`."""
+    return _facts(type(model), _text(model))[1]
+
+
+def _text(model: ModelSettings) -> str:
+    return json.dumps({**model.model_dump(mode="json"), "access": model.access}, sort_keys=True)
+
+
+@cache
+def _facts(kind: type[ModelSettings], text: str) -> tuple[dict[str, Any], bool]:
+    # Kept, because the identity of local weights is a hash of their files.
+    model = kind.model_validate_json(text)
+    backend = open_backend(model)
+    own = model.model_dump(mode="python", exclude={"model", "options", "prompt_file"})
+    whole = {**own, "model": backend.identity, "options": dict(backend.settings), "prompt": content_digest(model.prompt_file or PROMPTS)}
+    return whole, backend.metered
+
+
 def resolve(grid: Grid) -> tuple[Contestant, ...]:
     """Return the grid's contestants in its order.
 
@@ -67,7 +128,7 @@ def resolve(grid: Grid) -> tuple[Contestant, ...]:
         UnknownNameError: a method is not registered.
         SettingsError: a variant, a preset or a setting is unknown, or a contestant is named twice.
     """
-    contestants = tuple(contestant for entry in grid.methods for contestant in _variants(entry, grid.training))
+    contestants = tuple(contestant for entry in grid.methods for contestant in _variants(entry, grid))
     labels = [contestant.label for contestant in contestants]
     for label in labels:
         if labels.count(label) > 1:
@@ -75,17 +136,30 @@ def resolve(grid: Grid) -> tuple[Contestant, ...]:
     return contestants
 
 
-def _variants(entry: MethodEntry, training: GridTraining) -> list[Contestant]:
-    cls = METHODS.get(entry.name)
+def _variants(entry: MethodEntry, grid: Grid) -> list[Contestant]:
+    cls, training = METHODS.get(entry.name), grid.training
+    shared = {name: model for name, model in grid.generative.models.items() if _takes(cls, name)}
     preset = entry.preset or training.preset
     sized = _choose(cls.presets, preset, f"preset of {entry.name}")
     own = validate(TrainingSettings, {**_training_keys(training), **entry.training}, f"methods.{entry.name}.training")
     result = []
     for variant in entry.variants or (next(iter(cls.variants)),):
-        keys = {**sized, **_choose(cls.variants, variant, f"variant of {entry.name}"), **entry.settings}
+        keys = {**shared, **sized, **_choose(cls.variants, variant, f"variant of {entry.name}"), **entry.settings}
         settings = validate(cls.Settings, keys, f"methods.{entry.name}.settings")
         result.append(Contestant(entry.name, variant, preset, settings, own))
     return result
+
+
+def _takes(cls: type[Method], name: str) -> bool:
+    """Return whether a method has a field of this name for a generative model."""
+    field = cls.Settings.model_fields.get(name)
+    return field is not None and any(isinstance(kind, type) and issubclass(kind, ModelSettings) for kind in _kinds(field.annotation))
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
 
 
 def _training_keys(training: GridTraining) -> dict[str, Any]:

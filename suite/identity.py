@@ -30,11 +30,13 @@ CHANGES_RESULTS = frozenset(
         "metrics",
         "metric_settings",
         "link",
+        "generative",
         "training",
     }
 )
-LEAVES_RESULTS = frozenset({"name", "description", "limit", "evaluation", "sheet"})
+LEAVES_RESULTS = frozenset({"name", "description", "limit", "evaluation", "sheet", "ablations"})
 # The evaluation batch is the exception in `evaluation`: float rounding depends on it, so it enters each unit's identity.
+# Of `generative` only the models change results: not the bank, the limits, the prices or the concurrency.
 
 
 def canonical(value: Any) -> Any:

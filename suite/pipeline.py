@@ -15,8 +15,11 @@ from benchmarks.datasets import Dataset, open_dataset
 from benchmarks.errors import MetricUnavailableError, PictureError
 from benchmarks.link.link import Link
 from benchmarks.metrics import check, fetch, lookup, metric_table
+from methods.generative.backends import check_ready
+from methods.generative.spending import UnpricedModelError
 from suite.catalog import DATASETS
-from suite.contestants import Contestant, resolve
+from suite.contestants import Contestant, is_metered, resolve
+from suite.errors import SettingsError
 from suite.evaluate.plan import Trained, WorkUnit, make_units
 from suite.settings import Grid
 from suite.train.checkpoint import Checkpoint
@@ -106,7 +109,8 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
         datasets[name] = (open_dataset(name, data_dir, grid.image_size, "test", grid.fit), data_dir)
     for contestant in contestants:
         for cr in contestant.ratios(grid.cr):
-            _check_fits(contestant, grid.image_size, cr)
+            check_fits(contestant, grid.image_size, cr)
+    _check_prices(grid, contestants)
     metrics = resolve_metrics(grid, [dataset for dataset, _ in datasets.values()])
     return Prepared(grid, contestants, datasets, metrics, _jobs(grid, contestants, _source(grid, data_dir, train_data), search))
 
@@ -121,8 +125,11 @@ def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
     settings = grid.metric_settings
     asked = tuple(f"{name}?" for name in metric_table(settings)) if grid.metrics == "available" else tuple(grid.metrics)
     names = [name.removesuffix("?") for name in asked]
-    captions = all(_has_captions(dataset) for dataset in datasets) if any(spec.needs_caption for spec in lookup(names, settings)) else True
-    obstacles = check(names, settings, (grid.image_size, grid.image_size), captions)
+    captions = True
+    if any(spec.needs_caption for spec in lookup(names, settings)):
+        captions = _writes_captions(grid) or all(_has_captions(dataset) for dataset in datasets)
+    masks = all(any(map(dataset.has_mask, dataset.items())) for dataset in datasets)
+    obstacles = check(names, settings, (grid.image_size, grid.image_size), captions, masks)
     optional = {name.removesuffix("?") for name in asked if name.endswith("?")}
     left_out = {name: obstacle for name, obstacle in obstacles.items() if obstacle}
     fatal = [obstacle for name, obstacle in left_out.items() if name not in optional]
@@ -132,6 +139,26 @@ def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
     if settings.allow_download:
         fetch(usable, settings)
     return Metrics(tuple(usable), left_out)
+
+
+def _writes_captions(grid: Grid) -> bool:
+    """Return whether the grid has a captioner for pictures without a caption, which must then be ready."""
+    captioner = grid.generative.captioner
+    if captioner is None or captioner.backend == "dataset":
+        return False
+    check_ready(captioner)
+    return True
+
+
+def _check_prices(grid: Grid, contestants: Sequence[Contestant]) -> None:
+    """Refuse a limit of cost that could not be kept, because a model has no price."""
+    asked = [model for contestant in contestants for model in (*contestant.writers, *contestant.painters)]
+    for model in (*asked, *grid.generative.models.values()):
+        if is_metered(model):
+            try:
+                grid.generative.limits.price(model.model)
+            except UnpricedModelError as error:
+                raise SettingsError(f"generative: {error}") from None
 
 
 def _has_captions(dataset: Dataset) -> bool:
@@ -144,7 +171,8 @@ def _has_captions(dataset: Dataset) -> bool:
     return False
 
 
-def _check_fits(contestant: Contestant, size: int, cr: Fraction | None) -> None:
+def check_fits(contestant: Contestant, size: int, cr: Fraction | None) -> None:
+    """Raise a :class:`MethodError` if a contestant cannot be built for pictures of ``size`` pixels a side, or lacks something it needs."""
     import torch
 
     # Built on no device: the constructor's checks run, the weights take no memory.

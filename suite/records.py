@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 
 from suite.errors import RecordError
 from suite.files import write_atomic
+from suite.storage import Place, RemotePath, each_read, place
 
 SCHEMA_VERSION = 1
 WHOLE_CELL = "*"
@@ -75,7 +75,13 @@ COLUMNS = (
     ),
     Column("text_ok", "bool", "", "whether the payload passed its check", "the method sends bytes"),
     Column("text_char_error_rate", "float64", "errors per character", "edit distance over the sent length", "the method sends text"),
+    Column("seconds_describe", "float64", "s", "time to describe the picture when it was described", "the method describes pictures"),
+    Column("seconds_refine", "float64", "s", "time of the generative stage, waiting for a server included", "a refined picture"),
+    Column("text_cut", "string", "", "end of the prompt that the model did not read; empty where it read all", "a refined picture"),
+    Column("cost_usd", "float64", "US dollars", "price of the calls behind the picture, whenever they were made", "a refined picture"),
 )
+# Files of before a column was added are read with nothing in it.
+_ADDED = ("seconds_describe", "seconds_refine", "text_cut", "cost_usd")
 BASE_COLUMNS = tuple(column.name for column in COLUMNS)
 _ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
 _REQUIRED = tuple(column.name for column in COLUMNS if column.present == "always")
@@ -96,7 +102,7 @@ def arrow_schema(metrics: Sequence[str]) -> pa.Schema:
     return pa.schema([*required, *(pa.field(name, pa.float64()) for name in metrics)])
 
 
-def _check_rows(rows: Sequence[Mapping[str, Any]], known: set[str], path: Path) -> None:
+def _check_rows(rows: Sequence[Mapping[str, Any]], known: set[str], path: Place) -> None:
     for row in rows:
         unknown = sorted(set(row) - known)
         missing = [name for name in _REQUIRED if row.get(name) is None]
@@ -114,7 +120,7 @@ def _check_rows(rows: Sequence[Mapping[str, Any]], known: set[str], path: Path) 
             raise RecordError(f"a failed row for {path} does not say why; put the reason into 'error'")
 
 
-def write_unit(path: Path, rows: Iterable[Mapping[str, Any]], metrics: Sequence[str], unit: str = "") -> None:
+def write_unit(path: Place, rows: Iterable[Mapping[str, Any]], metrics: Sequence[str], unit: str = "") -> None:
     """Write the rows of one work unit; the file appears whole under its name, or not at all.
 
     Args:
@@ -127,7 +133,6 @@ def write_unit(path: Path, rows: Iterable[Mapping[str, Any]], metrics: Sequence[
         RecordError: a row with an unknown column, without a column that must be there, or of a wrong type.
         OSError: the file cannot be written; a file that was there before is untouched.
     """
-    path = Path(path)
     rows = list(rows)
     schema = arrow_schema(metrics)
     _check_rows(rows, set(schema.names), path)
@@ -139,7 +144,7 @@ def write_unit(path: Path, rows: Iterable[Mapping[str, Any]], metrics: Sequence[
     write_atomic(path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True))
 
 
-def read_unit(path: Path, unit: str | None = None) -> pa.Table:
+def read_unit(path: Place, unit: str | None = None) -> pa.Table:
     """Read one record file and verify it: page checksums, columns, number of rows, identity.
 
     Args:
@@ -151,7 +156,7 @@ def read_unit(path: Path, unit: str | None = None) -> pa.Table:
     """
     again = "delete it and run the same command again"
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        table = pq.ParquetFile(_source(path), page_checksum_verification=True).read()
     except (pa.ArrowException, OSError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordError(f"the record file {path} cannot be read ({first}); {again}") from error
@@ -162,9 +167,25 @@ def read_unit(path: Path, unit: str | None = None) -> pa.Table:
         raise RecordError(f"the record file {path} holds {table.num_rows} rows, but {notes.get('rows')} were written; {again}")
     if unit is not None and notes.get("unit") != unit:
         raise RecordError(f"the record file {path} belongs to work unit {notes.get('unit')!r}, not {unit!r}; {again}")
+    table = _completed(table)
     if not table.schema.equals(arrow_schema(table.schema.names[len(BASE_COLUMNS) :]), check_metadata=False):
         raise RecordError(f"the record file {path} has other columns than suite.records.COLUMNS; {again}")
     return table
+
+
+def _completed(table: pa.Table) -> pa.Table:
+    """Return the table with the columns that were added since it was written."""
+    first = len(BASE_COLUMNS) - len(_ADDED)
+    if tuple(table.schema.names[:first]) != BASE_COLUMNS[:first] or any(name in table.schema.names for name in _ADDED):
+        return table
+    for index, column in enumerate(COLUMNS[first:], start=first):
+        dtype = _ARROW[column.dtype]
+        table = table.add_column(index, pa.field(column.name, dtype), pa.nulls(table.num_rows, dtype))
+    return table
+
+
+def _source(path: Place) -> Any:
+    return pa.BufferReader(path.read_bytes()) if isinstance(path, RemotePath) else path
 
 
 def metric_columns(records: pd.DataFrame) -> list[str]:
@@ -180,7 +201,7 @@ def _to_series(name: str, column: pa.ChunkedArray) -> pd.Series:
     return pd.Series(column.cast(pa.float64()).fill_null(math.nan).to_numpy())
 
 
-def load(run_dir: Path) -> pd.DataFrame:
+def load(run_dir: str | Place) -> pd.DataFrame:
     """Read every record of a run, sorted by ``KEY``.
 
     Strings are Python strings, ``repetition`` is int64, every other column float64 with NaN where there is no value
@@ -189,11 +210,11 @@ def load(run_dir: Path) -> pd.DataFrame:
     Raises:
         RecordError: no records, a damaged file, or the same key in two rows.
     """
-    folder = Path(run_dir) / "records"
-    files = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
+    folder = place(run_dir) / "records"
+    files: list[Place] = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
     if not files:
         raise RecordError(f"no record files under {folder}; give the folder of a run that has evaluated something")
-    tables = [read_unit(file).replace_schema_metadata(None) for file in files]
+    tables = [table.replace_schema_metadata(None) for table in each_read(files, read_unit)]
     table = pa.concat_tables(tables, promote_options="default")
     if table.num_rows == 0:
         raise RecordError(f"the {len(files)} record files under {folder} hold no rows; run the evaluation again")

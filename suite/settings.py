@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from benchmarks.datasets.base import Fit
 from benchmarks.link.link import LinkSettings
 from benchmarks.metrics import MetricSettings
 from methods.registry import nearest
+from suite.ablations import Ablation
 from suite.catalog import GRIDS
 from suite.errors import SettingsError
+from suite.sections import EvaluationSettings, GenerativeSettings, SheetSettings, Strict
 from suite.train.settings import TrainingSettings
 
 T = TypeVar("T")
@@ -64,12 +66,6 @@ Decibel = Annotated[float, Field(allow_inf_nan=False)]
 Some = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
-class Strict(BaseModel):
-    """Base of the grid's parts: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class MethodEntry(Strict):
     """One method of the grid.
 
@@ -100,35 +96,6 @@ class GridTraining(TrainingSettings):
     data: str = "photos"
 
 
-class EvaluationSettings(Strict):
-    """How the grid is worked through; nothing here changes results but ``batch``, which float rounding depends on.
-
-    Attributes:
-        batch: pictures a forward pass; the last batch is filled up, so a result never depends on the picture count.
-        unit: pictures a work unit, rounded up to whole batches; a unit is the smallest piece that is lost and redone.
-        workers: actors of each pool; 0 for one a CPU core, or one a GPU where there are GPUs.
-        gpus: GPUs of a transmitting actor, may be a fraction; 0 keeps it on the CPU.
-    """
-
-    batch: int = Field(default=1, ge=1)
-    unit: int = Field(default=4, ge=1)
-    workers: int = Field(default=0, ge=0)
-    gpus: float = Field(default=0.0, ge=0.0)
-
-
-class SheetSettings(Strict):
-    """Which reconstructions are kept for the qualitative sheet.
-
-    Attributes:
-        images: number of pictures of each dataset, from the first; 0 keeps none.
-        channel, snr_db: the cell that is shown; it must be on the grid to be kept.
-    """
-
-    images: int = Field(default=4, ge=0)
-    channel: str = "awgn"
-    snr_db: float = 4.0
-
-
 class Grid(Strict):
     """What is measured: the product of methods, datasets, ratios, channels, SNRs and repetitions.
 
@@ -144,10 +111,12 @@ class Grid(Strict):
             The word ``available`` stands for every metric, each with ``?``.
         metric_settings: where metrics find their weights.
         link: equaliser, coding, resource grid.
+        generative: the generative models and what they may cost.
         training: how methods are trained.
         limit: pictures of each dataset, from the first; ``None`` for all.
         evaluation: how the work is cut and shared.
         sheet: the qualitative sheet.
+        ablations: tables of what parts of a method are worth.
     """
 
     name: str
@@ -164,10 +133,12 @@ class Grid(Strict):
     metrics: tuple[str, ...] | Literal["available"] = "available"
     metric_settings: MetricSettings = MetricSettings()
     link: LinkSettings = LinkSettings()
+    generative: GenerativeSettings = GenerativeSettings()
     training: GridTraining = GridTraining()
     limit: int | None = Field(default=None, ge=1)
     evaluation: EvaluationSettings = EvaluationSettings()
     sheet: SheetSettings = SheetSettings()
+    ablations: tuple[Ablation, ...] = ()
 
 
 def read_grid(name: str) -> dict[str, Any]:

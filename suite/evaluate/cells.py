@@ -8,6 +8,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import numpy as np
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import CellMetric, cell_metric, lookup
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.transmit import Transmission
+from suite.evaluate.transmission import Transmission
 from suite.files import write_atomic
 from suite.identity import digest
 from suite.records import KEY, WHOLE_CELL, read_unit, write_unit
+from suite.storage import Place
 
 FEATURES = "features"
 _OF_CELL = [name for name in KEY if name != "image"]
@@ -30,7 +32,7 @@ def of_cells(unit: WorkUnit) -> list[str]:
     return [spec.name for spec in lookup(unit.metrics, unit.grid.metric_settings) if spec.per == "cell"]
 
 
-def features_file(unit: WorkUnit, run_dir: Path) -> Path:
+def features_file(unit: WorkUnit, run_dir: Place) -> Place:
     """Return where the features of a unit lie."""
     return run_dir / FEATURES / unit.file.with_suffix(".npz")
 
@@ -43,7 +45,7 @@ class CellFeatures:
         device: where the networks run.
     """
 
-    def __init__(self, run_dir: Path, device: str = "cpu") -> None:
+    def __init__(self, run_dir: Place, device: str = "cpu") -> None:
         self.run_dir = run_dir
         self.device = device
         self._metrics: dict[str, CellMetric] = {}
@@ -77,7 +79,7 @@ class CellFeatures:
         return self._references[key]
 
 
-def reduce_cells(units: Sequence[WorkUnit], run_dir: Path, redone: Collection[str] = ()) -> int:
+def reduce_cells(units: Sequence[WorkUnit], run_dir: Place, redone: Collection[str] = ()) -> int:
     """Write the records of whole cells that are missing or whose units were redone; return how many rows were written.
 
     Args:
@@ -114,14 +116,14 @@ def _groups(units: Sequence[WorkUnit]) -> list[list[WorkUnit]]:
     return list(groups.values())
 
 
-def _rows(group: Sequence[WorkUnit], run_dir: Path) -> list[dict[str, Any]]:
+def _rows(group: Sequence[WorkUnit], run_dir: Place) -> list[dict[str, Any]]:
     names = of_cells(group[0])
     references: dict[tuple[Any, ...], dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     candidates: dict[tuple[Any, ...], dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     records: dict[tuple[Any, ...], dict[str, Any]] = {}
     for unit in group:
         table = read_unit(run_dir / "records" / unit.file, unit.identity).select(list(KEY)).to_pylist()
-        with np.load(features_file(unit, run_dir)) as arrays:
+        with np.load(BytesIO(features_file(unit, run_dir).read_bytes())) as arrays:
             for index, row in enumerate(arrays["rows"]):
                 record = {name: table[row][name] for name in _OF_CELL}
                 key = tuple(record.values())

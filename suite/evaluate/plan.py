@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.datasets import Dataset
 from benchmarks.link.digital.mcs import DEFAULT_TABLE
-from suite.contestants import Contestant
+from benchmarks.metrics import lookup
+from methods.generative.settings import CaptionerSettings
+from suite.contestants import Contestant, is_metered, what_it_is
 from suite.identity import content_digest, digest
 from suite.settings import Grid
+from suite.storage import Place
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class WorkUnit:
 
     run: str
     contestant: Contestant
-    weights: Path | None
+    weights: Place | None
     weights_hash: str
     cr: Fraction | None
     pictures: Pictures
@@ -70,12 +73,15 @@ class WorkUnit:
     def identity(self) -> str:
         """Hash of all that determines the unit's records; neither paths nor the number of workers do."""
         grid = self.grid
+        # Only where there is one, so that other units are recognised by what they always were.
+        references = {"references": what_it_is(self.captioner)} if self.captioner is not None else {}
         return digest(
             "unit",
             {
+                **references,
                 "method": self.contestant.method,
                 "variant": self.contestant.variant,
-                "settings": self.contestant.settings,
+                "settings": self.contestant.identifying,
                 "weights": self.weights_hash,
                 "cr": self.cr,
                 "dataset": [self.pictures.dataset, self.pictures.fingerprint, self.pictures.ids],
@@ -111,6 +117,22 @@ class WorkUnit:
         return [(channel, snr, repetition) for channel in grid.channels for snr in grid.snr_db for repetition in range(grid.repetitions)]
 
     @property
+    def captioner(self) -> CaptionerSettings | None:
+        """The model whose captions metrics of text compare with where the data set has none; ``None`` where no metric does."""
+        named = self.grid.generative.captioner
+        if named is None or named.backend == "dataset":
+            return None
+        return named if any(spec.needs_caption for spec in lookup(self.metrics, self.grid.metric_settings)) else None
+
+    @property
+    def route(self) -> Literal["plain", "local", "metered"]:
+        """Which stages it goes through: without ``refine``, with it on this suite's own workers, or with it at somebody else's."""
+        if not self.contestant.traits.refines:
+            return "plain"
+        painters = self.contestant.painters
+        return "metered" if painters and all(is_metered(model) for model in painters) else "local"
+
+    @property
     def reconstructions(self) -> int:
         """Number of pictures it decodes."""
         return len(self.pictures.ids) * len(self.cells)
@@ -127,7 +149,7 @@ class Trained:
     """
 
     contestant: Contestant
-    path: Path
+    path: Place
     hash: str
 
 

@@ -1,49 +1,128 @@
-"""Progress of the work units: a bar with the time left on a terminal, a plain line now and then elsewhere."""
+"""Progress of the work: cells done, their rate, the time left, what calls cost so far, and each contestant's scores up to now.
+
+On a terminal a bar over a table that is drawn anew every second; elsewhere a plain line now and then and the table at the end.
+"""
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
+from suite.evaluate.describe import Described
+from suite.evaluate.order import Costs
+from suite.evaluate.plan import WorkUnit
 from suite.evaluate.score import Done
 
 SECONDS_BETWEEN_LINES = 10.0
+# Metrics that the live table has room for.
+COLUMNS = 4
 
 
 class Tally:
-    """Counts what has been published: units, records and the reasons of failed ones."""
+    """Counts what has been published: units, cells, records and the reasons of failed ones; and what was described.
 
-    def __init__(self) -> None:
-        self.units = 0
-        self.records = 0
+    Args:
+        units: what is to be done.
+
+    Attributes:
+        stopped: the sentence of the limit of spending that ended the run, "" where none did.
+        costs: seconds by contestant.
+    """
+
+    def __init__(self, units: Sequence[WorkUnit] = ()) -> None:
+        self._sizes = {unit.identity: unit.reconstructions for unit in units}
+        self.total_cells = sum(self._sizes.values())
+        self.total_units = len(self._sizes)
+        self.units = self.cells = self.records = self.captions = 0
         self.failures: Counter[str] = Counter()
+        self.stopped = ""
+        self.costs = Costs()
+        self._failed: Counter[str] = Counter()
+        self._scores: dict[str, dict[str, tuple[float, int]]] = {}
+        self._started = time.monotonic()
 
-    def add(self, done: Done) -> None:
-        """Count one published unit."""
+    def add(self, heard: Done | Described) -> bool:
+        """Count what was heard of; return whether it is a published unit."""
+        self.stopped = self.stopped or heard.stopped
+        if isinstance(heard, Described):
+            self.captions += len(heard.captions)
+            return False
+        if heard.stopped:
+            return False
         self.units += 1
-        self.records += done.records
-        self.failures.update(done.failures)
+        self.cells += self._sizes.get(heard.identity, 0)
+        self.records += heard.records
+        self.failures.update(heard.failures)
+        self._failed[heard.label] += sum(heard.failures.values())
+        self.costs.add(heard.label, heard.seconds, heard.records)
+        own = self._scores.setdefault(heard.label, {})
+        for name, (total, count) in heard.scores.items():
+            before = own.get(name, (0.0, 0))
+            own[name] = before[0] + total, before[1] + count
+        return True
+
+    def line(self, spent: str) -> str:
+        """Return the state of things in one line; ``spent`` is what calls came to."""
+        if not self.units:
+            return _and(f"{self.captions} pictures described" if self.captions else "", spent)
+        rate = self.cells / max(time.monotonic() - self._started, 1e-9)
+        left = (self.total_cells - self.cells) / max(rate, 1e-9)
+        done = f"evaluated {self.units} of {self.total_units} units, {self.cells} of {self.total_cells} cells"
+        return _and(done, f"{rate:.3g} cells/s", f"about {left:.0f} s left", spent)
+
+    def table(self) -> Table:
+        """Return each contestant's records, failures and mean scores so far."""
+        metrics = list(dict.fromkeys(name for scores in self._scores.values() for name in scores))[:COLUMNS]
+        table = Table("so far", "records", "failed", *metrics, title_justify="left")
+        for label, scores in self._scores.items():
+            means = [f"{total / count:.4g}" if count else "–" for total, count in (scores.get(name, (0.0, 0)) for name in metrics)]
+            failed = self._failed[label]
+            table.add_row(label, str(self.costs.records[label]), f"{failed} failed" if failed else "0", *means)
+        return table
 
 
-def follow(published: Iterable[Done], total: int, console: Console) -> Tally:
-    """Hear of all that is ``published``, showing it on ``console`` as it comes, and return the tally."""
-    tally = Tally()
-    started = last = time.monotonic()
+def follow(published: Iterable[Done | Described], tally: Tally, console: Console, spent: Callable[[], str] = str) -> None:
+    """Hear of all that is ``published``, counting it in ``tally`` and showing it on ``console`` as it comes.
+
+    Args:
+        published: what is heard of.
+        tally: counts; what it holds when this ends early is what was published.
+        console: where it is shown.
+        spent: says what calls came to so far, "" where none was made.
+    """
     if console.is_terminal:
-        columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TextColumn("units"), TimeRemainingColumn())
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task("", total=total)
-            for done in published:
-                tally.add(done)
-                bar.advance(task)
-        return tally
-    for done in published:
-        tally.add(done)
-        now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES or tally.units == total:
-            left = (now - started) / tally.units * (total - tally.units)
-            console.print(f"evaluated {tally.units} of {total} units, {tally.records} records, about {left:.0f} s left", highlight=False)
-            last = now
-    return tally
+        _live(published, tally, console, spent)
+        return
+    last = time.monotonic()
+    for heard in published:
+        counted, now = tally.add(heard), time.monotonic()
+        if now - last < SECONDS_BETWEEN_LINES and not (counted and tally.units == tally.total_units):
+            continue
+        last = now
+        console.print(tally.line(spent()), highlight=False, soft_wrap=True)
+    if tally.units:
+        console.print(tally.table())
+
+
+def _live(published: Iterable[Done | Described], tally: Tally, console: Console, spent: Callable[[], str]) -> None:
+    columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TextColumn("cells"), TimeRemainingColumn())
+    bar = Progress(*columns, TextColumn("{task.description}"), console=console)
+    task = bar.add_task("", total=tally.total_cells)
+    last = 0.0
+    with Live(Group(bar, tally.table()), console=console, auto_refresh=False) as live:
+        for heard in published:
+            tally.add(heard)
+            if time.monotonic() - last >= 1.0:
+                last = time.monotonic()
+                bar.update(task, completed=tally.cells, description=tally.line(spent()))
+                live.update(Group(bar, tally.table()), refresh=True)
+        bar.update(task, completed=tally.cells, description=tally.line(spent()))
+        live.update(Group(bar, tally.table()), refresh=True)
+
+
+def _and(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)

@@ -10,8 +10,8 @@ A unit whose file is there is done; writing it twice writes the same bytes under
 
 import math
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,13 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import Scorer
 from suite.evaluate.cells import CellFeatures, of_cells
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.transmit import Candidate, Transmission
-from suite.files import write_png
+from suite.evaluate.transmission import TRACE, Candidate, Transmission, without_trace
+from suite.files import write_atomic, write_png
 from suite.records import write_unit
-from suite.sheet import sample_folder, sample_name
+from suite.sheet import map_name, sample_folder, sample_name
+from suite.storage import Place
+
+FAILURES = "failures"
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,19 @@ class Done:
         identity: the unit's identity.
         records: rows written.
         failures: reason -> number of failed cells.
+        stopped: the sentence of the limit for which the unit was left undone; nothing was published then.
+        label: the contestant, ``method/variant``.
+        seconds: what its stages took together.
+        scores: sum and number of the values of each metric.
     """
 
     identity: str
     records: int
     failures: dict[str, int]
+    stopped: str = ""
+    label: str = ""
+    seconds: float = 0.0
+    scores: dict[str, tuple[float, int]] = field(default_factory=dict)
 
 
 class UnitScorer:
@@ -49,7 +60,7 @@ class UnitScorer:
         device: where metric networks run.
     """
 
-    def __init__(self, run_dir: Path, device: str = "cpu") -> None:
+    def __init__(self, run_dir: Place, device: str = "cpu") -> None:
         self.run_dir = run_dir
         self.device = device
         self._scorers: dict[tuple[str, ...], Scorer] = {}
@@ -58,12 +69,27 @@ class UnitScorer:
     def __call__(self, transmission: Transmission) -> Done:
         """Score every cell of a unit and write its record file."""
         unit = transmission.unit
+        if transmission.stopped:
+            return Done(unit.identity, 0, {}, transmission.stopped)
         scorer = self._scorer(unit)
         rows = [self._row(scorer, transmission, candidate) for candidate in transmission.candidates]
         self._keep(transmission)
         self._features.keep(transmission)
+        self._keep_traces(unit, rows)
+        for row in rows:
+            row["error"] = without_trace(row["error"])
         write_unit(self.run_dir / "records" / unit.file, rows, list(scorer.columns), unit.identity)
-        return Done(unit.identity, len(rows), dict(Counter(row["error"] for row in rows if row["status"] == "failed")))
+        return _done(unit, rows, scorer.columns)
+
+    def _keep_traces(self, unit: WorkUnit, rows: Sequence[dict[str, Any]]) -> None:
+        """Write the tracebacks of a unit's failures, each once, and take away those of an earlier attempt."""
+        traces = Counter(trace for row in rows if (trace := row["error"].partition(TRACE)[2]))
+        path = self.run_dir / FAILURES / unit.file.with_suffix(".txt")
+        if not traces:
+            path.unlink(missing_ok=True)
+            return
+        text = "\n".join(f"{count} cells of {unit.contestant.label}:\n{trace}" for trace, count in traces.most_common())
+        write_atomic(path, lambda file: file.write(text.encode()))
 
     def _scorer(self, unit: WorkUnit) -> Scorer:
         if unit.metrics not in self._scorers:
@@ -78,7 +104,8 @@ class UnitScorer:
             return record
         sample = transmission.samples[record["image"]]
         try:
-            reference = scorer.reference(sample.id, sample.image, sample.caption or None)
+            caption = sample.caption or transmission.references.get(sample.id)
+            reference = scorer.reference(sample.id, sample.image, caption, sample.mask)
             scores = scorer.score(reference, candidate.pixels)
         except BenchmarkError as error:
             return record | {"status": "failed", "error": f"{type(error).__name__}: {error}"}
@@ -95,3 +122,16 @@ class UnitScorer:
             place = sample_folder(self.run_dir, unit.pictures.dataset, record["image"])
             write_png(place / "original.png", transmission.samples[record["image"]].image)
             write_png(place / sample_name(record), np.asarray(candidate.pixels))
+            for name, map_ in transmission.maps.get(record["image"], {}).items():
+                write_png(place / map_name(record, name), map_)
+
+
+def _done(unit: WorkUnit, rows: Sequence[dict[str, Any]], metrics: Sequence[str]) -> Done:
+    """Return what the driver must know of a published unit."""
+    failures = dict(Counter(row["error"] for row in rows if row["status"] == "failed"))
+    seconds = sum(value for row in rows for name, value in row.items() if name.startswith("seconds_") and value is not None)
+    scores = {}
+    for name in metrics:
+        values = [value for row in rows if (value := row.get(name)) is not None and math.isfinite(value)]
+        scores[name] = math.fsum(values), len(values)
+    return Done(unit.identity, len(rows), failures, label=unit.contestant.label, seconds=seconds, scores=scores)

@@ -7,15 +7,20 @@ from pathlib import Path
 import pyarrow.compute as pc
 from rich.console import Console
 
+from methods.generative import SpendingLimitError
 from suite.errors import RecordError
 from suite.evaluate.cells import cells_files, features_file, of_cells, reduce_cells
+from suite.evaluate.order import Costs, longest_first
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.progress import Tally, follow
+from suite.evaluate.spending import read_spending
 from suite.records import read_unit
 from suite.settings import EvaluationSettings
+from suite.storage import Place, each_read
 
 RECORDS = "records"
 SUPERSEDED = "superseded"
+MISSING, FAILED, DONE = "missing", "failed", "done"
 
 
 @dataclass(frozen=True)
@@ -33,29 +38,35 @@ class Remaining:
     retried: int
 
 
-def remaining(units: Sequence[WorkUnit], run_dir: Path) -> Remaining:
+def remaining(units: Sequence[WorkUnit], run_dir: Place) -> Remaining:
     """Return the units whose records are missing, damaged or hold failed cells."""
-    left, damaged, retried = [], [], 0
-    for unit in units:
-        path = run_dir / RECORDS / unit.file
-        if not path.exists():
-            left.append(unit)
-            continue
-        try:
-            table = read_unit(path, unit.identity)
-        except RecordError as error:
-            damaged.append(str(error))
-            left.append(unit)
-            continue
-        if of_cells(unit) and not features_file(unit, run_dir).exists():
-            left.append(unit)
-        elif pc.any(pc.equal(table["status"], "failed")).as_py():
-            retried += 1
-            left.append(unit)
-    return Remaining(left, damaged, retried)
+    records = run_dir / RECORDS
+    there = set(_files(records))
+    files = {records / unit.file: unit for unit in units if unit.file in there}
+    found = each_read(files, lambda path: _state(files[path], path, run_dir))
+    states = {unit.identity: state for unit, state in zip(files.values(), found, strict=True)}
+    left = [unit for unit in units if states.get(unit.identity, MISSING) != DONE]
+    damaged = [state for state in states.values() if state not in (DONE, MISSING, FAILED)]
+    return Remaining(left, damaged, list(states.values()).count(FAILED))
 
 
-def set_aside(units: Sequence[WorkUnit], run_dir: Path) -> int:
+def _state(unit: WorkUnit, path: Place, run_dir: Place) -> str:
+    """Return a unit's state: one of the three words, or what is wrong with its file."""
+    try:
+        table = read_unit(path, unit.identity)
+    except RecordError as error:
+        return str(error)
+    if of_cells(unit) and not features_file(unit, run_dir).exists():
+        return MISSING
+    return FAILED if pc.any(pc.equal(table["status"], "failed")).as_py() else DONE
+
+
+def _files(records: Place) -> list[Path]:
+    """Return the record files below ``records``, in their order."""
+    return sorted(path.relative_to(records) for path in records.rglob("*.parquet"))  # type: ignore[arg-type]
+
+
+def set_aside(units: Sequence[WorkUnit], run_dir: Place) -> int:
     """Move record files that the plan does not name out of the records, and back those it names; return how many moved out.
 
     Another --limit or unit size cuts the same grid into other units; without this their cells would stand there twice.
@@ -63,17 +74,20 @@ def set_aside(units: Sequence[WorkUnit], run_dir: Path) -> int:
     records, aside = run_dir / RECORDS, run_dir / SUPERSEDED
     wanted = {unit.file for unit in units} | cells_files(units)
     moved = 0
-    for path in sorted(records.rglob("*.parquet")) if records.is_dir() else []:
-        if path.relative_to(records) not in wanted:
-            _move(path, aside / path.relative_to(records))
+    there, kept = _files(records), _files(aside)
+    for file in there:
+        if file not in wanted:
+            _move(records / file, aside / file)
             moved += 1
-    for file in sorted(wanted):
-        if (aside / file).exists() and not (records / file).exists():
+    for file in kept:
+        if file in wanted and file not in there:
             _move(aside / file, records / file)
     return moved
 
 
-def evaluate(units: Sequence[WorkUnit], run_dir: Path, settings: EvaluationSettings, console: Console, address: str | None = None) -> Tally:
+def evaluate(
+    units: Sequence[WorkUnit], run_dir: Place, settings: EvaluationSettings, console: Console, address: str | None = None
+) -> Tally:
     """Work through what is left of ``units`` and return what was published now.
 
     Args:
@@ -82,6 +96,9 @@ def evaluate(units: Sequence[WorkUnit], run_dir: Path, settings: EvaluationSetti
         settings: how the work is shared.
         console: where progress is shown.
         address: Ray cluster; ``None`` for this machine.
+
+    Raises:
+        SpendingLimitError: a limit ended the run; units that were done before are published.
     """
     moved = set_aside(units, run_dir)
     if moved:
@@ -96,11 +113,22 @@ def evaluate(units: Sequence[WorkUnit], run_dir: Path, settings: EvaluationSetti
     if todo.units:
         from suite.evaluate.stream import stream
 
-        tally = follow(stream(todo.units, run_dir, settings, address), len(todo.units), console)
+        before = Costs.read(run_dir)
+        ordered = longest_first(todo.units, before.per_record())
+        tally = Tally(ordered)
+        try:
+            follow(stream(ordered, run_dir, settings, address), tally, console, lambda: str(read_spending(run_dir)))
+        finally:
+            for label, seconds in tally.costs.seconds.items():
+                before.add(label, seconds, tally.costs.records[label])
+            if tally.units:
+                before.write(run_dir)
+        if tally.stopped:
+            raise SpendingLimitError(tally.stopped)
     tally.records += reduce_cells(units, run_dir, {unit.identity for unit in todo.units})
     return tally
 
 
-def _move(source: Path, target: Path) -> None:
+def _move(source: Place, target: Place) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    source.replace(target)
+    source.replace(target)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from suite.contestants import resolve
 from suite.evaluate import stream, work
 from suite.evaluate.plan import estimate, make_units
 from suite.evaluate.stream import inline
+from suite.evaluate.transmission import Task
 from suite.evaluate.transmit import Transmitter
 from suite.records import KEY, load
 
@@ -87,8 +88,8 @@ def test_methods_meet_the_same_noise(make_grid, pictures, tmp_path):
 def test_a_picture_is_encoded_once_a_ratio(make_grid, pictures):
     transmitter = Transmitter()
     unit = plan(make_grid(repetitions=3), pictures)[0]
-    transmitter(unit)
-    _, method = transmitter._network
+    transmitter(Task(unit))
+    method = transmitter.networks.method(unit)
     assert method.calls == len(unit.pictures.ids)
 
 

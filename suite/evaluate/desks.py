@@ -1,0 +1,64 @@
+"""How the actors of a run reach generative models: one bank, one count of calls, a desk an actor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from methods.generative import Desk
+from methods.generative.bank import Bank
+from suite.contestants import is_metered
+from suite.evaluate.plan import WorkUnit
+from suite.evaluate.spending import FolderSpending, SharedSpending
+from suite.settings import Grid
+from suite.storage import Place, place
+
+BANK = "bank"
+
+
+def bank_of(grid: Grid, run_dir: Place) -> str:
+    """Return where a run keeps answers: the grid's bank, by default a folder beside the run folder, which other runs share."""
+    return str(place(grid.generative.bank) if grid.generative.bank else run_dir.parent / BANK)
+
+
+def asks_others(unit: WorkUnit) -> bool:
+    """Return whether a unit's method or metrics ask a model whose calls are counted."""
+    named = [*unit.contestant.writers, *unit.contestant.painters, *([unit.captioner] if unit.captioner is not None else [])]
+    return any(is_metered(model) for model in named)
+
+
+@dataclass(frozen=True)
+class Access:
+    """What an actor needs to open its desk; picklable where the count is a shared one.
+
+    Attributes:
+        bank: folder or address of the bank.
+        concurrency: calls under way at once.
+        spending: the count of calls, ``None`` where no call is counted.
+    """
+
+    bank: str
+    concurrency: int
+    spending: SharedSpending | FolderSpending | None = None
+
+    @classmethod
+    def shared(cls, units: Sequence[WorkUnit], run_dir: Place) -> "Access":
+        """Return access for the actors of a Ray cluster, their calls counted by one of them."""
+        grid = units[0].grid
+        counted = any(asks_others(unit) for unit in units)
+        spending = SharedSpending.start(grid.generative.limits, run_dir) if counted else None
+        return cls(bank_of(grid, run_dir), grid.generative.concurrency, spending)
+
+    @classmethod
+    def local(cls, units: Sequence[WorkUnit], run_dir: Place) -> "Access":
+        """Return access for this process."""
+        grid = units[0].grid
+        counted = any(asks_others(unit) for unit in units)
+        spending = FolderSpending(grid.generative.limits, run_dir) if counted else None
+        return cls(bank_of(grid, run_dir), grid.generative.concurrency, spending)
+
+    def desk(self) -> Desk:
+        """Return a desk."""
+        return Desk(Bank(self.bank), self.spending)
+
+    def refused(self) -> str:
+        """Return the sentence of the first call that a limit refused, "" while there is none."""
+        return "" if self.spending is None else self.spending.refused()

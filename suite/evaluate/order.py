@@ -1,0 +1,82 @@
+"""The order of the work: what takes longest comes first, so that no long unit begins when all others are done.
+
+A contestant's units stay together, because a worker keeps one network loaded. How long they take is known from earlier starts in the
+same run folder; contestants that were never met come before those, the ones with the heaviest stages first.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from suite.errors import RunFolderError
+from suite.evaluate.plan import WorkUnit
+from suite.files import write_json
+from suite.storage import Place
+
+FILE = "costs.json"
+
+
+@dataclass
+class Costs:
+    """Seconds and records of the contestants that were worked on.
+
+    Attributes:
+        seconds, records: by contestant label, over all starts of a run.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    records: dict[str, int] = field(default_factory=dict)
+
+    def add(self, label: str, seconds: float, records: int) -> None:
+        """Count a published unit."""
+        self.seconds[label] = self.seconds.get(label, 0.0) + seconds
+        self.records[label] = self.records.get(label, 0) + records
+
+    def per_record(self) -> dict[str, float]:
+        """Return the mean seconds of a record by contestant."""
+        return {label: self.seconds[label] / count for label, count in self.records.items() if count}
+
+    def write(self, run_dir: Place) -> None:
+        """Keep them in the run folder."""
+        write_json(run_dir / FILE, {"seconds": self.seconds, "records": self.records})
+
+    @classmethod
+    def read(cls, run_dir: Place) -> "Costs":
+        """Return those of the run folder, empty ones where there are none.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        try:
+            content = json.loads((run_dir / FILE).read_text(encoding="utf-8"))
+            return cls(dict(content["seconds"]), dict(content["records"]))
+        except (FileNotFoundError, NotADirectoryError):
+            return cls()
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(f"{run_dir / FILE} cannot be read ({error}); delete it, it only tells which work is long") from error
+
+
+def longest_first(units: Iterable[WorkUnit], seconds: Mapping[str, float]) -> list[WorkUnit]:
+    """Return the units by the longest of their network's units, those of one network next to one another.
+
+    Args:
+        units: what is left to do.
+        seconds: of a record, by contestant label, where it is known.
+    """
+    groups: dict[tuple[str, Fraction | None], list[WorkUnit]] = {}
+    for unit in units:
+        groups.setdefault((unit.contestant.label, unit.cr), []).append(unit)
+
+    def length(group: Sequence[WorkUnit]) -> tuple[bool, float, int]:
+        known = seconds.get(group[0].contestant.label)
+        largest = max(unit.reconstructions for unit in group)
+        return (known is None, (known or 0.0) * largest if known is not None else _weight(group[0]), largest)
+
+    return [unit for group in sorted(groups.values(), key=length, reverse=True) for unit in group]
+
+
+def _weight(unit: WorkUnit) -> int:
+    """Return how heavy the stages of a contestant are that was never met."""
+    traits = unit.contestant.traits
+    return 4 * traits.refines + 2 * traits.describes + traits.trainable

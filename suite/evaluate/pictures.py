@@ -1,0 +1,64 @@
+"""Pictures of a unit, decoded and stacked into batches of one size."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.datasets import Sample, open_dataset
+from benchmarks.errors import BenchmarkError
+from suite.evaluate.plan import Pictures
+from suite.settings import Grid
+
+
+@dataclass
+class Batch:
+    """Pictures that go through the network together; ``ids`` are the first rows, the rest is filling.
+
+    Attributes:
+        ids: the pictures.
+        images: (B, 3, H, W) in [0, 1].
+        keys: B ids, those of the filling included.
+        captions: B captions of the data set, "" where there is none.
+        masks: (B, 1, H, W) saliency in {0, 1}; ``None`` unless every picture has one.
+    """
+
+    ids: list[str]
+    images: Tensor
+    keys: list[str]
+    captions: list[str]
+    masks: Tensor | None = None
+
+
+def load(pictures: Pictures, grid: Grid) -> tuple[dict[str, Sample], dict[str, str]]:
+    """Return the pictures that can be read, and why the others cannot."""
+    dataset = open_dataset(pictures.dataset, pictures.data_dir, grid.image_size, "test", fit=grid.fit)
+    samples: dict[str, Sample] = {}
+    unreadable: dict[str, str] = {}
+    for id in pictures.ids:
+        try:
+            samples[id] = dataset.load(id)
+        except BenchmarkError as error:
+            unreadable[id] = f"{type(error).__name__}: {error}"
+    return samples, unreadable
+
+
+def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:
+    """Yield ``ids`` in lists of ``size``, the last one shorter."""
+    for start in range(0, len(ids), size):
+        yield list(ids[start : start + size])
+
+
+def assemble(samples: Mapping[str, Sample], ids: list[str], size: int, device: str) -> Batch:
+    """Return a batch of ``size`` pictures on ``device``.
+
+    It is filled up with the last picture: kernels may round differently for another batch size, never for other contents.
+    """
+    keys = ids + [ids[-1]] * (size - len(ids))
+    pixels = np.stack([samples[id].image for id in keys])
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device).float().div(255)
+    known = [mask for id in keys if (mask := samples[id].mask) is not None]
+    masks = torch.from_numpy(np.stack(known))[:, None].to(device).float() if len(known) == len(keys) else None
+    return Batch(ids, images.contiguous(), keys, [samples[id].caption for id in keys], masks)

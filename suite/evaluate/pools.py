@@ -1,0 +1,159 @@
+"""Pools of Ray Data actors: how many of each stage, on what, and the rows that pass between them.
+
+A row is one pickled object. Models that are asked over the network have one actor, in which many calls are under way at once;
+every other stage has as many actors as its settings and the machines allow.
+"""
+
+import logging
+import os
+import pickle
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from suite.errors import EvaluationError, SuiteError
+from suite.evaluate import sizes
+from suite.evaluate.describe import Ask, Described, Describer
+from suite.evaluate.desks import Access
+from suite.evaluate.refine import Refiner
+from suite.evaluate.score import Done, UnitScorer
+from suite.evaluate.sizes import Machines, Size
+from suite.evaluate.transmission import Task
+from suite.evaluate.transmit import Transmitter
+from suite.ray_env import connect, prepare_environment
+from suite.sections import EvaluationSettings
+from suite.storage import Place, place
+
+Rows = dict[str, np.ndarray]
+# Rows that the one actor of an API works on at once, so that its calls never wait for the last of one row.
+OVERLAPPING = 4
+
+
+class Actor:
+    """Ray Data's view of a stage: takes one pickled object, gives one."""
+
+    def __init__(self, stage: Any) -> None:
+        torch.set_num_threads(1)
+        self._stage = stage
+
+    def __call__(self, rows: Rows) -> Rows:
+        """Work on one row."""
+        return {"content": np.array([pickle.dumps(self._stage(pickle.loads(rows["content"][0])))], dtype=object)}
+
+
+class DescribeActor(Actor):
+    """:class:`~suite.evaluate.describe.Describer` as an actor."""
+
+    def __init__(self, access: Access, device: str) -> None:
+        super().__init__(Describer(access.desk(), access.concurrency, device))
+
+
+class TransmitActor(Actor):
+    """:class:`~suite.evaluate.transmit.Transmitter` as an actor."""
+
+    def __init__(self, access: Access, device: str) -> None:
+        super().__init__(Transmitter(device, access.refused))
+
+
+class RefineActor(Actor):
+    """:class:`~suite.evaluate.refine.Refiner` as an actor."""
+
+    def __init__(self, access: Access, device: str) -> None:
+        super().__init__(Refiner(access.desk(), access.concurrency, device))
+
+
+class ScoreActor(Actor):
+    """:class:`~suite.evaluate.score.UnitScorer` as an actor."""
+
+    def __init__(self, run_dir: str, device: str) -> None:
+        super().__init__(UnitScorer(place(run_dir), device))
+
+
+class Pools:
+    """The machines that Ray offers, shared among the stages.
+
+    Args:
+        settings: workers and GPUs of the stages.
+        address: cluster to join; ``None`` starts Ray on this machine.
+    """
+
+    def __init__(self, settings: EvaluationSettings, address: str | None = None) -> None:
+        prepare_environment(address)
+        import ray
+        from ray.data import DataContext
+
+        connect(address)
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        context.execution_options.preserve_order = False
+        # A unit of a large editor may take longer than Ray's patience with a silent pipeline.
+        context.execution_no_progress_timeout_s = -1
+        self.settings = settings
+        have = ray.cluster_resources()
+        self.machines = Machines(max(1, int(have.get("CPU", os.cpu_count() or 1))), float(have.get("GPU", 0)), address is not None)
+
+    def describe(self, access: Access, asks: Sequence[Ask], metered: bool) -> Iterator[Described]:
+        """Yield what comes of ``asks``, from one actor for models that are somebody else's or from the pool of describers."""
+        size = sizes.describers(self.settings, self.machines, len(asks), metered)
+        yield from _run(_pool(_rows(asks), DescribeActor, (access, _device(size)), size))
+
+    def work(self, tasks: Sequence[Task], access: Access, run_dir: Place) -> Iterator[Done]:
+        """Yield each of ``tasks``, all of one route, as it is published."""
+        size = sizes.workers(self.settings, self.machines, tasks[0].unit.route, len(tasks))
+        rows = _pool(_rows(tasks), TransmitActor, (access, _device(size.transmit)), size.transmit)
+        if size.refine is not None:
+            rows = _pool(rows, RefineActor, (access, _device(size.refine)), size.refine)
+        yield from _run(_pool(rows, ScoreActor, (str(run_dir), _device(size.score)), size.score))
+
+
+def _rows(items: Sequence[Any]) -> Any:
+    from ray.data import from_items
+
+    return from_items([{"content": pickle.dumps(item)} for item in items], override_num_blocks=len(items))
+
+
+def _pool(rows: Any, actor: type[Actor], arguments: tuple[Any, ...], size: Size) -> Any:
+    from ray.data import ActorPoolStrategy
+
+    calls = OVERLAPPING if size.overlapping else None
+    pool = ActorPoolStrategy(
+        min_size=size.least, max_size=size.most, max_concurrent_calls_per_actor=calls, enable_true_multi_threading=size.overlapping
+    )
+    return rows.map_batches(
+        actor,
+        fn_constructor_args=arguments,
+        batch_size=1,
+        compute=pool,
+        num_cpus=size.cpus,
+        num_gpus=size.gpus or None,
+        accelerator_type=size.accelerator or None,
+    )
+
+
+def _run(rows: Any) -> Iterator[Any]:
+    from ray.exceptions import RayError
+
+    try:
+        for block in rows.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+            for content in block["content"]:
+                yield pickle.loads(content)
+    except RayError as error:
+        raise _origin(error) from error
+
+
+def _origin(error: BaseException) -> BaseException:
+    """Return what an actor raised, without the layers of Ray about it."""
+    inner = getattr(error, "cause", None) or error.__cause__
+    if isinstance(inner, BaseException) and inner is not error:
+        return _origin(inner)
+    if isinstance(error, OSError | SuiteError):
+        return error
+    words = str(error).strip().splitlines() or [""]
+    return EvaluationError(f"a worker failed: {type(error).__name__}: {words[-1]}")
+
+
+def _device(size: Size) -> str:
+    return "cuda" if size.gpus else "cpu"

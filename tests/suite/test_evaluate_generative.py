@@ -1,0 +1,274 @@
+"""Generative methods in a grid, asked over a real server on loopback: nothing asked twice, nothing spent beyond a limit."""
+
+import runpy
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+from rich.console import Console
+
+from benchmarks.datasets import open_dataset
+from benchmarks.metrics import METRICS
+from methods.generative import SpendingLimitError
+from suite.contestants import resolve
+from suite.evaluate import stream, work
+from suite.evaluate.calls import told
+from suite.evaluate.plan import Trained, make_units
+from suite.evaluate.spending import read_spending
+from suite.evaluate.stream import inline
+from suite.records import KEY, load
+from suite.settings import build_grid
+from suite.train.jobs import TrainingJob, load_card_settings, train_job
+from suite.train.sources import PictureSource
+
+torch.set_num_threads(1)
+DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "methods" / "openai_double.py")))
+TINY = {
+    **{"features": 8, "dims": [8, 16], "depths": [1, 1], "heads": [2, 4], "score_width": 4, "importance_patch": 2},
+    **{"background_dims": [4, 8], "background_heads": [1, 2], "objective": "mse"},
+}
+TRAINING = {"steps": 1, "batch": 2, "crop": 32, "warmup": 0, "validation_pictures": 1}
+VALUES = ["psnr", "symbols_analog", "symbols_digital", "symbols_total", "text_ok", "text_char_error_rate", "text_cut", "cost_usd", "error"]
+METHODS = ["nam24", "hosonuma25", {"name": "gened_sc", "variants": ["full"], "settings": TINY}]
+REFUSED = DOUBLE.error("Your request was rejected by the safety system.", "moderation_blocked")
+
+
+@pytest.fixture
+def server():
+    double = DOUBLE.Double(key=None)
+    yield double
+    double.close()
+
+
+@pytest.fixture
+def console():
+    return Console(file=open("/dev/null", "w"))
+
+
+@pytest.fixture
+def grid(make_grid, server):
+    """Return a factory of grids whose models are behind the server."""
+
+    def make(concurrency: int = 4, generative=(), **changes):
+        access = {"base_url": server.url, "timeout": 60, "retries": 0, "concurrency": 64}
+        painter = {"model": "openai:painter-1", "options": {"size": "16x16"}, "access": access}
+        section = {"captioner": {"model": "openai:seer-1", "access": access}, "generator": painter, "editor": painter}
+        section |= {"concurrency": concurrency, **dict(generative)}
+        keys = {"methods": METHODS, "cr": ["1/12"], "channels": ["awgn"], "limit": 2, "generative": section}
+        return make_grid(**{**keys, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def weights(pictures, tmp_path_factory):
+    """GenED-SC after one step of training."""
+    keys = {"name": "tiny", "methods": [METHODS[2]], "datasets": ["folder"], "snr_db": [1], "cr": ["1/12"], "channels": ["awgn"]}
+    (contestant,) = resolve(build_grid(keys | {"training": TRAINING}))
+    job = TrainingJob(contestant, Fraction(1, 12), (Fraction(1, 12),), PictureSource("folder", pictures))
+    return train_job(job, tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def plan(weights, pictures):
+    """Return a factory of work units."""
+
+    def make(grid, metrics=("psnr",)):
+        dataset = open_dataset("folder", pictures, grid.image_size, "test", grid.fit)
+        there = {who.label: load_card_settings(weights, who) for who in resolve(grid) if who.method == "gened_sc"}
+        trained = {(label, cr): Trained(who, weights.path, weights.card.sha256) for label, who in there.items() for cr in grid.cr}
+        return make_units("run", grid, resolve(grid), {"folder": (dataset, pictures)}, trained, metrics, {})
+
+    return make
+
+
+def evaluated(units, out) -> pd.DataFrame:
+    assert list(inline(units, out))
+    return load(out)
+
+
+@pytest.fixture
+def without_ray(monkeypatch):
+    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir))
+
+
+def questions(server) -> list[str]:
+    """What the server was asked, each in full."""
+    return [f"{each.path} {sorted(each.fields.items())} {[hash(pixels.tobytes()) for pixels in each.pictures]}" for each in server.posts()]
+
+
+def test_every_method_is_measured_and_no_question_is_asked_twice(grid, plan, server, tmp_path):
+    records = evaluated(plan(grid()), tmp_path / "run")
+    assert records["status"].eq("ok").all(), records["error"].unique()
+    counts = records.groupby(["method", "variant"]).size().to_dict()
+    assert counts == {
+        **{("nam24", "default"): 4, ("hosonuma25", "default"): 4},
+        **{("gened_sc", "full"): 4, ("gened_sc", "full/stage-one"): 4},
+    }
+    asked = questions(server)
+    assert len(asked) == len(set(asked))
+    # Three methods describe two pictures with one captioner.
+    assert sum("/chat/" in each for each in asked) == 2
+    refined = records[~records["variant"].str.endswith("stage-one")]
+    assert refined["seconds_refine"].gt(0).all() and refined["seconds_describe"].gt(0).all() and refined["text_cut"].eq("").all()
+    assert records[records["variant"].str.endswith("stage-one")]["seconds_refine"].isna().all()
+    coarse, final = (records[records["variant"] == variant] for variant in ("full/stage-one", "full"))
+    assert np.array_equal(coarse["symbols_total"], final["symbols_total"]) and not np.array_equal(coarse["psnr"], final["psnr"])
+    captions = pq.read_table(tmp_path / "run" / "captions.parquet").to_pandas()
+    assert captions.groupby("image")["caption"].nunique().eq(1).all() and set(captions["method"]) == {"nam24", "hosonuma25", "gened_sc"}
+    assert captions["caption"].str.startswith("a picture of mean").all() and captions["model"].eq("openai:seer-1").all()
+
+
+def test_another_run_that_shares_the_bank_asks_nothing_and_finds_the_same(grid, plan, server, tmp_path):
+    first = evaluated(plan(grid()), tmp_path / "one")
+    count = len(server.posts())
+    second = evaluated(plan(grid(evaluation={"batch": 1, "unit": 1})), tmp_path / "two")
+    assert len(server.posts()) == count
+    pd.testing.assert_frame_equal(first[[*KEY, *VALUES]], second[[*KEY, *VALUES]], check_exact=True)
+    assert not read_spending(tmp_path / "two").calls
+
+
+def test_a_limit_of_calls_stops_the_run_and_a_higher_one_goes_on(grid, plan, server, tmp_path, console, without_ray):
+    whole = evaluated(plan(grid(generative={"bank": str(tmp_path / "other")})), tmp_path / "whole")
+    distinct = set(questions(server))
+    server.asked.clear()
+    done: list[int] = []
+    for limit in (1, 5, 200):
+        units = plan(grid(generative={"max_calls": limit}))
+        if limit < 200:
+            with pytest.raises(SpendingLimitError, match=f"max_calls is {limit} "):
+                work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
+            assert len(server.posts()) == sum(read_spending(tmp_path / "run").calls.values()) == limit
+            done.append(sum(1 for _ in (tmp_path / "run" / "records").rglob("*.parquet")))
+        else:
+            work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
+    assert done[0] == 0, "without all captions nothing is sent"
+    assert sorted(questions(server)) == sorted(distinct)
+    records = load(tmp_path / "run")
+    pd.testing.assert_frame_equal(records[[*KEY[1:], *VALUES]], whole[[*KEY[1:], *VALUES]], check_exact=True)
+
+
+def test_a_limit_of_cost_counts_what_was_spent_before(grid, plan, server, tmp_path, console, without_ray):
+    prices = {"openai:seer-1": {"call": 0.25}, "openai:painter-1": {"call": 0.5}}
+    units = plan(grid(methods=["nam24"], generative={"max_cost": 1.0, "prices": prices}))
+    for _ in range(2):
+        with pytest.raises(SpendingLimitError, match="max_cost is 1 dollars"):
+            work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
+    spent = read_spending(tmp_path / "run")
+    assert spent.calls == {"openai:seer-1": 2, "openai:painter-1": 1} and sum(spent.cost.values()) == pytest.approx(1.0)
+    assert len(server.posts()) == 3
+    units = plan(grid(methods=["nam24"], generative={"max_cost": 9.0, "prices": prices}))
+    work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
+    assert load(tmp_path / "run")["cost_usd"].eq(0.5).all()
+
+
+def test_a_refusal_is_a_failed_cell_and_is_not_asked_again(grid, plan, server, tmp_path, console, without_ray):
+    units = plan(grid(methods=["nam24"], concurrency=1, snr_db=[20]))
+    server.faults = [None, None, DOUBLE.Fault(400, REFUSED)]
+    for _ in range(2):
+        tally = work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
+        assert not tally.stopped
+        records = load(tmp_path / "run")
+        failed = records[records["status"] == "failed"]
+        assert len(records) == 2 and len(failed) == 1
+        assert failed["error"].str.match("RefusalError: .*safety system").all()
+    assert len(server.posts()) == 4
+
+
+def test_a_picture_that_cannot_be_described_fails_alone(grid, plan, server, tmp_path):
+    server.faults = [DOUBLE.Fault(400, REFUSED)]
+    records = evaluated(plan(grid(methods=METHODS[:1], concurrency=1)), tmp_path / "run")
+    failed = records[records["status"] == "failed"]
+    assert failed["image"].nunique() == 1 and len(failed) == 2 and failed["error"].str.startswith("RefusalError").all()
+    assert records[records["status"] == "ok"]["image"].nunique() == 1
+    captions = pq.read_table(tmp_path / "run" / "captions.parquet").to_pandas()
+    assert captions["error"].str.startswith("RefusalError").sum() == 1
+
+
+@pytest.mark.parametrize("concurrency", [3, 64])
+def test_calls_under_way_are_many_and_never_more_than_allowed(concurrency, grid, plan, server, tmp_path):
+    server.delay = 0.05 if concurrency == 3 else 2.0
+    # Nearly every text arrives, and damaged, so nearly every picture is another question.
+    noisy = {"snr_db": [0.5 * step for step in range(13)], "repetitions": 2, "link": {"digital": {"header_repetitions": 8}}}
+    evaluated(plan(grid(concurrency, methods=["nam24"], limit=5, evaluation={"unit": 8}, **noisy)), tmp_path / "run")
+    assert len(server.posts()) > 70 and min(concurrency - 1, 20) < server.peak <= concurrency
+
+
+def test_workers_that_fail_in_the_middle_of_a_batch_lose_no_answer(grid, plan, server, tmp_path):
+    server.faults = [None, None, DOUBLE.Fault(500, DOUBLE.error("overloaded")), None]
+    records = evaluated(plan(grid(methods=["nam24"], snr_db=[20], evaluation={"batch": 2, "unit": 2})), tmp_path / "run")
+    assert sorted(records["status"]) == ["failed", "ok"]
+    again = evaluated(plan(grid(methods=["nam24"], snr_db=[20], evaluation={"batch": 2, "unit": 2})), tmp_path / "run")
+    assert again["status"].eq("ok").all() and len(server.posts()) == 5
+
+
+def test_metrics_of_text_take_the_captioners_words_where_the_data_set_has_none(grid, plan, server, tmp_path, monkeypatch):
+    units = plan(grid(methods=["blocks_for_tests"]), ("psnr", "clip_score_vit_b_32"))
+    seen: list[str | None] = []
+
+    class Scorer:
+        columns = ("psnr", "clip_score_vit_b_32")
+
+        def reference(self, id, image, caption, mask=None):
+            seen.append(caption)
+
+        def score(self, reference, pixels):
+            return {}
+
+    monkeypatch.setattr("suite.evaluate.score.UnitScorer._scorer", lambda self, unit: Scorer())
+    assert METRICS["clip_score_vit_b_32"].needs_caption and list(inline(units, tmp_path / "run"))
+    assert len(server.posts()) == 2 and len(set(seen)) == 2 and all(str(each).startswith("a picture of mean") for each in seen)
+    plain = plan(grid(methods=["blocks_for_tests"]))
+    assert (
+        plain[0].captioner is None
+        and plain[0].identity == plan(grid(methods=["blocks_for_tests"], generative={"captioner": "openai:other"}))[0].identity
+    )
+
+
+def test_a_dry_run_counts_captions_exactly_and_pictures_at_most(grid, plan, server, tmp_path):
+    prices = {"openai:seer-1": {"call": 0.25}, "openai:painter-1": {"call": 0.5}}
+    chosen = grid(methods=METHODS[:2], generative={"prices": prices, "max_calls": 100})
+    sentences = told(plan(chosen), tmp_path / "run")
+    assert not server.asked and not (tmp_path / "run").exists()
+    assert sentences[0] == "captions by openai:seer-1: 2 to ask for, 0 in the bank, 2 calls, about $0.50"
+    assert sentences[1].startswith("pictures by openai:painter-1: at most 8 calls, at most about $4.00")
+    assert sentences[2] == "limits of this run folder: 100 calls, any cost; spent so far: nothing"
+    evaluated(plan(chosen), tmp_path / "run")
+    elsewhere = told(plan(chosen), tmp_path / "two")
+    assert elsewhere[0] == "captions by openai:seer-1: 2 to ask for, 2 in the bank, 0 calls, about $0.00"
+
+
+def test_models_and_their_words_change_results_and_limits_do_not(grid, plan, tmp_path):
+    def identities(**generative):
+        return {unit.identity for unit in plan(grid(methods=["nam24"], generative=generative))}
+
+    base = identities()
+    assert identities(bank=str(tmp_path), max_calls=3, max_cost=1.0, concurrency=9, prices={"openai:seer-1": {"call": 1}}) == base
+    assert identities(editor="openai:unused") == base
+    words = tmp_path / "words.txt"
+    words.write_text("Describe it in French.")
+    french = identities(captioner={"model": "openai:seer-1", "prompt_file": str(words)})
+    copy = tmp_path / "copy.txt"
+    copy.write_bytes(words.read_bytes())
+    assert identities(captioner={"model": "openai:seer-1", "prompt_file": str(copy)}) == french
+    for other in (french, identities(captioner="openai:seer-2"), identities(generator={"model": "openai:painter-1", "seed": 2})):
+        assert not other & base
+
+
+def test_the_networks_weights_do_not_depend_on_what_only_the_evaluation_reads(grid):
+    from suite.train.jobs import _trained_settings, _trained_variant
+
+    (full,) = resolve(grid(methods=METHODS[2:]))
+    (plain,) = resolve(grid(methods=[{"name": "gened_sc", "variants": ["stage-one"], "settings": TINY}], generative={"editor": None}))
+    assert _trained_settings(full) == _trained_settings(plain) and _trained_variant(full) == _trained_variant(plain) == "stage-one"
+    assert full.settings != plain.settings and not {"captioner", "editor", "stage_two"} & set(plain.identifying)
+    (sampled,) = resolve(grid(methods=[{"name": "sgdjscc", "settings": {"steps": 7}}]))
+    assert sampled.identifying["steps"] == 7 and "steps" not in _trained_settings(sampled)
+    bare = replace(full, variant="bare", settings=full.settings)
+    assert _trained_variant(bare) == "bare"

@@ -1,0 +1,70 @@
+"""How pools share the machines, without any Ray."""
+
+import pytest
+
+from suite.errors import EvaluationError
+from suite.evaluate.sizes import Machines, Sizes, describers, workers
+from suite.sections import EvaluationSettings
+
+
+def sized(machines: Machines, route: str = "plain", units: int = 100, **settings) -> Sizes:
+    return workers(EvaluationSettings.model_validate(settings), machines, route, units)
+
+
+def total(sizes: Sizes, what: str) -> float:
+    pools = [pool for pool in (sizes.transmit, sizes.refine, sizes.score) if pool is not None]
+    return sum(pool.most * getattr(pool, what) for pool in pools)
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 3, 16, 96])
+@pytest.mark.parametrize("route", ["plain", "local", "metered"])
+@pytest.mark.parametrize("settings", [{}, {"workers": 7}, {"workers": 2, "most": 9}, {"score": {"workers": 3}}])
+def test_the_pools_never_ask_for_more_cores_than_there_are(cpus, route, settings):
+    sizes = sized(Machines(cpus), route, **settings)
+    # An actor that waits for a core that never comes would stop the whole pipeline without a word.
+    assert total(sizes, "cpus") <= cpus and sizes.transmit.cpus > 0
+    assert (sizes.refine is None) == (route == "plain")
+
+
+def test_one_actor_a_core_or_a_gpu_and_never_more_than_units():
+    assert sized(Machines(8)).transmit.least == 8 and sized(Machines(8), units=3).transmit.least == 3
+    assert sized(Machines(8, 2.0), gpus=0.5).transmit.least == 4
+    shared = sized(Machines(8, 2.0), gpus=0.5, score={"gpus": 0.25})
+    assert (shared.transmit.least, shared.score.least, shared.score.gpus) == (2, 2, 0.25) and total(shared, "gpus") <= 2.0
+    beside = sized(Machines(16, 4.0), "local", gpus=1.0, workers=1, refine={"gpus": 1.0})
+    assert beside.refine.least == 3 and total(beside, "gpus") <= 4.0
+
+
+def test_pools_grow_as_far_as_told_and_a_cluster_hears_of_the_whole_need():
+    here = sized(Machines(4), workers=1, most=6)
+    assert (here.transmit.least, here.transmit.most, here.score.most) == (1, 6, 6)
+    # A head without cores and GPUs: the first actor's need starts the first machine, the others' the next ones.
+    growing = sized(Machines(1, 0.0, cluster=True), gpus=1.0, most=8, score={"workers": 2})
+    assert (growing.transmit.least, growing.transmit.most, growing.transmit.cpus) == (1, 8, 0.5)
+    assert (growing.score.least, growing.score.most) == (2, 2)
+    editors = sized(Machines(1, 0.0, cluster=True), "local", refine={"gpus": 1.0, "workers": 4, "accelerator": "H100"})
+    assert (editors.refine.least, editors.refine.accelerator, editors.transmit.accelerator) == (4, "H100", "")
+
+
+def test_models_of_others_have_one_actor_whatever_stands_there():
+    sizes = sized(Machines(8, 4.0), "metered", refine={"workers": 4, "gpus": 1.0})
+    assert (sizes.refine.least, sizes.refine.gpus, sizes.refine.overlapping) == (1, 0.0, True)
+    settings = EvaluationSettings.model_validate({"describe": {"workers": 3}})
+    assert describers(settings, Machines(8), 10, metered=True).least == 1
+    assert (
+        describers(settings, Machines(8), 10, metered=False).least == 3 and describers(settings, Machines(8), 2, metered=False).least == 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"gpus": 1.0}, r"evaluation\.gpus=1 asks for a GPU and this machine shows 0"),
+        ({"score": {"gpus": 0.5}}, r"evaluation\.score\.gpus=0\.5 asks"),
+        ({"gpus": 0.5, "refine": {"gpus": 1.0}}, r"evaluation\.gpus=0\.5 and evaluation\.refine\.gpus=1 ask for"),
+    ],
+)
+def test_a_gpu_that_never_comes_is_refused_here_and_awaited_on_a_cluster(settings, sentence):
+    with pytest.raises(EvaluationError, match=sentence):
+        sized(Machines(2), "local", **settings)
+    assert sized(Machines(2, 0.0, cluster=True), "local", **settings).transmit.least >= 1
