@@ -4,18 +4,25 @@ import json
 import os
 import uuid
 from collections.abc import Callable
-from pathlib import Path
+from io import BytesIO
 from typing import IO, Any
 
 import numpy as np
 
+from suite.storage import Place, RemotePath
 
-def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+
+def write_atomic(path: Place, write: Callable[[IO[bytes]], object]) -> None:
     """Let ``write`` fill a file that then replaces ``path`` in one step, safe for several writers at once.
 
     Raises:
-        OSError: the file cannot be written; what was at ``path`` before is untouched.
+        OSError, StorageError: the file cannot be written; what was at ``path`` before is untouched.
     """
+    if isinstance(path, RemotePath):
+        buffer = BytesIO()
+        write(buffer)
+        path.write_bytes(buffer.getvalue())
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
     try:
@@ -28,14 +35,14 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Place, content: Any) -> None:
     """Write ``content`` as readable JSON, atomically."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomic(path, lambda file: file.write(text.encode()))
 
 
-def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write uint8 (H, W, 3) pixels as PNG, atomically."""
+def write_png(path: Place, pixels: np.ndarray) -> None:
+    """Write uint8 (H, W, 3) or grey (H, W) pixels as PNG, atomically."""
     from PIL import Image
 
     write_atomic(path, lambda file: Image.fromarray(pixels).save(file, format="PNG"))

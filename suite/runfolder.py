@@ -20,6 +20,7 @@ from suite.errors import RunFolderError
 from suite.files import write_json
 from suite.identity import CHANGES_RESULTS, canonical, digest
 from suite.settings import Grid
+from suite.storage import Place, RemotePath
 
 PACKAGES = (
     "torch",
@@ -42,21 +43,24 @@ class RunFolder:
     """An output folder, checked to belong to the grid.
 
     Args:
-        path: the folder; made where it is missing.
+        path: the folder; made where it is missing, but not the bucket it may lie in.
         grid: what is measured.
 
     Raises:
         RunFolderError: the folder cannot be written, or holds another grid's run.
+        StorageError: its bucket is missing or denied.
     """
 
-    def __init__(self, path: Path, grid: Grid) -> None:
+    def __init__(self, path: Place, grid: Grid) -> None:
         self.path = path
         self.grid = grid
         self.identity = digest("run", _identifying(grid))
+        if isinstance(path, RemotePath):
+            path.check()
         self._check()
 
     @property
-    def info(self) -> Path:
+    def info(self) -> Place:
         """``run.json``."""
         return self.path / "run.json"
 
@@ -116,7 +120,8 @@ def _identifying(grid: Grid) -> dict[str, Any]:
     whole = {name: getattr(grid, name) for name in sorted(CHANGES_RESULTS)}
     whole["training"] = {**grid.training.of_weights(), "preset": grid.training.preset, "data": grid.training.data}
     whole["metric_settings"] = sorted(grid.metric_settings.clip_models)
-    return whole
+    del whole["generative"]
+    return whole | ({"generative": grid.generative.models} if grid.generative.models else {})
 
 
 def git_state() -> dict[str, Any]:

@@ -1,0 +1,115 @@
+"""The engine against a bare loop over the same cells: what distributing, publishing and resuming cost.
+
+The bare loop is what one would write in a notebook: build the network, load a picture, encode once, then send, decode and score
+in every cell; it writes nothing. Its outputs must equal the engine's records bit for bit.
+"""
+
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.datasets import open_dataset
+from benchmarks.link.draws import KeyedDraws
+from benchmarks.link.link import Link
+from benchmarks.metrics import Scorer, quantise
+from methods.base import OperatingPoint
+from suite.air import receive
+from suite.errors import SuiteError
+from suite.evaluate.networks import Networks
+from suite.evaluate.plan import WorkUnit
+from suite.evaluate.score import Done
+from suite.evaluate.stream import stream
+from suite.ray_env import connect
+from suite.records import load
+from suite.sections import EvaluationSettings
+from suite.speed.material import repeated, units_of
+
+WORKERS = 2
+Values = dict[tuple[Any, ...], dict[str, float]]
+
+
+def measure(seconds: float) -> dict[str, Any]:
+    """Return the seconds of the bare loop and of the engine with two workers, and the share of the ideal that the engine reaches.
+
+    Args:
+        seconds: about how long the engine shall work.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        units = units_of(folder, "swinjscc", ("evaluation.unit=1", "metrics=[psnr, ms_ssim, gmsd]", "sheet.images=0"))
+        bare_loop(units[:1])
+        started = time.perf_counter()
+        bare_loop(units[:4])
+        once = (time.perf_counter() - started) * len(units) / 4
+        work = repeated(units, max(1, math.ceil(WORKERS * seconds / once)))
+        started = time.perf_counter()
+        expected = bare_loop(work)
+        bare = time.perf_counter() - started
+        return {"bare_loop_s": bare, **_engine(work, folder / "run", bare, expected)}
+
+
+def _engine(work: Sequence[WorkUnit], run_dir: Path, bare: float, expected: Values) -> dict[str, Any]:
+    started = time.perf_counter()
+    connect(cpus=WORKERS)
+    heard = [time.perf_counter() for done in stream(work, run_dir, EvaluationSettings(workers=WORKERS, unit=1)) if isinstance(done, Done)]
+    whole = time.perf_counter() - started
+    # While the actors start, nothing is worked on; from the first unit heard of on, the others follow at the engine's pace.
+    pace = (len(heard) - 1) / (heard[-1] - heard[0])
+    return {
+        "cells": len(expected),
+        "workers": WORKERS,
+        "engine_s": whole,
+        "first_unit_after_s": heard[0] - started,
+        "share_of_ideal": pace / (WORKERS * len(work) / bare),
+        "share_of_ideal_with_start": bare / WORKERS / whole,
+        "equal_outputs": _same(run_dir, expected),
+    }
+
+
+def bare_loop(units: Sequence[WorkUnit]) -> Values:
+    """Return the metrics of every cell of ``units``, computed one after the other."""
+    grid = units[0].grid
+    link, scorer = Link(grid.link), Scorer(units[0].metrics, grid.metric_settings)
+    dataset = open_dataset(units[0].pictures.dataset, units[0].pictures.data_dir, grid.image_size, "test", fit=grid.fit)
+    values: Values = {}
+    for _, same in groupby(units, key=lambda unit: (unit.contestant.label, unit.cr)):
+        own = list(same)
+        method = Networks().method(own[0])
+        for id in (id for unit in own for id in unit.pictures.ids):
+            with torch.inference_mode():
+                _picture(own[0], method, link, scorer, dataset.load(id), values)
+    return values
+
+
+def _picture(unit: WorkUnit, method: Any, link: Link, scorer: Scorer, sample: Any, values: Values) -> None:
+    traits, size = unit.contestant.traits, unit.grid.image_size
+    images = torch.tensor(sample.image)[None].permute(0, 3, 1, 2).float().div(255).contiguous()
+    reference = scorer.reference(sample.id, sample.image)
+    signal, sent_at = None, None
+    for channel, snr_db, repetition in unit.cells:
+        point = OperatingPoint(unit.cr, snr_db, channel)
+        if signal is None or (traits.uses_snr_at_sender and sent_at != (channel, snr_db)):
+            signal, sent_at = method.encode(images, point if traits.uses_snr_at_sender else point.blind(), None), (channel, snr_db)
+        draws = KeyedDraws(unit.grid.seed, [sample.id], channel, snr_db, repetition)
+        received, _ = receive(link, signal, point, draws, budget=int((unit.cr or 0) * 3 * size * size))
+        pixels = quantise(method.decode(received, point))
+        key = (unit.contestant.label, float(unit.cr or 0), sample.id, channel, snr_db, repetition)
+        values[key] = {name: float(value) for name, value in scorer.score(reference, np.asarray(pixels[0])).items()}
+
+
+def _same(run_dir: Path, expected: Values) -> bool:
+    records = load(run_dir)
+    if len(records) != len(expected):
+        raise SuiteError(f"the engine wrote {len(records)} cells and the bare loop made {len(expected)}; they must be the same")
+    for row in records.to_dict("records"):
+        key = (f"{row['method']}/{row['variant']}", row["cr"], row["image"], row["channel"], row["snr_db"], row["repetition"])
+        if any(row[name] != value for name, value in expected[key].items()):
+            return False
+    return True

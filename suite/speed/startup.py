@@ -1,0 +1,30 @@
+"""Start-up: what passes before the first useful thing happens, each in a process of its own."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[2]
+COMMANDS = {
+    "list_s": ("-m", "suite.list", "methods", "--json"),
+    "import_run_s": ("-c", "import suite.run, suite.command"),
+    "dry_run_s": ("-m", "suite.run", "--methods", "digital/webp", "--dry-run"),
+    "ray_s": ("-c", "from suite.ray_env import connect; connect(cpus=2)"),
+}
+
+
+def measure(seconds: float) -> dict[str, Any]:
+    """Return the seconds from the call of each command to its end.
+
+    Args:
+        seconds: not used; the work is fixed.
+    """
+    return {name: _run(arguments) for name, arguments in COMMANDS.items()}
+
+
+def _run(arguments: tuple[str, ...]) -> float:
+    started = time.perf_counter()
+    subprocess.run((sys.executable, *arguments), cwd=PROJECT, check=True, capture_output=True)
+    return time.perf_counter() - started

@@ -1,0 +1,79 @@
+"""cluster.yaml, read by Ray's own loader, checked by its own schema, and resolved against a list of Amazon's machines."""
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from moto import mock_aws
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def written():
+    return yaml.safe_load((PROJECT / "cluster.yaml").read_text())
+
+
+@pytest.fixture
+def prepared(written):
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    config = prepare_config(copy.deepcopy(written))
+    validate_config(config)
+    return config
+
+
+def test_it_is_valid_by_rays_own_schema(prepared):
+    assert prepared["provider"]["type"] == "aws" and prepared["head_node_type"] in prepared["available_node_types"]
+
+
+def test_the_schema_would_notice_a_misspelt_key(written):
+    from jsonschema import ValidationError
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    written["idle_timeout_minuts"] = written.pop("idle_timeout_minutes")
+    with pytest.raises(ValidationError, match="idle_timeout_minuts"):
+        validate_config(prepare_config(written))
+
+
+def test_machines_have_what_work_asks_for(prepared, monkeypatch):
+    from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        types = AWSNodeProvider.fillout_available_node_types_resources(prepared)["available_node_types"]
+    resources = {name: kind["resources"] for name, kind in types.items()}
+    assert resources["head"]["CPU"] == 0 and "GPU" not in resources["head"]
+    assert resources["gpu"]["GPU"] == 1 and resources["gpu"]["CPU"] >= 8 and resources["gpu"]["accelerator_type:L4"] == 1
+    assert resources["editor"]["GPU"] == 1 and resources["editor"]["accelerator_type:H100"] == 1 and resources["editor"]["CPU"] >= 16
+    # Weights of 20 billion parameters pass through the memory on their way to the GPU.
+    assert resources["editor"]["memory"] > 64e9
+
+
+def test_workers_come_and_go_by_themselves(prepared):
+    workers = {name: kind for name, kind in prepared["available_node_types"].items() if name != prepared["head_node_type"]}
+    assert set(workers) == {"gpu", "editor"} and prepared["idle_timeout_minutes"] > 0 and not prepared["provider"]["cache_stopped_nodes"]
+    for kind in workers.values():
+        assert kind["min_workers"] == 0 and 0 < kind["max_workers"] <= prepared["max_workers"]
+        assert kind["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
+        assert kind["node_config"]["IamInstanceProfile"]
+    assert "InstanceMarketOptions" not in prepared["available_node_types"]["head"]["node_config"]
+
+
+def test_nodes_run_the_pinned_versions(prepared):
+    pinned = re.search(r"^ray==(\S+)$", (PROJECT / "constraints.txt").read_text(), re.MULTILINE).group(1)
+    for image in (prepared["docker"]["head_image"], prepared["docker"]["worker_image"]):
+        assert re.fullmatch(rf"rayproject/ray:{re.escape(pinned)}-py311-(cpu|gpu)", image)
+    for target, source in prepared["file_mounts"].items():
+        assert target == f"~/semcom/{source}" and (PROJECT / source).exists()
+    for commands in ("head_setup_commands", "worker_setup_commands"):
+        assert any("--constraint ~/semcom/constraints.txt" in command for command in prepared[commands])
+
+
+def test_what_is_large_or_private_is_not_copied_to_the_nodes(prepared):
+    mounted = {Path(source).parts[0] for source in prepared["file_mounts"].values()}
+    assert mounted >= {"suite", "methods", "benchmarks", "pyproject.toml", "constraints.txt"}
+    assert not mounted & {".", ".git", ".venv", "results", "tests"} and "**/__pycache__" in prepared["rsync_exclude"]

@@ -1,0 +1,282 @@
+"""The run in a bucket, against a real S3 server on the loopback device."""
+
+import json
+import logging
+import os
+import pickle
+import socket
+import threading
+from pathlib import Path
+
+import boto3
+import pandas as pd
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from benchmarks.datasets import open_dataset
+from suite.contestants import resolve
+from suite.errors import RecordError, StorageError
+from suite.evaluate import stream
+from suite.evaluate.plan import make_units
+from suite.evaluate.stream import inline
+from suite.evaluate.work import evaluate, remaining
+from suite.files import write_atomic
+from suite.records import KEY, load, read_unit
+from suite.run import app
+from suite.storage import RemotePath, each_read, local_copy, place, upload
+from suite.tables import rewrite
+from suite.train import state
+from suite.train.curves import Curves
+
+BUCKET = "semcom-tests"
+
+
+@pytest.fixture(scope="module")
+def server():
+    """An S3 server of moto, which every process started from here finds by the environment."""
+    from moto.server import ThreadedMotoServer
+
+    with pytest.MonkeyPatch.context() as patch:
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        running.start()
+        host, port = running.get_host_and_port()
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            patch.setenv(name, value)
+        yield boto3.client("s3"), port
+        running.stop()
+
+
+@pytest.fixture
+def bucket(server, request) -> RemotePath:
+    """A folder of its own for each test, in a bucket that is there."""
+    client, _ = server
+    client.create_bucket(Bucket=BUCKET)
+    return place(f"s3://{BUCKET}/{request.node.name.replace('[', '-').replace(']', '')}")
+
+
+def units(make_grid, pictures, metrics=("psnr",), **changes):
+    grid = make_grid(**changes)
+    dataset = open_dataset("folder", pictures, grid.image_size, "test", grid.fit)
+    return make_units("run", grid, resolve(grid), {"folder": (dataset, pictures)}, {}, metrics, {})
+
+
+def call(out, pictures):
+    """Run the whole command on the tiniest grid that has tables."""
+    settings = ("image_size=32", "metrics=[psnr]", "channels=[awgn]", "snr_db=[1, 10]", "cr=[1/12]", "sheet.images=1")
+    assignments = [part for setting in settings for part in ("--set", setting)]
+    arguments = ["--methods", "blocks_for_tests", "--datasets", "folder", "--data-dir", str(pictures), "--out", str(out)]
+    return CliRunner().invoke(app, arguments + assignments)
+
+
+def test_a_path_in_a_bucket_behaves_like_a_path(bucket):
+    path = bucket / "records" / "a" / "x.parquet"
+    assert not path.exists() and not (bucket / "records").is_dir() and list(bucket.rglob("*")) == []
+    path.write_bytes(b"one")
+    assert path.read_bytes() == b"one" and path.is_file() and (bucket / "records").is_dir() and not path.is_dir()
+    assert (path.name, path.stem, path.with_suffix(".json").name, path.parent.name) == ("x.parquet", "x", "x.json", "a")
+    assert path.relative_to(bucket) == Path("records/a/x.parquet")
+    assert str(path).startswith(f"s3://{BUCKET}/") and place(str(path)) == path and pickle.loads(pickle.dumps(path)) == path
+    (bucket / "y.parquet").write_bytes(b"two")
+    assert sorted(bucket.rglob("*.parquet")) == [path, bucket / "y.parquet"] and list(bucket.glob("*.parquet")) == [bucket / "y.parquet"]
+    assert each_read([path, bucket / "y.parquet"], RemotePath.read_bytes) == [b"one", b"two"]
+    path.replace(bucket / "z")
+    assert not path.exists() and (bucket / "z").read_text() == "one"
+    with pytest.raises(FileNotFoundError):
+        path.read_bytes()
+    (bucket / "z").unlink()
+    (bucket / "z").unlink(missing_ok=True)
+    assert not (bucket / "z").exists()
+
+
+def test_folders_travel_in_both_directions(bucket, tmp_path):
+    for name in ("run.json", "records/a.parquet", "checkpoints/w.safetensors"):
+        (bucket / name).write_bytes(name.encode())
+    with local_copy(bucket, without=("checkpoints",)) as copy:
+        assert sorted(str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()) == ["records/a.parquet", "run.json"]
+        (copy / "tables").mkdir()
+        (copy / "tables" / "t.csv").write_text("a,b\n")
+        assert upload([copy / "tables" / "t.csv"], copy, bucket) == [bucket / "tables" / "t.csv"]
+    assert (bucket / "tables" / "t.csv").read_text() == "a,b\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("s3x://bucket/run", "cannot be used"), ("s3://", "names no bucket"), ("s3://b/r?colour=red", "cannot be used")],
+)
+def test_a_name_that_is_none_gets_one_sentence(name, sentence):
+    with pytest.raises(StorageError, match=sentence):
+        place(name)
+
+
+def test_a_bucket_that_does_not_exist_is_named_before_anything_runs(server):
+    result = CliRunner().invoke(app, ["--methods", "blocks_for_tests", "--datasets", "photos", "--out", "s3://no-such-bucket/run"])
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("error: ") and "there is no bucket 'no-such-bucket'" in result.stderr and result.stderr.count("\n") == 1
+    with pytest.raises(StorageError, match="there is no bucket 'no-such-bucket'; create it"):
+        place("s3://no-such-bucket/run/file").write_bytes(b"x")
+
+
+@pytest.fixture
+def denied(server):
+    """Forbid writing to the bucket, and to list it, for as long as a test lasts."""
+    client, _ = server
+
+    def forbid(action: str) -> None:
+        statement = {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": action,
+            "Resource": [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"],
+        }
+        client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+    yield forbid
+    client.delete_bucket_policy(Bucket=BUCKET)
+
+
+def test_denied_access_is_one_sentence_and_never_a_damaged_file(bucket, denied, make_grid, pictures):
+    work = units(make_grid, pictures)
+    list(inline(work[:1], bucket))
+    denied("s3:PutObject")
+    result = call(bucket, pictures)
+    assert result.exit_code == 2 and "access is denied" in result.stderr and result.stderr.count("\n") == 1, result.output
+    denied("s3:GetObject")
+    # A record that may not be read must not pass for one that is damaged and is to be computed again.
+    with pytest.raises(StorageError, match="access is denied"):
+        remaining(work, bucket)
+
+
+def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+    tables = {}
+    for out in (bucket, tmp_path / bucket.name):
+        result = call(out, pictures)
+        assert result.exit_code == 0, result.output
+        assert str(out / "report.html") in result.output
+        tables[out] = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if "tables/" in str(path)}
+        # Seconds are measured anew by each run.
+        assert tables[out].pop("tables/times.csv")
+        assert (out / "report.html").exists() and any(out.rglob("*.png")) and json.loads((out / "run.json").read_text())["failed"] == 0
+    remote, local = tables.values()
+    assert remote == local and len(local) >= 8
+    pd.testing.assert_frame_equal(load(bucket)[list(KEY)], load(tmp_path / bucket.name)[list(KEY)])
+    (bucket / "tables" / "stale.csv").write_bytes(b"from an earlier state")
+    rewrite(str(bucket))
+    assert not (bucket / "tables" / "stale.csv").exists() and (bucket / "tables" / "pairs.csv").exists()
+
+
+class Cutter(threading.Thread):
+    """Stands between client and server and closes the connection once ``allowed`` bytes have gone up."""
+
+    def __init__(self, port: int, allowed: int) -> None:
+        super().__init__(daemon=True)
+        self._server, self._allowed, self._listener = port, allowed, socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def run(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._server)) as server:
+            threading.Thread(target=self._back, args=(server, client), daemon=True).start()
+            while data := client.recv(65536):
+                self._allowed -= len(data)
+                if self._allowed < 0:
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
+                server.sendall(data)
+
+    def _back(self, server: socket.socket, client: socket.socket) -> None:
+        try:
+            while data := server.recv(65536):
+                client.sendall(data)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_an_upload_that_is_cut_off_leaves_what_was_there(server, bucket):
+    _, port = server
+    (bucket / "unit.parquet").write_bytes(b"the earlier file")
+    cutter = Cutter(port, allowed=300_000)
+    cutter.start()
+    cut = place(f"{bucket}/unit.parquet?endpoint_override=127.0.0.1:{cutter.port}&scheme=http")
+    assert cut.read_bytes() == b"the earlier file"
+    with pytest.raises(StorageError, match=r"cannot write .*unit\.parquet"):
+        write_atomic(cut, lambda file: file.write(os.urandom(8_000_000)))
+    cutter.close()
+    assert (bucket / "unit.parquet").read_bytes() == b"the earlier file"
+
+
+def test_a_writer_that_fails_uploads_nothing(bucket):
+    def fail(file):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_atomic(bucket / "x.json", fail)
+    assert not (bucket / "x.json").exists()
+
+
+@pytest.mark.parametrize("left", [0.5, 0.0])
+def test_a_half_written_object_is_recomputed_and_reported(left, bucket, make_grid, pictures, monkeypatch, capsys):
+    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+    work = units(make_grid, pictures)
+    list(inline(work, bucket))
+    whole = load(bucket)
+    half = bucket / "records" / work[2].file
+    content = half.read_bytes()
+    half.write_bytes(content[: int(left * len(content))])
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_unit(half, work[2].identity)
+    assert remaining(work, bucket).units == [work[2]]
+    evaluate(work, bucket, work[0].grid.evaluation, Console())
+    assert "recomputing: the record file" in " ".join(capsys.readouterr().out.split())
+    assert remaining(work, bucket).units == []
+    values = [*KEY, "psnr", "measured_snr_db"]
+    pd.testing.assert_frame_equal(load(bucket)[values], whole[values], check_exact=True)
+
+
+def test_units_of_another_plan_are_moved_aside_and_back(bucket, make_grid, pictures, monkeypatch):
+    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+    console = Console(quiet=True)
+    for size in (2, 3, 2):
+        work = units(make_grid, pictures, evaluation={"unit": size, "batch": 1})
+        evaluate(work, bucket, work[0].grid.evaluation, console)
+        assert load(bucket)["image"].nunique() == 5
+    assert any((bucket / "superseded").rglob("*.parquet"))
+
+
+def test_training_state_and_curves_live_in_a_bucket(bucket):
+    import torch
+
+    parts = {"method": torch.nn.Linear(3, 2)}
+    state.save(bucket / "resume.pt", "id", state.Progress(step=7), parts)
+    other = {"method": torch.nn.Linear(3, 2)}
+    assert state.load(bucket / "resume.pt", "id", other, "cpu").step == 7
+    assert torch.equal(other["method"].weight, parts["method"].weight)
+    with Curves(bucket / "job", 0) as curves:
+        curves.write(1, {"loss/total": 0.5})
+        curves.publish()
+        assert "loss/total" in (bucket / "job" / "curves.csv").read_text()
+        curves.write(2, {"loss/total": 0.25})
+    with Curves(bucket / "job", 1) as curves:
+        curves.write(2, {"loss/total": 0.125})
+    text = (bucket / "job" / "curves.csv").read_text().splitlines()
+    assert text == ["step,series,value", "1,loss/total,0.5", "2,loss/total,0.125"]
+    assert any("tfevents" in path.name for path in bucket.rglob("*"))
