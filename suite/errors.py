@@ -13,6 +13,10 @@ class RunFolderError(SuiteError):
     """An output folder that cannot be written or that belongs to another grid."""
 
 
+class StorageError(SuiteError):
+    """A bucket that is missing, denied or out of reach."""
+
+
 class RecordError(SuiteError):
     """A record file that is corrupt, half-written or contradicts another one."""
 
@@ -23,3 +27,7 @@ class TrainingError(SuiteError):
 
 class EvaluationError(SuiteError):
     """An evaluation that cannot go on."""
+
+
+class TimeLimitError(EvaluationError):
+    """A method that did not answer in time."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment
 
+from suite.ablations import ablation_tables, read_ablations
 from suite.points import Points, build_points, read_run_info
 from suite.records import load
 from suite.table_formats import write_bytes
@@ -43,6 +44,7 @@ pre { background: #f6f6f6; padding: 1rem; overflow: auto; max-height: 30rem; fon
 <body>
 <h1>{{ name }}</h1>
 <p>{{ rows }} records, <span{% if failed %} class="failed"{% endif %}>{{ failed }} failed</span>.
+{% if spent %}Models asked: {{ spent }}.{% endif %}
 {% if dirty %}<strong class="failed">The working tree was not clean: the commit alone does not reproduce this run.</strong>{% endif %}</p>
 {% for table in tables %}
 <h2>{{ table.title }}</h2>
@@ -86,6 +88,13 @@ def _dirty(content: object) -> bool:
     return False
 
 
+def _spent(spending: dict[str, dict[str, float]] | None) -> str:
+    """Return what ``run.json`` says of the calls of generative models, "" where none was made."""
+    if not spending:
+        return ""
+    return ", ".join(f"{model} {calls} times for ${spending['cost_usd'].get(model, 0.0):.2f}" for model, calls in spending["calls"].items())
+
+
 def write_report(run_dir: Path, records: pd.DataFrame | None = None, points: Points | None = None) -> Path:
     """Write ``report.html`` with the tables and the figures that are under ``figures/``, and return its path.
 
@@ -100,13 +109,15 @@ def write_report(run_dir: Path, records: pd.DataFrame | None = None, points: Poi
     figures = [
         {"name": path.stem, "data": base64.b64encode(path.read_bytes()).decode()} for path in sorted((run_dir / "figures").glob("*.png"))
     ]
+    ablations = [table for ablation in read_ablations(run_dir) for table in ablation_tables(ablation, points, info)]
     page = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE).render(
         name=str(records["run"].iloc[0]),
         rows=len(records),
         failed=int(records["status"].eq("failed").sum()),
         dirty=_dirty(run),
+        spent=_spent(run.get("spending")),
         tables=metric_tables(points, info),
-        plain=[symbols_table(records), failures_table(records)],
+        plain=[*ablations, symbols_table(records), failures_table(records)],
         figures=figures,
         provenance=json.dumps(run, indent=2, ensure_ascii=False),
     )  # fmt: skip

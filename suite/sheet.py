@@ -4,10 +4,12 @@
 
     samples/<dataset>/<image>/original.png                                    figures/qualitative_<dataset>.{png,pdf}
     samples/<dataset>/<image>/<method>__<variant>__<cr>__<channel>__<snr>.png ──> one line an image, channel state and CR
+    samples/<dataset>/<image>/<method>__<variant>__<cr>__map-<name>.png ────────> a line below it of what the senders saw, where they tell
     records ──PSNR of that picture in that cell────────────────────────────────^
 """
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from suite.errors import RecordError
 from suite.points import cr_label, series_label
 from suite.records import WHOLE_CELL, load, metric_columns
+from suite.storage import Place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,18 +30,33 @@ PANEL_INCHES = (0.85, 1.6)
 LABEL_INCHES = 0.35
 MAX_COLUMNS = 10
 _PSNR = "psnr"
+_MAP = "map-"
 
 
-def sample_folder(run_dir: Path, dataset: str, image: str) -> Path:
+def sample_folder(run_dir: Place, dataset: str, image: str) -> Place:
     """Return where the kept pictures of one image lie."""
-    return Path(run_dir) / "samples" / dataset / image.replace("/", "__")
+    return run_dir / "samples" / dataset / image.replace("/", "__")
 
 
 def sample_name(record: Mapping[str, Any]) -> str:
     """Return the file name of a kept reconstruction from the key of its record: method, variant, CR, channel and SNR."""
-    ratio = cr_label(record["cr"]).replace("/", "-")
-    parts = (record["method"], record["variant"].replace("/", "-"), ratio, record["channel"], f"{record['snr_db']:g}")
-    return "__".join(parts) + ".png"
+    return "__".join((*_network(record), record["channel"], f"{record['snr_db']:g}")) + ".png"
+
+
+def map_name(record: Mapping[str, Any], name: str) -> str:
+    """Return the file name of a kept map of a sender, from the method, variant and CR of a record and the map's name."""
+    return "__".join((*_network(record), f"{_MAP}{name}")) + ".png"
+
+
+def _network(record: Mapping[str, Any]) -> tuple[str, str, str]:
+    return record["method"], record["variant"].replace("/", "-"), cr_label(record["cr"]).replace("/", "-")
+
+
+def _maps(row: Mapping[str, Any]) -> list[tuple[str, Place]]:
+    """Return the captioned maps that were kept of a record's sender and picture."""
+    found = sorted(row["path"].parent.glob(map_name(row, "*")))
+    series = series_label(row["method"], row["variant"])
+    return [(f"{series}\n{path.stem.partition(_MAP)[2]}", path) for path in found]
 
 
 def _kept(run_dir: Path, records: pd.DataFrame) -> pd.DataFrame:
@@ -53,9 +71,9 @@ def _kept(run_dir: Path, records: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(path=paths)[np.array([path.is_file() for path in paths], dtype=bool)]
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path: Place) -> np.ndarray:
     try:
-        with Image.open(path) as picture:
+        with Image.open(BytesIO(path.read_bytes())) as picture:
             return np.asarray(picture.convert("RGB"))
     except (OSError, UnidentifiedImageError) as error:
         raise RecordError(f"the kept picture {path} cannot be read ({error}); delete it and run the evaluation again") from error
@@ -67,7 +85,7 @@ def _caption(row: Mapping[str, Any]) -> str:
     return f"{series_label(row['method'], row['variant'])}{rate}\n" + (f"{value:.2f} dB" if np.isfinite(value) else "")
 
 
-def _strips(run_dir: Path, dataset: str, rows: pd.DataFrame) -> tuple[list[str], list[list[tuple[str, Path]]]]:
+def _strips(run_dir: Path, dataset: str, rows: pd.DataFrame) -> tuple[list[str], list[list[tuple[str, Place]]]]:
     """Return a label and the captioned pictures of each line: one line an image, channel state and CR, fixed rates in each."""
     labels, strips = [], []
     for (image, channel, snr_db), cell in rows.groupby(["image", "channel", "snr_db"], sort=True):
@@ -76,9 +94,11 @@ def _strips(run_dir: Path, dataset: str, rows: pd.DataFrame) -> tuple[list[str],
             rate = "" if np.isnan(cr) else f"CR {cr_label(cr)}"
             strip = [("original\n", sample_folder(run_dir, dataset, image) / "original.png")]
             strip += [(_caption(row), row["path"]) for row in shown.to_dict("records")]
-            for start in range(0, len(strip), MAX_COLUMNS):
-                strips.append(strip[start : start + MAX_COLUMNS])
-                labels.append("" if start else f"{image.rsplit('/', 1)[-1]}\n{channel}, {snr_db:g} dB\n{rate}")
+            seen = [panel for row in shown.to_dict("records") for panel in _maps(row)]
+            for panels, label in ((strip, f"{image.rsplit('/', 1)[-1]}\n{channel}, {snr_db:g} dB\n{rate}"), (seen, "sender's maps")):
+                for start in range(0, len(panels), MAX_COLUMNS):
+                    strips.append(panels[start : start + MAX_COLUMNS])
+                    labels.append("" if start else label)
     return labels, strips
 
 

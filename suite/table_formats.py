@@ -26,6 +26,7 @@ _LATEX_SPECIAL = {
     "↓": r"$\downarrow$",
     "–": "--",
     "×": r"$\times$",
+    "✓": r"$\checkmark$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 _SPECIAL = re.compile("|".join(re.escape(character) for character in _LATEX_SPECIAL))
@@ -182,7 +183,7 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def to_latex(table: MetricTable | PlainTable) -> str:
-    """Return a ``table*`` environment for the booktabs package."""
+    """Return a ``table*`` environment for the packages booktabs and amssymb."""
     environment = Environment(
         variable_start_string="<<", variable_end_string=">>", block_start_string="<%", block_end_string="%>",
         trim_blocks=False, lstrip_blocks=True, autoescape=False,

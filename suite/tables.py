@@ -6,6 +6,8 @@
                                                    tables/pairs.csv                          every two methods compared
                                                    tables/symbols.{csv,md,tex}               what was put on the air
                                                    tables/failures.{csv,md,tex}              what went wrong, and why
+                                                   tables/<ablation>.{csv,md,tex}            the ablations that the grid asks for
+                                                   tables/times.csv                          seconds of the stages
 """
 
 import math
@@ -21,6 +23,7 @@ import typer
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from suite.ablations import ablation_texts
 from suite.errors import RecordError, SuiteError
 from suite.points import (
     ENVELOPE,
@@ -35,6 +38,7 @@ from suite.points import (
     series_label,
 )
 from suite.records import WHOLE_CELL, load, metric_columns
+from suite.storage import Place, RemotePath, local_copy, place, upload
 from suite.table_formats import (
     Block,
     Cell,
@@ -49,6 +53,9 @@ from suite.table_formats import (
     write_bytes,
 )
 
+# What is made from the records, and what of a run folder the tables have no use for.
+MADE_HERE = ("tables", "figures")
+UNREAD = ("checkpoints", "failures", "features", "superseded")
 _UNEQUAL = 1.05
 _TEXT_COLUMNS = (("text_bytes_sent", 1, ""), ("text_ok", 100, " %"))
 
@@ -127,8 +134,15 @@ def symbol_points(records: pd.DataFrame) -> pd.DataFrame:
     """Return mean symbols, text bytes and measured SNR for each cell, over the rows that did not fail."""
     sent = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
     means = ["symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total", "measured_snr_db", "text_bytes_sent", "text_symbols"]
-    means += ["text_ok", "text_char_error_rate", "seconds_encode", "seconds_decode"]
+    means += ["text_ok", "text_char_error_rate"]
     return sent.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()
+
+
+def time_points(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean seconds of each stage for each cell; apart from the rest, because no two runs measure the same."""
+    done = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
+    means = [name for name in records.columns if name.startswith("seconds_")]
+    return done.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()
 
 
 def symbols_table(records: pd.DataFrame) -> PlainTable:
@@ -226,22 +240,38 @@ def write_tables(run_dir: Path, records: pd.DataFrame | None = None, points: Poi
         ("failures", failures_table(records), failure_points(records)),
     ):
         texts |= {f"{stem}.csv": csv_text(frame), f"{stem}.md": to_markdown(table, level=1), f"{stem}.tex": to_latex(table)}
+    texts |= ablation_texts(run_dir, points, info)
     texts["pairs.csv"] = csv_text(points.pairs)
+    texts["times.csv"] = csv_text(time_points(records))
     return [write_bytes(run_dir / "tables" / name, text.encode()) for name, text in sorted(texts.items())]
 
 
-def rewrite(run_dir: Path) -> tuple[list[Path], RenderableType]:
+def rewrite(run_dir: str | Place) -> tuple[Sequence[Place], RenderableType]:
     """Write the tables, figures, sheets and report of a run from its records; return the paths and the main table.
+
+    For a run in a bucket they are made in a temporary folder and uploaded.
 
     Raises:
         RecordError: the folder is missing or holds no usable records or no ``run.json``.
+        StorageError: the bucket is missing, denied or out of reach.
     """
+    run_dir = place(run_dir)
+    if not isinstance(run_dir, RemotePath):
+        return _rewrite(run_dir)
+    run_dir.check()
+    with local_copy(run_dir, without=MADE_HERE + UNREAD) as copy:
+        written, table = _rewrite(copy)
+        uploaded = upload(written, copy, run_dir)
+    _remove_stale(run_dir, set(uploaded))
+    return uploaded, table
+
+
+def _rewrite(run_dir: Path) -> tuple[list[Path], RenderableType]:
     from suite.figures import write_figures
     from suite.limits import write_limits
     from suite.report import write_report
     from suite.sheet import write_sheets
 
-    run_dir = Path(run_dir)
     if not run_dir.is_dir():
         raise RecordError(f"there is no run folder {run_dir}; give the folder that suite.run wrote")
     records = load(run_dir)
@@ -253,9 +283,9 @@ def rewrite(run_dir: Path) -> tuple[list[Path], RenderableType]:
     return written, main_table(run_dir, points=points)
 
 
-def _remove_stale(run_dir: Path, written: set[Path]) -> None:
+def _remove_stale(run_dir: Place, written: Collection[Place]) -> None:
     """Remove tables and figures of an earlier state of the records, so that the report never shows them."""
-    for folder in ("tables", "figures"):
+    for folder in MADE_HERE:
         for path in (run_dir / folder).glob("*"):
             if path.is_file() and path not in written:
                 path.unlink()
@@ -265,7 +295,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def main(run_dir: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder, as in results/kodak.")]) -> None:
+def main(run_dir: Annotated[str, typer.Argument(metavar="DIR", help="Run folder, as in results/kodak or s3://bucket/kodak.")]) -> None:
     """Rewrite the tables and figures of a run from its records; nothing is trained or evaluated."""
     # Not `suite.cli.guarded`: it knows the methods' errors, and knowing them loads torch.
     try:
@@ -275,7 +305,7 @@ def main(run_dir: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder
         raise typer.Exit(2) from None
     console = Console()
     console.print(table)
-    places = ", ".join(str(run_dir / name) for name in ("tables", "figures", "report.html"))
+    places = ", ".join(str(place(run_dir) / name) for name in ("tables", "figures", "report.html"))
     console.print(f"{len(written)} files written: {places}", soft_wrap=True, highlight=False)
 
 

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from torch import nn
 from methods.errors import CheckpointMismatchError
 from suite.errors import TrainingError
 from suite.files import write_atomic, write_json
+from suite.storage import Place, each_read
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Checkpoint:
         card: what is known of it.
     """
 
-    path: Path
+    path: Place
     card: Card
 
     def load_into(self, method: nn.Module) -> None:
@@ -109,13 +110,12 @@ class Checkpoint:
         return None if found == self.card.sha256 else f"the weights {self.path} are corrupt: their SHA-256 is not the one on the card"
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Place) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def write(folder: Path, name: str, network: nn.Module, stored: str, **card: Any) -> Checkpoint:
+def write(folder: Place, name: str, network: nn.Module, stored: str, **card: Any) -> Checkpoint:
     """Write ``<name>.safetensors`` and its card, both atomically, and return the checkpoint.
 
     Args:
@@ -143,14 +143,23 @@ def write(folder: Path, name: str, network: nn.Module, stored: str, **card: Any)
     return Checkpoint(path, complete)
 
 
-def find(identity: str, search_paths: Iterable[Path]) -> Checkpoint | None:
+def copied(found: Checkpoint, folder: Place) -> Checkpoint:
+    """Return ``found`` as it lies in ``folder``, where it is written if it is not there yet; the card last, which marks it whole."""
+    path = folder / found.path.name
+    if path != found.path:
+        content = found.path.read_bytes()
+        write_atomic(path, lambda file: file.write(content))
+        write_json(path.with_suffix(".json"), found.card.model_dump(mode="json"))
+    return Checkpoint(path, found.card)
+
+
+def find(identity: str, search_paths: Iterable[Place]) -> Checkpoint | None:
     """Return the first whole checkpoint of ``identity`` in the folders, ``None`` if there is none.
 
     A corrupt one is reported in the log and passed over.
     """
     for folder in search_paths:
-        for path in sorted(folder.glob("*.json")):
-            checkpoint = read(path, identity)
+        for checkpoint in each_read(sorted(folder.glob("*.json")), partial(read, identity=identity)):
             if checkpoint is None:
                 continue
             if (problem := checkpoint.problem()) is None:
@@ -159,7 +168,7 @@ def find(identity: str, search_paths: Iterable[Path]) -> Checkpoint | None:
     return None
 
 
-def read(path: Path, identity: str | None = None) -> Checkpoint | None:
+def read(path: Place, identity: str | None = None) -> Checkpoint | None:
     """Return the checkpoint of a card, ``None`` if the file is another JSON or the card of another identity."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

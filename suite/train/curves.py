@@ -5,10 +5,15 @@ The CSV is long: one row a (step, series), so that a method may log what it like
 
 import csv
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from torch import Tensor
+
+from suite.storage import Place, RemotePath, upload
 
 HEADER = ("step", "series", "value")
 
@@ -17,13 +22,21 @@ class Curves:
     """Writer of a training's curves.
 
     Args:
-        folder: where ``curves.csv`` and ``tensorboard/`` lie.
+        folder: where ``curves.csv`` and ``tensorboard/`` lie. To a bucket, which no line can be appended to, they go from a temporary
+            folder by :meth:`publish` and at the end.
         step: the step the training goes on from; later rows of an interrupted training are dropped.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Place, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        self._remote: RemotePath | None = None
+        if isinstance(folder, RemotePath):
+            self._remote, self._scratch = folder, tempfile.TemporaryDirectory(prefix="semcom-")
+            folder = Path(self._scratch.name)
+            if step and (earlier := self._remote / "curves.csv").is_file():
+                (folder / "curves.csv").write_bytes(earlier.read_bytes())
+        self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "curves.csv"
         kept = [row for row in read(path) if row[0] <= step] if step else []
@@ -41,12 +54,27 @@ class Curves:
         for series, value in values.items():
             self._board.add_scalar(series, value, step)
 
+    def show(self, step: int, maps: Mapping[str, Tensor]) -> None:
+        """Show named (N, 1 or 3, H, W) maps in [0, 1] in TensorBoard."""
+        for name, map_ in maps.items():
+            self._board.add_images(f"maps/{name}", map_, step)
+
+    def publish(self) -> None:
+        """Copy what is written to the bucket, if the curves belong into one."""
+        if self._remote is not None:
+            self._board.flush()
+            upload([path for path in self._folder.rglob("*") if path.is_file()], self._folder, self._remote)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
         self._board.close()
+        if self._remote is not None:
+            if error is None:
+                self.publish()
+            self._scratch.cleanup()
 
 
 def read(path: Path) -> list[tuple[int, str, float]]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +22,7 @@ from suite.contestants import Contestant
 from suite.errors import TrainingError
 from suite.identity import canonical, digest
 from suite.runfolder import git_state, hardware, versions
+from suite.storage import Place
 from suite.train import checkpoint
 from suite.train.checkpoint import Checkpoint
 from suite.train.link import SuiteAir
@@ -83,8 +83,8 @@ class TrainingJob:
             {
                 "identity": IDENTITY,
                 "method": who.method,
-                "variant": who.variant,
-                "settings": who.settings,
+                "variant": _trained_variant(who),
+                "settings": _trained_settings(who),
                 "cr": self.cr,
                 "rates": self.rates,
                 "training": training.of_weights(),
@@ -93,6 +93,9 @@ class TrainingJob:
                 "search": self.search,
             },
         )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TrainingJob) and self.identity == other.identity
 
     def __hash__(self) -> int:
         return hash(self.identity)
@@ -114,7 +117,7 @@ class TrainingJob:
             raise TrainingError(f"the search space of {who.label} gives '{problem['loc'][0]}': {problem['msg']}; correct it") from error
         return replace(self, contestant=replace(who, settings=settings, training=trained), search=0)
 
-    def trainer(self, folder: Path, placement: Placement) -> Trainer:
+    def trainer(self, folder: Place, placement: Placement) -> Trainer:
         """Return the trainer of this job, its method's weights drawn by the job's seed.
 
         Raises:
@@ -150,7 +153,7 @@ def build(contestant: Contestant, geometry: Geometry, seed: int) -> TrainableMet
 
 def train_job(
     job: TrainingJob,
-    out: Path,
+    out: Place,
     report: Report | None = None,
     placement: Placement | None = None,
     *,
@@ -187,7 +190,7 @@ def train_job(
         method=who.method,
         variant=who.variant,
         preset=who.preset,
-        settings=canonical(who.settings),
+        settings=canonical(_trained_settings(who)),
         cr=str(job.cr) if job.cr is not None else None,
         rates=tuple(map(str, job.rates)),
         crop=training.crop,
@@ -208,7 +211,7 @@ def train_job(
     return written
 
 
-def try_job(job: TrainingJob, folder: Path, validate_every: int, report: Report | None = None, placement: Placement | None = None) -> None:
+def try_job(job: TrainingJob, folder: Place, validate_every: int, report: Report | None = None, placement: Placement | None = None) -> None:
     """Train a job in ``folder`` for its validation scores alone, at least every ``validate_every`` steps; no checkpoint is written."""
     interval = min(job.settings.validate_every, validate_every)
     often = job.chosen({f"{TRAINING_KEY}validate_every": interval})
@@ -231,9 +234,28 @@ def device_of(settings: TrainingSettings, index: int = 0) -> str:
 
 
 def load_card_settings(found: Checkpoint, contestant: Contestant) -> Contestant:
-    """Return ``contestant`` as its checkpoint was trained: after a search, with the settings that were chosen."""
+    """Return ``contestant`` as its checkpoint was trained: after a search, with the settings that were chosen.
+
+    What training does not read stays as the contestant has it.
+    """
     settings = contestant.cls.Settings.model_validate_json(json.dumps(found.card.settings))
-    return replace(contestant, settings=settings)
+    own = {name: getattr(contestant.settings, name) for name in contestant.cls.Settings.evaluation_only}
+    return replace(contestant, settings=settings.model_copy(update=own))
+
+
+def _trained_settings(contestant: Contestant) -> dict[str, Any]:
+    return contestant.settings.model_dump(mode="python", exclude=set(contestant.cls.Settings.evaluation_only))
+
+
+def _trained_variant(contestant: Contestant) -> str:
+    """Return the first of the variants that training cannot tell from the contestant's."""
+    cls, unread = contestant.cls, contestant.cls.Settings.evaluation_only
+
+    def trained(variant: str) -> dict[str, Any]:
+        return {name: value for name, value in cls.variants[variant].items() if name not in unread}
+
+    own = contestant.variant
+    return own if own not in cls.variants else next(name for name in cls.variants if trained(name) == trained(own))
 
 
 @cache

@@ -5,7 +5,7 @@
     batch(step) ──crops──────────────┐
     (seed, step) ──> SNR, channel, CR ├─> method.loss ──backward──clip──optimiser──> weights ──> average
                  └─> noise, dropout ──┘        └─> curves.csv, TensorBoard
-    every validate_every steps: held-out PSNR of the averaged weights; every checkpoint_every: resume.pt
+    every validate_every steps: held-out PSNR, diagnostics and maps of the averaged weights; every checkpoint_every: resume.pt
 """
 
 import math
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,10 +23,11 @@ from benchmarks.errors import SignalError
 from benchmarks.link.draws import Draws, TrainingDraws
 from methods.base import OperatingPoint, Targets, TrainableMethod, TrainingLink
 from suite.errors import TrainingError
+from suite.storage import Place
 from suite.train import state
 from suite.train.batches import ShardedDraws, batches
 from suite.train.curves import Curves
-from suite.train.optimisation import build_average, build_optimiser, drawn, key, rate_factor
+from suite.train.optimisation import Course, build_average, build_optimiser, course_of, courses, drawn, key
 from suite.train.protocols import Air, Placement, TrainingBatch, TrainingData
 from suite.train.settings import TrainingSettings
 from suite.train.validation import Validation
@@ -86,7 +86,7 @@ class Trainer:
         data: TrainingData,
         air: Air,
         settings: TrainingSettings,
-        out: Path,
+        out: Place,
         *,
         rates: Sequence[Fraction] = (),
         identity: str = "",
@@ -98,6 +98,8 @@ class Trainer:
         self.placement = placement or Placement()
         self.device = torch.device(self.placement.device)
         self.method = method.to(self.device).train()
+        self.courses = courses(method.phases(), settings.steps)
+        self._course: Course | None = None
         self.optimiser = build_optimiser(self.method, settings)
         self.average = build_average(self.method, settings)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "float16")
@@ -135,8 +137,9 @@ class Trainer:
     def _step(self, step: int, batch: TrainingBatch) -> None:
         settings = self.settings
         torch.manual_seed(key(settings.seed, "method", step, self.placement.rank))
+        course = self._enter(step)
         for group in self.optimiser.param_groups:
-            group["lr"] = settings.learning_rate * rate_factor(settings, step)
+            group["lr"] = course.rate(settings, step)
         images = batch.images.to(self.device, non_blocking=True)
         masks = batch.masks.to(self.device) if batch.masks is not None else None
         targets = Targets(masks, batch.labels, batch.captions)
@@ -155,6 +158,14 @@ class Trainer:
         if self.average is not None:
             self.average.update_parameters(self.method)
         self.progress.step = step
+
+    def _enter(self, step: int) -> Course:
+        """Return the course of a step, the method being in its phase."""
+        course = course_of(step, self.courses)
+        if course is not self._course:
+            self.method.enter(course.phase, begins=step == course.first)
+            self._course = course
+        return course
 
     def _point(self, step: int) -> OperatingPoint:
         settings, seed = self.settings, self.settings.seed
@@ -207,17 +218,20 @@ class Trainer:
         if ends or step % settings.log_every == 0:
             row = {name: value / self.progress.count for name, value in self.progress.window.items()}
             values = {f"loss/{name}": value for name, value in row.items()}
-            values["learning_rate"] = settings.learning_rate * rate_factor(settings, step)
+            values["learning_rate"] = course_of(step, self.courses).rate(settings, step)
             self.progress.window, self.progress.count = {}, 0
         if curves is not None:
             if validates:
                 values |= self.validation(self._kept())
+                curves.show(step, self.validation.maps(self._kept()))
             curves.write(step, values)
         # Each process reports as often as the first one: Ray Train waits for all of them.
         if report is not None and (validates or row is not None):
             report({"step": step, "seconds": self.progress.seconds, **values})
         if ends or step % settings.checkpoint_every == 0:
             self._save()
+            if curves is not None:
+                curves.publish()
         return row
 
     def _kept(self) -> TrainableMethod:

@@ -4,6 +4,8 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from methods.base import Phase
 from suite.errors import TrainingError
 from suite.train.settings import TrainingSettings
 
@@ -28,15 +31,54 @@ def drawn(options: Sequence[T], *parts: int | str) -> T:
     return options[int(np.random.Generator(np.random.Philox(key=key(*parts))).integers(len(options)))]
 
 
-def rate_factor(settings: TrainingSettings, step: int) -> float:
-    """Return the learning rate of ``step`` (1, 2, ...) relative to its peak."""
+def rate_factor(settings: TrainingSettings, step: int, steps: int | None = None) -> float:
+    """Return the learning rate of ``step`` (1, 2, ...) relative to its peak, in a course of ``steps``, all of them by default."""
+    steps = settings.steps if steps is None else steps
     if step <= settings.warmup:
         return step / settings.warmup
     if settings.schedule == "constant":
         return 1.0
     # The last step still learns: the rate reaches zero one step after it.
-    progress = (step - settings.warmup - 1) / (settings.steps - settings.warmup)
+    progress = (step - settings.warmup - 1) / (steps - settings.warmup)
     return 1.0 - progress if settings.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+@dataclass(frozen=True)
+class Course:
+    """The steps of one phase of a training.
+
+    Attributes:
+        phase: the phase.
+        first, last: its steps, both included.
+    """
+
+    phase: Phase
+    first: int
+    last: int
+
+    def rate(self, settings: TrainingSettings, step: int) -> float:
+        """Return the learning rate of a step of the whole training."""
+        course = rate_factor(settings, step - self.first + 1, self.last - self.first + 1)
+        return settings.learning_rate * self.phase.rate * course
+
+
+def courses(phases: Sequence[Phase], steps: int) -> list[Course]:
+    """Share ``steps`` among ``phases``; one whose share is less than a step is left out.
+
+    Raises:
+        TrainingError: the shares do not add up to something.
+    """
+    total = sum(phase.share for phase in phases)
+    if total <= 0.0 or any(phase.share < 0.0 for phase in phases):
+        raise TrainingError(f"the shares of a training's phases must be positive, got {[phase.share for phase in phases]}; correct them")
+    ends = [round(steps * part / total) for part in accumulate(phase.share for phase in phases)]
+    spans = zip(phases, [0, *ends[:-1]], ends, strict=True)
+    return [Course(phase, start + 1, end) for phase, start, end in spans if end > start]
+
+
+def course_of(step: int, plan: Sequence[Course]) -> Course:
+    """Return the course that ``step`` belongs to; a step after the last one belongs to the last."""
+    return next((course for course in plan if step <= course.last), plan[-1])
 
 
 def build_optimiser(method: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:

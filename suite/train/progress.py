@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 
 from suite.train.jobs import TrainingJob
+from suite.train.validation import DIAGNOSTICS
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -30,6 +31,8 @@ class TrainingProgress:
             parts.append(f"loss {values['loss/total']:.5f}")
         if "psnr" in values:
             parts.append(f"held-out PSNR {values['psnr']:.2f} dB")
+        told = {name.removeprefix(DIAGNOSTICS): value for name, value in values.items() if name.startswith(DIAGNOSTICS)}
+        parts += [f"{name.replace('_', ' ')} {value:.3f}" for name, value in told.items()]
         if step > first[1] and step < steps:
             parts.append(f"about {(now - first[0]) / (step - first[1]) * (steps - step):.0f} s left")
         print(", ".join(parts), flush=True)

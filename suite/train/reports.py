@@ -35,7 +35,7 @@ class Reports(Callback):
         kept = {
             name: value
             for name, value in result.items()
-            if name in ("step", "seconds", "learning_rate") or name.startswith(("loss/", "psnr"))
+            if name in ("step", "seconds", "learning_rate") or name.startswith(("loss/", "psnr", "diagnostics/"))
         }
         for listener in _listeners:
             listener(trial.config, kept)

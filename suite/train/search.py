@@ -9,11 +9,11 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from suite.errors import TrainingError
 from suite.files import write_json
+from suite.storage import Place, place
 from suite.train.jobs import TRAINING_KEY, TrainingJob, try_job
 from suite.train.ranks import FORESEEN
 from suite.train.tune import FAILURE, Progress, carry_out, resources
@@ -26,7 +26,7 @@ STEP = "step"
 RUNGS = 8
 
 
-def search(job: TrainingJob, out: Path, max_concurrent: int | None, retries: int, progress: Progress | None) -> dict[str, Any]:
+def search(job: TrainingJob, out: Place, max_concurrent: int | None, retries: int, progress: Progress | None) -> dict[str, Any]:
     """Return what ``job.search`` trials found: ``choice``, its score, and each trial; a finished search is not repeated.
 
     Raises:
@@ -52,7 +52,7 @@ def search(job: TrainingJob, out: Path, max_concurrent: int | None, retries: int
     return found
 
 
-def _tuner(job: TrainingJob, folder: Path, max_concurrent: int | None, retries: int) -> Any:
+def _tuner(job: TrainingJob, folder: Place, max_concurrent: int | None, retries: int) -> Any:
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.basic_variant import BasicVariantGenerator
@@ -120,7 +120,7 @@ def _trial(config: Mapping[str, Any], job: TrainingJob, folder: str, storage: st
     try:
         candidate = job.chosen(config)
         rounded = max(1, job.settings.steps // RUNGS)
-        work = partial(try_job, candidate, Path(folder) / tune.get_context().get_trial_id(), rounded)
+        work = partial(try_job, candidate, place(folder) / tune.get_context().get_trial_id(), rounded)
         carry_out(work, candidate.settings, storage, report)
     except FORESEEN as error:
         tune.report({STEP: 0, MEAN: -math.inf, FAILURE: str(error)})

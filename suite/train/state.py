@@ -4,20 +4,21 @@ What a step draws follows from (seed, step) alone, so weights, optimiser, averag
 a resumed training equals an uninterrupted one bit for bit on the same kind of machine.
 """
 
-import os
 import pickle
 import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from io import BytesIO
 from types import FrameType
 from typing import Any, Protocol
 
 import torch
 
 from suite.errors import TrainingError
+from suite.files import write_atomic
+from suite.storage import Place
 
 
 class Stateful(Protocol):
@@ -45,16 +46,13 @@ class Progress:
     count: int = 0
 
 
-def save(path: Path, identity: str, progress: Progress, parts: Mapping[str, Stateful]) -> None:
+def save(path: Place, identity: str, progress: Progress, parts: Mapping[str, Stateful]) -> None:
     """Write the state, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = {"identity": identity, "progress": dict(vars(progress)), **{name: part.state_dict() for name, part in parts.items()}}
-    partial = path.with_suffix(path.suffix + ".tmp")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    write_atomic(path, lambda file: torch.save(state, file))
 
 
-def load(path: Path, identity: str, parts: Mapping[str, Stateful], device: str) -> Progress:
+def load(path: Place, identity: str, parts: Mapping[str, Stateful], device: str) -> Progress:
     """Restore ``parts`` from ``path`` and return the progress; a fresh one where there is no such file.
 
     Raises:
@@ -63,7 +61,7 @@ def load(path: Path, identity: str, parts: Mapping[str, Stateful], device: str) 
     if not path.exists():
         return Progress()
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(BytesIO(path.read_bytes()), map_location=device, weights_only=True)
         found, progress = state["identity"], Progress(**state["progress"])
         states = {name: state[name] for name in parts}
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:

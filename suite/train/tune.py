@@ -15,11 +15,11 @@ when the same call is made again; ``out`` must therefore be visible on every nod
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from suite.errors import TrainingError
 from suite.ray_env import connect
+from suite.storage import Place, place
 from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, train_job
 from suite.train.protocols import Placement
@@ -47,8 +47,8 @@ class TrainingsFailedError(TrainingError):
 
 def train_missing(
     jobs: Sequence[TrainingJob],
-    search_paths: Iterable[Path],
-    out: Path,
+    search_paths: Iterable[Place],
+    out: Place,
     *,
     address: str | None = None,
     max_concurrent: int | None = None,
@@ -80,7 +80,7 @@ def train_missing(
     if address is None:
         for job in missing:
             _check_fits(job)
-    out = out.resolve()
+    out = place(out)
     work: dict[TrainingJob, Work] = {}
     failures: dict[TrainingJob, str] = {}
     choices = _choices(jobs, missing, found, out, max_concurrent, retries, progress, failures)
@@ -104,7 +104,7 @@ def _choices(
     jobs: Sequence[TrainingJob],
     missing: Sequence[TrainingJob],
     found: Mapping[TrainingJob, Checkpoint],
-    out: Path,
+    out: Place,
     max_concurrent: int | None,
     retries: int,
     progress: Progress | None,
@@ -128,7 +128,7 @@ def _choices(
 
 
 def _fit(
-    work: Mapping[TrainingJob, Work], out: Path, max_concurrent: int | None, retries: int, progress: Progress | None
+    work: Mapping[TrainingJob, Work], out: Place, max_concurrent: int | None, retries: int, progress: Progress | None
 ) -> dict[TrainingJob, str]:
     """Carry out the work, a trial each, and return the failures."""
     if not work:

@@ -19,6 +19,7 @@ PINNED = [
     *("run", "method", "variant", "dataset", "image", "cr", "channel", "snr_db", "repetition", "status", "error"),
     *("symbols_analog", "symbols_digital", "symbols_total", "measured_snr_db", "seconds_encode", "seconds_decode"),
     *("symbols_pilot", "text_bytes_sent", "text_symbols", "text_ok", "text_char_error_rate"),
+    *("seconds_describe", "seconds_refine", "text_cut", "cost_usd"),
 ]
 
 
@@ -43,6 +44,17 @@ def test_schema_has_a_float_column_for_each_metric() -> None:
     assert schema.field("symbols_total").type == pa.int64()
     with pytest.raises(RecordError, match="status"):
         arrow_schema(["status"])
+
+
+def test_files_of_before_columns_were_added_are_read_with_nothing_in_them(tmp_path: Path) -> None:
+    write_unit(tmp_path / "records" / "new.parquet", [row(image="b", text_cut="the end", cost_usd=0.5)], ["psnr"])
+    whole = pq.read_table(tmp_path / "records" / "new.parquet")
+    old = whole.drop_columns(["seconds_describe", "seconds_refine", "text_cut", "cost_usd"]).set_column(4, "image", pa.array(["a"]))
+    old = old.cast(pa.schema([whole.schema.field(name) for name in old.schema.names]))
+    pq.write_table(old.replace_schema_metadata(whole.schema.metadata), tmp_path / "records" / "old.parquet")
+    frame = load(tmp_path)
+    assert list(frame.columns) == [*PINNED, "psnr"] and frame["psnr"].tolist() == [25.0, 25.0]
+    assert frame["text_cut"].tolist() == [None, "the end"] and np.isnan(frame["cost_usd"][0]) and frame["cost_usd"][1] == 0.5
 
 
 def test_round_trip_keeps_every_value_and_gives_numpy_types(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_dry_run_says_what_would_be_done_and_starts_nothing(out):
     for words in (
         "train 4000 steps",
         "trainings left to do: 2",
-        "reconstructions: 160",
+        "reconstructions: 512",
         "2 channels x 4 SNRs x 1 repetitions",
         "left out: lpips",
     ):

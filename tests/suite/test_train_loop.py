@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from benchmarks.link.analog import equalise, normalise
 from benchmarks.link.channels import AWGN, RAYLEIGH
 from benchmarks.link.draws import Draws
-from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
+from methods.base import Geometry, MethodSettings, OperatingPoint, Phase, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
 from suite.errors import TrainingError
 from suite.train import curves, state
 from suite.train.batches import ShardedDraws
 from suite.train.loop import RESUME, Trainer, TrainingResult
-from suite.train.optimisation import drawn, rate_factor
+from suite.train.optimisation import course_of, courses, drawn, rate_factor
 from suite.train.protocols import Placement
 from suite.train.settings import LEAVES_WEIGHTS, TrainingSettings
 
@@ -200,6 +200,75 @@ def test_schedules() -> None:
     assert rate_factor(cosine, 61) == pytest.approx(0.5) and rate_factor(cosine, 36) == pytest.approx(0.5 * (1 + math.cos(math.pi / 4)))
     assert rate_factor(constant, 11) == rate_factor(constant, 110) == 1.0
     assert rate_factor(tiny_settings(warmup=0, steps=10), 1) == 1.0
+
+
+class Halves(Tiny):
+    """Trains the encoder first, then the decoder at half the rate."""
+
+    entered: list[tuple[str, bool]]
+
+    def phases(self) -> Sequence[Phase]:
+        return (Phase("encoder", 2.0), Phase("decoder", 1.0, 0.5))
+
+    def enter(self, phase: Phase, begins: bool) -> None:
+        self.entered = [*getattr(self, "entered", []), (phase.name, begins)]
+        self.encoder.requires_grad_(phase.name == "encoder")
+        self.decoder.requires_grad_(phase.name == "decoder")
+
+
+def halves() -> Halves:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return Halves(MethodSettings(), Geometry(SIDE, SIDE))
+
+
+def test_steps_are_shared_among_phases_and_the_rate_starts_anew_in_each() -> None:
+    phases = (Phase("a", 1.0), Phase("b", 0.001), Phase("c", 1.0, 0.5))
+    plan = courses(phases, 20)
+    assert [(course.phase.name, course.first, course.last) for course in plan] == [("a", 1, 10), ("c", 11, 20)]
+    assert [course_of(step, plan).phase.name for step in (1, 10, 11, 20, 21)] == ["a", "a", "c", "c", "c"]
+    settings = tiny_settings(steps=20, warmup=2, learning_rate=0.1, schedule="linear")
+    rates = [course_of(step, plan).rate(settings, step) for step in range(1, 21)]
+    alone = [0.1 * rate_factor(tiny_settings(steps=10, warmup=2, schedule="linear"), step) for step in range(1, 11)]
+    assert rates == pytest.approx([*alone, *(0.5 * rate for rate in alone)])
+    with pytest.raises(TrainingError, match="shares"):
+        courses((Phase("a", 0.0),), 20)
+
+
+def test_phases_train_one_part_after_the_other(tmp_path: Path) -> None:
+    running = trainer(tmp_path, tiny_settings(steps=9, weight_decay=0.1), halves())
+    before = weights(running)
+    seen = []
+    step = running._step
+    running._step = lambda number, batch: (step(number, batch), seen.append(weights(running)))[0]  # type: ignore[method-assign]
+    running.run()
+    assert running.method.entered == [("encoder", True), ("decoder", True)]
+    after_encoder, at_end = seen[5], weights(running)
+    for name in before:
+        encoder = name.startswith("encoder")
+        assert torch.equal(before[name], after_encoder[name]) is not encoder
+        assert torch.equal(after_encoder[name], at_end[name]) is encoder
+
+
+def test_a_resumed_training_goes_on_inside_its_phase(tmp_path: Path) -> None:
+    settings = tiny_settings(steps=12, checkpoint_every=10)
+    whole = trainer(tmp_path / "whole", settings, halves())
+    whole.run()
+    stopped = trainer(tmp_path / "parts", settings, halves())
+    step = stopped._step
+
+    def stop(number: int, batch: object) -> None:
+        if number == 11:
+            raise RuntimeError("stopped")
+        step(number, batch)  # type: ignore[arg-type]
+
+    stopped._step = stop  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="stopped"):
+        stopped.run()
+    resumed = trainer(tmp_path / "parts", settings, halves())
+    resumed.run()
+    assert resumed.method.entered == [("decoder", False)]
+    assert equal(weights(whole), weights(resumed))
 
 
 def test_clipping_bounds_what_the_optimiser_sees(tmp_path: Path) -> None:

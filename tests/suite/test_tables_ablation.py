@@ -1,0 +1,90 @@
+"""Ablation tables from invented records: values against a loop over the rows, check marks, what is missing."""
+
+import json
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.ablations import ablation_points, read_ablations
+from suite.errors import RecordError, SettingsError
+from suite.identity import canonical
+from suite.points import build_points, read_run_info
+from suite.records import load
+from suite.settings import build_grid, read_grid
+from suite.tables import write_tables
+
+SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
+ABLATION = {
+    "name": "table-1",
+    "title": "Parts_of beta",
+    "components": ["sense", "colour"],
+    "rows": ["beta/base", {"alpha/default": ["sense"]}, {"series": "beta/sa", "has": ["colour", "sense"]}, {"gamma/none": ["colour"]}],
+    "notes": ["Published: 1 2 3."],
+}
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = SYNTHETIC["make_run"](tmp_path_factory.mktemp("run"))
+    described = json.loads((folder / "run.json").read_text())
+    grid = build_grid({**read_grid("ablation"), "ablations": [ABLATION]})
+    # As a run folder keeps it, with the keys of every mapping in one order.
+    (folder / "run.json").write_text(json.dumps(described | {"grid": canonical(grid)}))
+    return folder
+
+
+def mean(method: str, variant: str, cr: float, metric: str) -> float:
+    """The mean over SNRs of the mean over pictures of the mean over repetitions."""
+    values: dict[float, dict[str, list[float]]] = {}
+    for row in SYNTHETIC["rows"]():
+        key = (row["method"], row["variant"], row["cr"], row["channel"])
+        if key == (method, variant, cr, "awgn") and row.get(metric) is not None and row["image"] != "*":
+            values.setdefault(row["snr_db"], {}).setdefault(row["image"], []).append(row[metric])
+    assert len(values) == 4
+    return float(np.mean([np.mean([np.mean(each) for each in images.values()]) for images in values.values()]))
+
+
+def test_the_table_is_the_variants_in_order_with_marks_and_means(run_dir: Path) -> None:
+    written = {path.name: path.read_text(encoding="utf-8") for path in write_tables(run_dir)}
+    assert {"table-1.csv", "table-1.md", "table-1.tex"} <= set(written)
+    awgn = written["table-1.md"].split("# ")[1]
+    assert awgn.startswith("Parts\\_of beta: kodak, awgn")
+    lines = [[part.strip() for part in line.strip("|").split("|")] for line in awgn.splitlines() if line.startswith("| 1/")]
+    assert [line[:4] for line in lines[:3]] == [["1/48", "beta/base", "", ""], ["1/48", "alpha", "✓", ""], ["1/48", "beta/sa", "✓", "✓"]]
+    assert [line[0] for line in lines] == ["1/48"] * 3 + ["1/24"] * 3
+    for line, (method, variant) in zip(lines[:3], (("beta", "base"), ("alpha", "default"), ("beta", "sa")), strict=True):
+        assert float(line[4].split()[0]) == pytest.approx(mean(method, variant, 1 / 48, "psnr"), abs=0.006)
+    assert "failed (2)" in lines[2][4] and "failed" not in lines[1][4]
+    assert "over 1, 4, 7, 10 dB" in awgn and "Published: 1 2 3." in awgn and "Not in this run: gamma/none." in awgn
+    assert r"$\checkmark$" in written["table-1.tex"] and r"Parts\_of" in written["table-1.tex"]
+
+
+def test_a_cell_without_a_value_at_some_snr_has_none(run_dir: Path) -> None:
+    records, info = load(run_dir), read_run_info(run_dir)
+    records.loc[records["method"].eq("alpha") & records["snr_db"].eq(7.0), "psnr"] = np.nan
+    found = ablation_points(read_ablations(run_dir)[0], build_points(records, info)).set_index(["channel", "cr", "row", "metric"])["mean"]
+    assert np.isnan(found["awgn", 1 / 24, "alpha/default", "psnr"])
+    assert np.isfinite(found["awgn", 1 / 24, "alpha/default", "lpips_alex"])
+
+
+def test_the_built_in_grid_has_tables_one_and_two() -> None:
+    grid = build_grid(read_grid("ablation"))
+    named = {f"{entry.name}/{variant}" for entry in grid.methods for variant in entry.variants or ("base",)}
+    assert [each.name[:7] for each in grid.ablations[:2]] == ["table-1", "table-2"]
+    assert all({row.series for row in each.rows} <= named for each in grid.ablations)
+    has = {row.series: set(row.has) for row in grid.ablations[0].rows}
+    full = has["gened_sc/stage-one"]
+    assert full - has["gened_sc/single-branch"] == {"dual branch"} and len(full) == 3 and has["gened_sc/bare"] == set()
+
+
+def test_mistakes_are_told(run_dir: Path, tmp_path: Path) -> None:
+    keys = read_grid("ablation")
+    with pytest.raises(SettingsError, match="names weight, which is none of the components"):
+        build_grid({**keys, "ablations": [{"name": "a", "title": "A", "components": ["size"], "rows": [{"x/y": ["weight"]}]}]})
+    with pytest.raises(SettingsError, match="title"):
+        build_grid({**keys, "ablations": [{"name": "a", "rows": ["x/y"]}]})
+    (tmp_path / "run.json").write_text(json.dumps({"grid": {"ablations": [{"name": "a", "title": "A", "rows": []}]}}))
+    with pytest.raises(RecordError, match="ablations"):
+        read_ablations(tmp_path)
