@@ -209,3 +209,10 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
     order = ["dataset", "channel", "metric", *CELL, "mean", "low", "high", "n", "failed", "mark", "symbols_total", "source"]
     compared = pd.concat(pairs, ignore_index=True) if any(len(p) for p in pairs) else pd.DataFrame(columns=_PAIR_COLUMNS)
     return Points(frame[order] if len(frame) else frame, compared[_PAIR_COLUMNS], absent)
+
+
+def time_points(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean seconds of each stage for each cell; apart from the rest, because no two runs measure the same."""
+    done = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
+    means = [name for name in records.columns if name.startswith("seconds_")]
+    return done.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()

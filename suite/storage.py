@@ -12,7 +12,7 @@ An object appears in a bucket when its upload is complete, or not at all; an upl
 import fnmatch
 import functools
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -254,3 +254,11 @@ def upload(files: Iterable[Path], folder: Path, target: RemotePath) -> list[Remo
 
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(put, files))
+
+
+def remove_others(folders: Iterable[Place], kept: Collection[Place]) -> None:
+    """Delete the files right in ``folders`` that are not among ``kept``, so that nothing of an earlier state is shown with them."""
+    for folder in folders:
+        for path in list(folder.glob("*")):
+            if path.is_file() and path not in kept:
+                path.unlink()

@@ -36,9 +36,10 @@ from suite.points import (
     cr_label,
     read_run_info,
     series_label,
+    time_points,
 )
 from suite.records import WHOLE_CELL, load, metric_columns
-from suite.storage import Place, RemotePath, local_copy, place, upload
+from suite.storage import Place, RemotePath, local_copy, place, remove_others, upload
 from suite.table_formats import (
     Block,
     Cell,
@@ -136,13 +137,6 @@ def symbol_points(records: pd.DataFrame) -> pd.DataFrame:
     means = ["symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total", "measured_snr_db", "text_bytes_sent", "text_symbols"]
     means += ["text_ok", "text_char_error_rate"]
     return sent.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()
-
-
-def time_points(records: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean seconds of each stage for each cell; apart from the rest, because no two runs measure the same."""
-    done = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
-    means = [name for name in records.columns if name.startswith("seconds_")]
-    return done.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()
 
 
 def symbols_table(records: pd.DataFrame) -> PlainTable:
@@ -262,7 +256,7 @@ def rewrite(run_dir: str | Place) -> tuple[Sequence[Place], RenderableType]:
     with local_copy(run_dir, without=MADE_HERE + UNREAD) as copy:
         written, table = _rewrite(copy)
         uploaded = upload(written, copy, run_dir)
-    _remove_stale(run_dir, set(uploaded))
+    remove_others([run_dir / folder for folder in MADE_HERE], set(uploaded))
     return uploaded, table
 
 
@@ -278,17 +272,9 @@ def _rewrite(run_dir: Path) -> tuple[list[Path], RenderableType]:
     points = build_points(records, read_run_info(run_dir))
     written = write_tables(run_dir, records, points) + write_figures(run_dir, points)
     written += write_limits(run_dir, records) + write_sheets(run_dir, records)
-    _remove_stale(run_dir, set(written))
+    remove_others([run_dir / folder for folder in MADE_HERE], set(written))
     written.append(write_report(run_dir, records, points))
     return written, main_table(run_dir, points=points)
-
-
-def _remove_stale(run_dir: Place, written: Collection[Place]) -> None:
-    """Remove tables and figures of an earlier state of the records, so that the report never shows them."""
-    for folder in MADE_HERE:
-        for path in (run_dir / folder).glob("*"):
-            if path.is_file() and path not in written:
-                path.unlink()
 
 
 app = typer.Typer(add_completion=False)

@@ -126,6 +126,7 @@ class Zoo:
         shutil.rmtree(folder, ignore_errors=True)
         with torch.no_grad():
             part.export(outcome.network, folder)
+        recipe.forget_places(folder)
         before = {need: recipe.read(self.work / need) for need in NEEDS[name] if need in PASSING}
         facts = {"identity": identity, "data": self._data, "needs": self._needs(name), "before": before}
         recipe.write_recipe(

@@ -56,6 +56,14 @@ def read(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
 
 
+def forget_places(folder: Path) -> None:
+    """Take out of a part's configurations where its pieces lay on the machine that made it; equal weights then have equal files."""
+    for path in folder.rglob("config.json"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("_name_or_path", None) is not None:
+            write_json(path, content)
+
+
 def seal(out: Path, part: str, identity: str) -> None:
     """Enter a part into the checksum file; from then on it is whole."""
     folder = out / part

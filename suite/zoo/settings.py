@@ -51,7 +51,7 @@ FULL = Budget(
     pictures=20_000,
     held_out=1_000,
     clip=ClipSettings(training=_training(800, 64, 1e-3, often=100, ema=0.99)),
-    captioner=CaptionerSettings(training=_training(1500, 32, 1e-3, often=250, ema=0.98)),
+    captioner=CaptionerSettings(training=_training(400, 32, 1e-3, often=100, ema=0.98)),
     autoencoder=AutoencoderSettings(training=_training(500, 16, 2e-3, often=100, ema=0.98)),
     draft=GeneratorSettings(training=_training(1500, 16, 1e-3, often=250)),
     generator=GeneratorSettings(training=_training(3400, 16, 1e-3, often=425, seed=1)),
