@@ -80,7 +80,8 @@ def count(name: str, variant: str, channel: str) -> Entry:
     point = OperatingPoint(cr, 10.0, channel, partial(link.payload_bytes, channel=channel, snr_db=10.0))
     with torch.inference_mode():
         descriptions = method.describe(image(), ["a red boat on a blue sea"]) if traits.describes else None
-        signal = method.encode(image(), point if traits.uses_snr_at_sender else point.blind(), descriptions)
+        encode = partial(method.encode_routed, masks=torch.ones(1, 1, SIZE, SIZE)) if traits.told_masks else method.encode
+        signal = encode(image(), point if traits.uses_snr_at_sender else point.blind(), descriptions)
         assert not traits.describes or signal.digital is not None
         # A variant that gives streams away, as a published accounting does, is counted in full here.
         signal = replace(signal, uncharged=frozenset())

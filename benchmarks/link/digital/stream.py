@@ -122,13 +122,16 @@ class DigitalStream:
         return self._transmissions(channel_name) * (self._header() + payload_symbols(payload_bytes, scheme))
 
     def payload_bytes(self, symbols: int, channel_name: str, snr_db: float) -> int:
-        """Return the largest payload, after compression, that ``symbols`` symbols are sure to carry; 0 where not even a header fits."""
-        # The scheme may change with the size and a longer payload cost less, so each range of one scheme is searched apart.
+        """Return the size up to which ``symbols`` symbols are sure to carry every payload, after compression; 0 where none fits."""
+        # The scheme may change with the size, so each range of one scheme is looked at apart, and a short payload may cost more than
+        # a longer one: the first size that does not fit ends the promise, since a sender fills it only as far as its code reaches.
         edges = [0, *(self._table().sizes(channel_name)[1:] if self._adaptive else ()), 1 << self.settings.length_bits]
-        for start, stop in reversed(list(pairwise(edges))):
-            if self.symbols_for(start, channel_name, snr_db) <= symbols:
+        for start, stop in pairwise(edges):
+            if self.symbols_for(start, channel_name, snr_db) > symbols:
+                return max(0, start - 1)
+            if self.symbols_for(stop - 1, channel_name, snr_db) > symbols:
                 return self._largest(range(start, stop), symbols, channel_name, snr_db)
-        return 0
+        return edges[-1] - 1
 
     def _largest(self, sizes: range, symbols: int, channel_name: str, snr_db: float) -> int:
         low, high = sizes.start, sizes.stop
