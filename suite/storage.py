@@ -259,6 +259,7 @@ def upload(files: Iterable[Path], folder: Path, target: RemotePath) -> list[Remo
 def remove_others(folders: Iterable[Place], kept: Collection[Place]) -> None:
     """Delete the files right in ``folders`` that are not among ``kept``, so that nothing of an earlier state is shown with them."""
     for folder in folders:
-        for path in list(folder.glob("*")):
+        paths: list[Place] = list(folder.glob("*"))
+        for path in paths:
             if path.is_file() and path not in kept:
                 path.unlink()

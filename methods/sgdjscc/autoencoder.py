@@ -62,7 +62,8 @@ class Autoencoder(nn.Module):
         self.analysis = nn.Conv2d(3, channels, DOWNSAMPLING, DOWNSAMPLING) if shortcut else None
         self.synthesis = nn.ConvTranspose2d(channels, 3, DOWNSAMPLING, DOWNSAMPLING) if shortcut else None
         if shortcut:
-            for layer in (self.network.quant_conv, self.network.decoder.conv_out):
+            network: Any = self.network
+            for layer in (network.quant_conv, network.decoder.conv_out):
                 nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
 
