@@ -15,12 +15,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
 from methods.generative.answers import Answer, GenerativeError, RefusalError, Request, UnusableAnswerError
-from methods.generative.backends import Captioner, Editor, Generator, Options, Outcome, read_options
+from methods.generative.backends import Backend, Captioner, Editor, Generator, Options, Outcome, read_options
 from methods.generative.openai_client import Access, Connection
 from methods.generative.openai_replies import ChatReply, ImageReply, decoded, reply_as
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
@@ -28,6 +28,7 @@ from methods.generative.settings import CaptionerSettings, EditorSettings, Gener
 if TYPE_CHECKING:
     import openai
 
+Choice = TypeVar("Choice", bound=Options)
 _PIXELS = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})")
 
 
@@ -70,10 +71,11 @@ class ImageOptions(Options):
         return value
 
 
-class OpenAICaptioner(Captioner):
-    """A chat model that looks at a picture.
+class Served(Backend, Generic[Choice]):
+    """What models behind a server have in common.
 
     Args:
+        kind: class of the options.
         settings: its name, options and access.
         connection: how the server is reached; from the settings if not given.
     """
@@ -81,12 +83,19 @@ class OpenAICaptioner(Captioner):
     metered: ClassVar[bool] = True
     concurrent: ClassVar[bool] = True
 
-    def __init__(self, settings: ModelSettings, connection: Connection | None = None) -> None:
+    def __init__(self, kind: type[Choice], settings: ModelSettings, connection: Connection | None = None) -> None:
         self.identity = settings.model
         self.name = settings.name
-        self.options = read_options(ChatOptions, settings.options, f"options of {settings.model}")
+        self.options = read_options(kind, settings.options, f"options of {settings.model}")
         self.settings = self.options.model_dump(mode="json")
-        self.connection = connection or _connection(settings)
+        self.connection = connection or Connection(_access(settings))
+
+
+class OpenAICaptioner(Served[ChatOptions], Captioner):
+    """A chat model that looks at a picture; arguments as for :class:`Served`."""
+
+    def __init__(self, settings: ModelSettings, connection: Connection | None = None) -> None:
+        super().__init__(ChatOptions, settings, connection)
 
     def caption(self, requests: Sequence[Request]) -> list[Outcome]:
         """Ask for the captions one after another; several threads may do so at once."""
@@ -113,23 +122,11 @@ class OpenAICaptioner(Captioner):
             return Answer(text=reply.text(), metadata=reply.metadata() | told)
 
 
-class OpenAIPainter(Generator, Editor):
-    """A model that makes pictures, from a text alone or from a picture and a text.
-
-    Args:
-        settings: its name, options and access.
-        connection: how the server is reached; from the settings if not given.
-    """
-
-    metered: ClassVar[bool] = True
-    concurrent: ClassVar[bool] = True
+class OpenAIPainter(Served[ImageOptions], Generator, Editor):
+    """A model that makes pictures, from a text alone or from a picture and a text; arguments as for :class:`Served`."""
 
     def __init__(self, settings: ModelSettings, connection: Connection | None = None) -> None:
-        self.identity = settings.model
-        self.name = settings.name
-        self.options = read_options(ImageOptions, settings.options, f"options of {settings.model}")
-        self.settings = self.options.model_dump(mode="json")
-        self.connection = connection or _connection(settings)
+        super().__init__(ImageOptions, settings, connection)
 
     def request_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the size of the options, or the picture's own."""
@@ -202,10 +199,6 @@ def ready(settings: ModelSettings) -> None:
 
 def _access(settings: ModelSettings) -> Access:
     return read_options(Access, settings.access, f"access to {settings.model}")
-
-
-def _connection(settings: ModelSettings) -> Connection:
-    return Connection(_access(settings))
 
 
 @contextmanager

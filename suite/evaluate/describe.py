@@ -137,8 +137,10 @@ class Captions:
         asked: dict[Pictures, Ask] = {}
         for unit in units:
             for writer in writers_of(unit):
+                if writer.metered != metered:
+                    continue
                 lacking = {image for image in unit.pictures.ids if self._lacks(writer, unit, image)}
-                if writer.metered != metered or not lacking:
+                if not lacking:
                     continue
                 ask = asked.get(unit.pictures, Ask(replace(unit.pictures, ids=()), unit.grid, ()))
                 ids = tuple(image for image in unit.pictures.ids if image in lacking.union(ask.pictures.ids))

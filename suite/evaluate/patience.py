@@ -31,6 +31,7 @@ def within(seconds: float, work: Callable[[], T]) -> T:
         try:
             with torch.inference_mode():
                 answers.put((work(), None))
+        # Whatever it is, it belongs to the thread that waits, which raises it.
         except BaseException as error:  # noqa: BLE001, RUF100
             answers.put((None, error))
 
