@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,13 @@ Rows = dict[str, np.ndarray]
 OVERLAPPING = 4
 
 
+@dataclass(frozen=True)
+class Broken:
+    """What ends the run, such as a full disk, as a row like any other: Ray would lose what its own exception was raised from."""
+
+    error: OSError | SuiteError
+
+
 class Actor:
     """Ray Data's view of a stage: takes one pickled object, gives one."""
 
@@ -40,7 +48,13 @@ class Actor:
 
     def __call__(self, rows: Rows) -> Rows:
         """Work on one row."""
-        return {"content": np.array([pickle.dumps(self._stage(pickle.loads(rows["content"][0])))], dtype=object)}
+        return {"content": np.array([pickle.dumps(self._result(pickle.loads(rows["content"][0])))], dtype=object)}
+
+    def _result(self, item: Any) -> Any:
+        try:
+            return item if isinstance(item, Broken) else self._stage(item)
+        except (OSError, SuiteError) as error:
+            return Broken(error)
 
 
 class DescribeActor(Actor):
@@ -139,7 +153,10 @@ def _run(rows: Any) -> Iterator[Any]:
     try:
         for block in rows.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
             for content in block["content"]:
-                yield pickle.loads(content)
+                result = pickle.loads(content)
+                if isinstance(result, Broken):
+                    raise result.error
+                yield result
     except RayError as error:
         raise _origin(error) from error
 

@@ -1,8 +1,13 @@
 """How pools share the machines, without any Ray."""
 
+import errno
+import pickle
+
+import numpy as np
 import pytest
 
 from suite.errors import EvaluationError
+from suite.evaluate import pools
 from suite.evaluate.sizes import Machines, Sizes, describers, workers
 from suite.sections import EvaluationSettings
 
@@ -12,8 +17,8 @@ def sized(machines: Machines, route: str = "plain", units: int = 100, **settings
 
 
 def total(sizes: Sizes, what: str) -> float:
-    pools = [pool for pool in (sizes.transmit, sizes.refine, sizes.score) if pool is not None]
-    return sum(pool.most * getattr(pool, what) for pool in pools)
+    present = [pool for pool in (sizes.transmit, sizes.refine, sizes.score) if pool is not None]
+    return sum(pool.most * getattr(pool, what) for pool in present)
 
 
 @pytest.mark.parametrize("cpus", [1, 2, 3, 16, 96])
@@ -68,3 +73,28 @@ def test_a_gpu_that_never_comes_is_refused_here_and_awaited_on_a_cluster(setting
     with pytest.raises(EvaluationError, match=sentence):
         sized(Machines(2), "local", **settings)
     assert sized(Machines(2, 0.0, cluster=True), "local", **settings).transmit.least >= 1
+
+
+class Rows:
+    """Stands for a data set of Ray's: blocks of rows."""
+
+    def __init__(self, contents):
+        self.block = {"content": np.array(contents, dtype=object)}
+
+    def iter_batches(self, **_):
+        yield self.block
+
+
+def full_disk(_):
+    raise OSError(errno.ENOSPC, "No space left on device", "records/one.parquet")
+
+
+def test_a_full_disk_passes_the_later_stages_and_ends_the_run_in_its_own_words():
+    rows = {"content": np.array([pickle.dumps("unit")], dtype=object)}
+    for stage in (str.upper, full_disk, str.lower):
+        rows = pools.Actor(stage)(rows)
+    done = pools.Actor(str.upper)({"content": np.array([pickle.dumps("done")], dtype=object)})["content"][0]
+    found = pools._run(Rows([done, rows["content"][0], done]))
+    assert next(found) == "DONE"
+    with pytest.raises(OSError, match="No space left on device: 'records/one.parquet'"):
+        next(found)
