@@ -37,7 +37,11 @@ def write_atomic(path: Place, write: Callable[[IO[bytes]], object]) -> None:
 
 def write_json(path: Place, content: Any) -> None:
     """Write ``content`` as readable JSON, atomically."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Place, text: str) -> None:
+    """Write ``text`` as UTF-8, atomically."""
     write_atomic(path, lambda file: file.write(text.encode()))
 
 

@@ -7,7 +7,7 @@ from methods.generative.spending import Limits
 
 
 class Strict(BaseModel):
-    """Base of the grid's parts: unknown keys are errors, values do not change."""
+    """Base of settings: unknown keys are errors, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

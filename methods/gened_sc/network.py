@@ -106,7 +106,7 @@ class Sender(nn.Module):
 
     def _mask(self, prediction: Prediction, features: Tensor, saliency: Tensor | None, generator: torch.Generator | None) -> Tensor:
         if prediction.mask is not None:
-            return prediction.mask if generator is None else self._explored(prediction.mask, generator)
+            return prediction.mask
         side = self.settings.importance_patch
         batch, height, width = len(features), features.shape[-2] // side, features.shape[-1] // side
         if self.settings.importance in ("ones", "shared"):
@@ -122,14 +122,6 @@ class Sender(nn.Module):
                 "choose another importance"
             )
         return resized(saliency, (height, width))
-
-    def _explored(self, mask: Tensor, generator: torch.Generator) -> Tensor:
-        """Return M, in a random share of the pictures replaced by coins, so that each branch meets whatever there is."""
-        if not self.settings.explore:
-            return mask
-        chosen = torch.rand(len(mask), 1, 1, 1, generator=generator) < self.settings.explore
-        coins = torch.rand(mask.shape, generator=generator) < 0.5
-        return torch.where(chosen.to(mask.device), coins.to(mask), mask)
 
 
 class Receiver(nn.Module):

@@ -73,8 +73,6 @@ class GenEDSCSettings(MethodSettings):
         contextual_temperature: tau of (25).
         loss_weights: lambda of (26) for (21), (22) and (24).
         pixel_scale: value of a white pixel in squared errors.
-        explore: share of the training pictures whose patches are routed by a coin instead of M; not in the paper. A branch learns
-            from what M gives it, and objects are a tenth of a picture: without, a short training leaves the foreground branch behind.
         mask_weight: weight of a loss between M's probability and the saliency of its patch; not in the paper, where M learns
             through the reconstruction alone.
         mask_loss: that loss: ``entropy``, or ``entropy+iou``, which adds one minus the soft intersection over union. Where few
@@ -133,7 +131,6 @@ class GenEDSCSettings(MethodSettings):
     contextual_temperature: float = Field(0.5, gt=0.0)
     loss_weights: tuple[float, float, float] = (1.0, 1e-4, 0.01)
     pixel_scale: float = Field(255.0, gt=0.0)
-    explore: float = Field(0.0, ge=0.0, le=1.0)
     mask_weight: float = Field(0.0, ge=0.0)
     mask_loss: Literal["entropy", "entropy+iou"] = "entropy"
 
@@ -192,8 +189,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         **{"dims": (48, 96), "depths": (2, 3), "heads": (3, 6)},
         **{"background_dims": (24, 48), "background_depths": (1, 1), "background_heads": (2, 4)},
         **{"score_supervision": "saliency", "match": "balanced", "background_loss": "mse", "vgg": None},
-        **{"loss_weights": (1.0, 1e-4, 1e-5), "mask_weight": 1.0, "gumbel_on": "logits"},
-        **{"mask_loss": "entropy+iou", "descriptor": "sum", "explore": 0.5},
+        **{"loss_weights": (1.0, 3e-4, 1e-4), "mask_weight": 1.0, "gumbel_on": "logits"},
+        **{"mask_loss": "entropy+iou", "descriptor": "sum"},
     },
     "paper": {},
 }

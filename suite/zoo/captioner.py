@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from suite.sections import Strict
 from suite.train.settings import TrainingSettings
 from suite.zoo.clip import DEVIATION, MEAN, WEIGHTS, ClipSettings, normalised
 from suite.zoo.pictures import Batch, ScenePictures, to_tensor
@@ -27,7 +27,7 @@ IGNORED = -100
 POSITIONS = 512
 
 
-class CaptionerSettings(BaseModel):
+class CaptionerSettings(Strict):
     """Sizes of the decoder; the encoder's are CLIP's.
 
     Attributes:
@@ -36,8 +36,6 @@ class CaptionerSettings(BaseModel):
         scored: validation scenes that a validation looks at.
         written: of these, for how many captions are written and compared.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     training: TrainingSettings
     width: int = 128

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from suite.files import write_json
+from suite.sections import Strict
 from suite.train.settings import TrainingSettings
 from suite.zoo.pictures import ScenePictures, to_tensor
 from suite.zoo.words import clip_tokenizer, token_ids
@@ -27,7 +27,7 @@ MEAN, DEVIATION = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
 
-class ClipSettings(BaseModel):
+class ClipSettings(Strict):
     """Sizes of the two towers.
 
     Attributes:
@@ -37,8 +37,6 @@ class ClipSettings(BaseModel):
         text_width, text_layers, text_heads, context: of the text transformer; the context in tokens.
         scored: validation scenes that a validation ranks against one another.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     training: TrainingSettings
     embedding: int = 64

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from benchmarks.link.draws import TrainingDraws
 from benchmarks.link.link import Link
+from benchmarks.metrics import quantise
 from methods.base import Geometry, TrainableMethod
 from suite.errors import TrainingError
 from suite.pipeline import prepare
@@ -26,7 +27,7 @@ from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, build, train_job
 from suite.train.link import SuiteAir
 from suite.train.optimisation import drawn, key
-from suite.zoo.pictures import to_pixels, to_tensor
+from suite.zoo.pictures import to_tensor
 
 CHUNK = 50
 
@@ -61,12 +62,12 @@ class Codec:
                 decoded = method.decode(air.link(draws)(signal, point), point)
             if decoded is None:
                 raise TrainingError(f"{job.label} receives no picture by itself; name other codecs in the editor's settings")
-            received.append(to_pixels(decoded))
+            received.append(quantise(decoded.clamp(0.0, 1.0)))
         return np.concatenate(received)
 
 
 def codec_jobs(grid: str, methods: Sequence[str], changes: Sequence[str]) -> list[TrainingJob]:
-    """Return the trainings of some methods of a grid.
+    """Return the trainings of some methods of a grid, each in its default variant: one that sends pictures by itself, without captions.
 
     Args:
         grid: built-in grid or file.
@@ -77,7 +78,7 @@ def codec_jobs(grid: str, methods: Sequence[str], changes: Sequence[str]) -> lis
         TrainingError: the grid has none of the methods.
     """
     keys = read_grid(grid)
-    keys["methods"] = [entry for entry in map(full_entry, keys["methods"]) if entry["name"] in methods]
+    keys["methods"] = [entry | {"variants": ()} for entry in map(full_entry, keys["methods"]) if entry["name"] in methods]
     if methods and not keys["methods"]:
         raise TrainingError(f"the grid {grid} has none of the codecs {', '.join(methods)}; name others in the editor's settings")
     if not methods:
@@ -125,7 +126,7 @@ def imitate(image: np.ndarray, seed: int) -> np.ndarray:
         picture = picture + F.interpolate(blotches, size=(side, side), mode="bicubic") * float(random.uniform(0.02, 0.1))
     if random.random() < 0.3:
         picture = picture + torch.from_numpy(random.standard_normal(picture.shape).astype(np.float32)) * float(random.uniform(0.01, 0.05))
-    damaged: np.ndarray = to_pixels(picture)[0]
+    damaged: np.ndarray = quantise(picture.clamp(0.0, 1.0))[0]
     return _jpeg(damaged, int(random.integers(5, 40))) if random.random() < 0.3 else damaged
 
 

@@ -3,8 +3,8 @@
 ::
 
     caption and instruction ── CLIPTextModel ──────────────────────────────────────┐ cross-attention
-    latent + noise (B, c, 32, 32) ─┬─ UNet2DConditionModel of 2 c input channels ────┴──> velocity
-    coarse picture or map ── autoencoder, mean (B, c, 32, 32) ─┘
+    latent + noise (B, c, h, w)   ─┬─ UNet2DConditionModel of 2 c input channels ────┴──> velocity
+    coarse picture or map ── autoencoder, mean (B, c, h, w)   ─┘
 
 UNet and text encoder start from the generator's first draft, the weights of the further inputs from zero.
 """
@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from suite.files import write_atomic
+from suite.sections import Strict
 from suite.train.settings import TrainingSettings
 from suite.zoo.coarse import Codec, coarse_pictures, maps
-from suite.zoo.latents import cached_latents, spread_times, validation_noise, velocity_loss
+from suite.zoo.latents import cached_latents, export_pipeline, spread_times, validation_noise, velocity_loss
 from suite.zoo.pictures import ScenePictures
 from suite.zoo.words import token_ids
 
@@ -29,7 +28,7 @@ from suite.zoo.words import token_ids
 PROMPTS = {"edit.txt": "{caption}\n\nRestore the picture.", "mask.txt": "{caption}\n\nPaint the map."}
 
 
-class EditorSettings(BaseModel):
+class EditorSettings(Strict):
     """What the editor learns from.
 
     Attributes:
@@ -42,8 +41,6 @@ class EditorSettings(BaseModel):
         dropout: share of rows without caption, as many without picture and as many without both (the paper's 5 %).
         scored: validation scenes that a validation looks at.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     training: TrainingSettings
     pictures: int = 12_000
@@ -124,19 +121,8 @@ class Editor:
         from diffusers import StableDiffusionInstructPix2PixPipeline
 
         shared = self._pipeline
-        pipeline: Any = StableDiffusionInstructPix2PixPipeline(
-            vae=shared.vae.half(),
-            text_encoder=network["text_encoder"].half(),
-            tokenizer=shared.tokenizer,
-            unet=network["unet"].half(),
-            scheduler=shared.scheduler,
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        pipeline.save_pretrained(folder)
-        for name, text in PROMPTS.items():
-            write_atomic(folder / name, lambda file, text=text: file.write(f"{text}\n".encode()))  # type: ignore[misc]
+        pieces = (shared.vae, shared.tokenizer, shared.scheduler)
+        export_pipeline(StableDiffusionInstructPix2PixPipeline, folder, network, *pieces, PROMPTS)
 
     def _error(self, network: Any, latents: Tensor, beside: Tensor, tokens: Tensor, times: Tensor, noise: Tensor) -> Tensor:
         text = network["text_encoder"](tokens).last_hidden_state

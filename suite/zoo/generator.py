@@ -3,9 +3,9 @@
 ::
 
     caption ── CLIPTokenizer ── CLIPTextModel ──> (B, tokens, width) ─┐ cross-attention
-    latent + noise (B, c, 32, 32) ── UNet2DConditionModel ──────────────┴──> velocity
+    latent + noise (B, c, h, w)   ── UNet2DConditionModel ──────────────┴──> velocity
 
-Text encoder and UNet learn together; one caption in ten is left out, for classifier-free guidance.
+The text encoder starts from the zoo's CLIP and learns on with the UNet; one caption in ten is left out, for classifier-free guidance.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from suite.files import write_atomic
+from suite.sections import Strict
 from suite.train.settings import TrainingSettings
+from suite.zoo.clip import WEIGHTS, ClipSettings
 from suite.zoo.latents import (
     UNetSettings,
     cached_latents,
+    export_pipeline,
     load_autoencoder,
     scheduler,
     spread_times,
@@ -31,27 +33,22 @@ from suite.zoo.latents import (
 from suite.zoo.pictures import ScenePictures
 from suite.zoo.words import clip_tokenizer, token_ids
 
-PROMPT = "generate.txt"
+PROMPTS = {"generate.txt": "{caption}"}
 
 
-class GeneratorSettings(BaseModel):
-    """Sizes of text encoder and UNet.
+class GeneratorSettings(Strict):
+    """Sizes of the UNet, and the training of both.
 
     Attributes:
         training: how they are trained.
         unet: sizes of the denoiser.
-        text_width, text_layers, text_heads, context: of the text encoder; the context in tokens.
+        context: of the text encoder, in tokens; its other sizes are CLIP's.
         dropout: share of captions left out.
         scored: validation scenes that a validation looks at.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     training: TrainingSettings
     unet: UNetSettings = UNetSettings()
-    text_width: int = 128
-    text_layers: int = 2
-    text_heads: int = 4
     context: int = 48
     dropout: float = 0.1
     scored: int = 256
@@ -66,6 +63,8 @@ class Generator:
         autoencoder: folder of the autoencoder.
         made: identity of the autoencoder, which names its latents.
         work: folder of the latents.
+        encoder: sizes of the CLIP whose text transformer is the text encoder's start.
+        clip: folder of that CLIP.
         start: folder of a generator whose weights are the start; ``None`` to start from random ones.
     """
 
@@ -77,6 +76,8 @@ class Generator:
         autoencoder: Path,
         made: str,
         work: Path,
+        encoder: ClipSettings,
+        clip: Path,
         start: Path | None = None,
     ) -> None:
         self.settings, self._train = settings, train
@@ -92,8 +93,10 @@ class Generator:
         self._held_out_tokens = token_ids(self.tokenizer, validation.captions[: settings.scored])
         self._nothing = token_ids(self.tokenizer, [""])[0]
         channels, side = self._held_out.shape[1:3]
-        network = unet(settings.unet, side, channels, channels, settings.text_width)
-        self.network: nn.Module = nn.ModuleDict({"unet": network, "text_encoder": text_encoder(settings, self.tokenizer)})
+        network = unet(settings.unet, side, channels, channels, encoder.text_width)
+        text = text_encoder(encoder, settings.context, self.tokenizer)
+        copy_text_weights(text, load_file(clip / WEIGHTS), encoder.context)
+        self.network: nn.Module = nn.ModuleDict({"unet": network, "text_encoder": text})
         if start is not None:
             for name, weights in load_pipeline(start).items():
                 self.network[name].load_state_dict(weights)
@@ -119,18 +122,7 @@ class Generator:
         """Write the pipeline's folder in half precision, and the prompt it was trained with."""
         from diffusers import StableDiffusionPipeline
 
-        pipeline: Any = StableDiffusionPipeline(
-            vae=self.autoencoder.half(),
-            text_encoder=network["text_encoder"].half(),
-            tokenizer=self.tokenizer,
-            unet=network["unet"].half(),
-            scheduler=self.schedule,
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        pipeline.save_pretrained(folder)
-        write_atomic(folder / PROMPT, lambda file: file.write(b"{caption}\n"))
+        export_pipeline(StableDiffusionPipeline, folder, network, self.autoencoder, self.tokenizer, self.schedule, PROMPTS)
 
     def _error(self, network: Any, latents: Tensor, tokens: Tensor, times: Tensor, noise: Tensor) -> Tensor:
         text = network["text_encoder"](tokens).last_hidden_state
@@ -145,20 +137,42 @@ def load_pipeline(folder: Path) -> dict[str, Any]:
     return {"unet": pipeline.unet.state_dict(), "text_encoder": pipeline.text_encoder.state_dict()}
 
 
-def text_encoder(settings: GeneratorSettings, tokenizer: Any) -> Any:
-    """Return an untrained ``CLIPTextModel``."""
+def text_encoder(sizes: ClipSettings, context: int, tokenizer: Any) -> Any:
+    """Return an untrained ``CLIPTextModel`` of the sizes of a CLIP's text transformer."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=settings.text_width,
-            intermediate_size=2 * settings.text_width,
-            num_hidden_layers=settings.text_layers,
-            num_attention_heads=settings.text_heads,
-            max_position_embeddings=settings.context,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
+    words: dict[str, Any] = {
+        **{"vocab_size": len(tokenizer), "hidden_size": sizes.text_width, "intermediate_size": 4 * sizes.text_width},
+        **{"num_hidden_layers": sizes.text_layers, "num_attention_heads": sizes.text_heads, "hidden_act": "gelu"},
+        **{"max_position_embeddings": context, "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id},
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    return CLIPTextModel(CLIPTextConfig(**words))
+
+
+def copy_text_weights(encoder: Any, clip: Mapping[str, Tensor], context: int) -> None:
+    """Give a ``CLIPTextModel`` the weights of an open_clip text transformer; positions beyond its ``context`` stay as they are."""
+    renamed = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "attn.out_proj": "self_attn.out_proj"}
+    renamed |= {"mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}
+    found = {
+        "embeddings.token_embedding.weight": clip["token_embedding.weight"],
+        "final_layer_norm.weight": clip["ln_final.weight"],
+        "final_layer_norm.bias": clip["ln_final.bias"],
+    }
+    for name, value in clip.items():
+        if not name.startswith("transformer.resblocks."):
+            continue
+        layer = name.replace("transformer.resblocks", "encoder.layers")
+        if ".attn.in_proj_" in layer:
+            stem, kind = layer.split(".attn.in_proj_")
+            parts = zip("qkv", value.chunk(3), strict=True)
+            found |= {f"{stem}.self_attn.{letter}_proj.{kind}": part for letter, part in parts}
+            continue
+        for old, new in renamed.items():
+            layer = layer.replace(old, new)
+        found[layer] = value
+    own = encoder.state_dict()
+    prefix = "text_model." if any(name.startswith("text_model.") for name in own) else ""
+    positions = f"{prefix}embeddings.position_embedding.weight"
+    own[positions][:context] = clip["positional_embedding"]
+    encoder.load_state_dict(own | {f"{prefix}{name}": value for name, value in found.items()})

@@ -2,27 +2,28 @@
 
 ::
 
-    pictures ── AutoencoderKL.encode, mean ──> WORK/latents-<key>.npy (N, c, 32, 32) float16
+    pictures ── AutoencoderKL.encode, mean ──> WORK/latents-<key>.npy (N, c, h, w) float16
     latent x, noise e, step t ──> x_t = a x + s e ──> UNet ──> v, against a e - s x (Salimans and Ho, ICLR 2022)
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 from torch.nn import functional as F
 
-from suite.files import write_atomic
+from suite.files import write_atomic, write_text
+from suite.sections import Strict
 from suite.train.optimisation import key
 from suite.zoo.pictures import to_tensor
 
 CHUNK = 50
 
 
-class UNetSettings(BaseModel):
+class UNetSettings(Strict):
     """Sizes of the denoiser.
 
     Attributes:
@@ -33,12 +34,10 @@ class UNetSettings(BaseModel):
         groups: of the group normalisations.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    widths: tuple[int, ...] = (32, 64, 96)
-    attending: int = 1
+    widths: tuple[int, ...] = (48, 80, 112)
+    attending: int = 2
     layers: int = 1
-    heads: int = 4
+    heads: int = 2
     groups: int = 8
 
 
@@ -116,6 +115,33 @@ def velocity_loss(
     inputs = noisy if beside is None else torch.cat([noisy, beside], dim=1)
     predicted = network(inputs, times, text).sample
     return F.mse_loss(predicted.float(), schedule.get_velocity(latents, noise, times))
+
+
+def export_pipeline(
+    kind: Any, folder: Path, network: Any, autoencoder: Any, tokenizer: Any, schedule: Any, prompts: Mapping[str, str]
+) -> None:
+    """Write a pipeline's folder in half precision, and beside it the prompts that it was trained with.
+
+    Args:
+        kind: the pipeline's class, of diffusers' Stable Diffusion family.
+        folder: where to.
+        network: its "unet" and "text_encoder".
+        autoencoder, tokenizer, schedule: its other pieces.
+        prompts: text by file name.
+    """
+    pipeline = kind(
+        vae=autoencoder.half(),
+        text_encoder=network["text_encoder"].half(),
+        tokenizer=tokenizer,
+        unet=network["unet"].half(),
+        scheduler=schedule,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder)
+    for name, text in prompts.items():
+        write_text(folder / name, f"{text}\n")
 
 
 def spread_times(count: int, steps: int) -> Tensor:

@@ -33,8 +33,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "clip": (),
     "captioner": ("clip",),
     "autoencoder": (),
-    "draft": ("autoencoder",),
-    "generator": ("draft", "autoencoder"),
+    "draft": ("autoencoder", "clip"),
+    "generator": ("draft", "autoencoder", "clip"),
     "editor": ("draft",),
 }
 # The generator after a first training, from which both pipelines go on; of no use itself, so it stays in the working folder.
@@ -150,6 +150,7 @@ class Zoo:
             return Autoencoder(budget.autoencoder, *scenes)
         if name in ("draft", "generator"):
             made, start = self.identity("autoencoder"), None if name == "draft" else self.work / "draft"
-            return Generator(getattr(budget, name), *scenes, self.out / "autoencoder", made, self.work, start)
+            autoencoder, clip = self.out / "autoencoder", self.out / "clip"
+            return Generator(getattr(budget, name), *scenes, autoencoder, made, self.work, budget.clip, clip, start)
         codecs = trained_codecs(self._codec_jobs, [SHIPPED], self.checkpoints)
         return Editor(budget.editor, *scenes, self.work / "draft", codecs, identity, self.work)

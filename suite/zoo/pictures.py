@@ -88,12 +88,6 @@ def to_tensor(images: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255.0
 
 
-def to_pixels(images: Tensor) -> np.ndarray:
-    """Return float (B, 3, n, n) pictures in [0, 1] as uint8 (B, n, n, 3)."""
-    rounded: np.ndarray = images.clamp(0.0, 1.0).mul(255.0).round().byte().permute(0, 2, 3, 1).numpy()
-    return rounded
-
-
 def cache_name(split: Split, count: int, size: int) -> str:
     """Return the name of a cache, which tells it from one of other content."""
     return f"scenes-{split}-{count}-{size}-{_first(split, count, size).fingerprint()[:12]}"

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from suite.sections import Strict
 from suite.train.settings import TrainingSettings
 from suite.zoo.autoencoder import AutoencoderSettings
 from suite.zoo.captioner import CaptionerSettings
@@ -12,7 +11,7 @@ from suite.zoo.editor import EditorSettings
 from suite.zoo.generator import GeneratorSettings
 
 
-class Budget(BaseModel):
+class Budget(Strict):
     """Settings of every part.
 
     Attributes:
@@ -21,8 +20,6 @@ class Budget(BaseModel):
         size: their side in pixels.
         clip, captioner, autoencoder, draft, generator, editor: of the part of that name.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     pictures: int
@@ -52,10 +49,10 @@ FULL = Budget(
     held_out=1_000,
     clip=ClipSettings(training=_training(800, 64, 1e-3, often=100, ema=0.99)),
     captioner=CaptionerSettings(training=_training(400, 32, 1e-3, often=100, ema=0.98)),
-    autoencoder=AutoencoderSettings(training=_training(500, 16, 2e-3, often=100, ema=0.98)),
-    draft=GeneratorSettings(training=_training(1500, 16, 1e-3, often=250)),
-    generator=GeneratorSettings(training=_training(3400, 16, 1e-3, often=425, seed=1)),
-    editor=EditorSettings(training=_training(2400, 16, 1e-3, often=300), codecs=("deepjscc",), imitated=0.4),
+    autoencoder=AutoencoderSettings(training=_training(1600, 16, 2e-3, often=200, ema=0.98)),
+    draft=GeneratorSettings(training=_training(2500, 16, 1e-3, often=500)),
+    generator=GeneratorSettings(training=_training(7000, 16, 1e-3, often=1000, seed=1)),
+    editor=EditorSettings(training=_training(4500, 16, 1e-3, often=750), codecs=("deepjscc", "gened_sc"), imitated=0.4),
 )
 
 _BRIEF: dict[str, Any] = {"warmup": 2, "ema": 0.5, "checkpoint_every": 4}

@@ -96,23 +96,6 @@ def test_the_descriptor_decides_what_the_mask_is_made_of() -> None:
         assert same == (name == "condition")
 
 
-def test_exploration_routes_training_pictures_by_coins_and_nothing_else() -> None:
-    images, masks = blobs(8)
-    always, never, half = (build(explore=share, importance_patch=1) for share in (1.0, 0.0, 0.5))
-    sent = {}
-    for name, method in (("always", always), ("never", never), ("half", half)):
-        features, scores = method.sender.features(images)
-        sent[name] = method.sender(features, scores, masks, torch.Generator().manual_seed(1))
-        again = method.sender(features, scores, masks, torch.Generator().manual_seed(1))
-        assert torch.equal(again.mask, sent[name].mask)
-    assert torch.equal(sent["never"].mask, sent["never"].prediction.mask)
-    assert 0.4 < float(sent["always"].mask.detach().mean()) < 0.6
-    untouched = (sent["half"].mask == sent["half"].prediction.mask).flatten(1).all(dim=1)
-    assert 0 < int(untouched.sum()) < 8
-    with torch.no_grad():
-        assert torch.equal(always.eval().encode(images, POINT, None).analog, never.eval().encode(images, POINT, None).analog)
-
-
 def test_the_mask_loss_adds_the_overlap() -> None:
     images, masks = blobs(3)
     parts = {name: build(mask_loss=name).loss(images, Targets(masks=masks), air(), POINT) for name in ("entropy", "entropy+iou")}

@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from benchmarks.datasets.scenes import Scenes
+from benchmarks.metrics import quantise
 from suite.errors import TrainingError
 from suite.train.settings import TrainingSettings
 from suite.zoo import recipe
 from suite.zoo.coarse import Codec, coarse_pictures, codec_jobs, imitate, maps
 from suite.zoo.loop import train
 from suite.zoo.parts import NEEDS, PASSING, Zoo
-from suite.zoo.pictures import scene_pictures, to_pixels, to_tensor
+from suite.zoo.pictures import scene_pictures, to_tensor
 from suite.zoo.settings import BUDGETS, FULL
 from suite.zoo.words import clip_tokenizer, token_ids
 
@@ -59,7 +60,7 @@ def test_an_epoch_meets_every_scene_once_and_half_are_mirrored(scenes):
 
 
 def test_pixels_survive_the_way_to_tensors_and_back(scenes):
-    assert (to_pixels(to_tensor(scenes.images)) == scenes.images).all()
+    assert (quantise(to_tensor(scenes.images)) == scenes.images).all()
 
 
 def test_words_of_captions_are_single_tokens_and_other_texts_are_read_too(scenes):
