@@ -87,7 +87,8 @@ class SheetSettings(Strict):
     """Which reconstructions are kept for the qualitative sheet.
 
     Attributes:
-        images: number of pictures of each dataset, from the first; 0 keeps none.
+        images: number of pictures of each dataset, from the first; 0 keeps none. The sheet shows six at most, the others lie in
+            ``samples/``.
         channel, snr_db: the cell that is shown; it must be on the grid to be kept.
     """
 

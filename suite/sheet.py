@@ -29,6 +29,8 @@ PAGE_WIDTH = 7.16
 PANEL_INCHES = (0.85, 1.6)
 LABEL_INCHES = 0.35
 MAX_COLUMNS = 10
+# Of a data set, from the first; all that were kept lie in the folder of samples.
+MAX_PICTURES = 6
 _PSNR = "psnr"
 _MAP = "map-"
 
@@ -57,6 +59,12 @@ def _maps(row: Mapping[str, Any]) -> list[tuple[str, Place]]:
     found = sorted(row["path"].parent.glob(map_name(row, "*")))
     series = series_label(row["method"], row["variant"])
     return [(f"{series}\n{path.stem.partition(_MAP)[2]}", path) for path in found]
+
+
+def _distinct(panels: list[tuple[str, Place]]) -> list[tuple[str, Place]]:
+    """Return the panels without those whose picture an earlier one shows: stages of one method share their network."""
+    first = {path.read_bytes(): (caption, path) for caption, path in reversed(panels)}
+    return [panel for panel in panels if panel in first.values()]
 
 
 def _kept(run_dir: Path, records: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +102,7 @@ def _strips(run_dir: Path, dataset: str, rows: pd.DataFrame) -> tuple[list[str],
             rate = "" if np.isnan(cr) else f"CR {cr_label(cr)}"
             strip = [("original\n", sample_folder(run_dir, dataset, image) / "original.png")]
             strip += [(_caption(row), row["path"]) for row in shown.to_dict("records")]
-            seen = [panel for row in shown.to_dict("records") for panel in _maps(row)]
+            seen = _distinct([panel for row in shown.to_dict("records") for panel in _maps(row)])
             for panels, label in ((strip, f"{image.rsplit('/', 1)[-1]}\n{channel}, {snr_db:g} dB\n{rate}"), (seen, "sender's maps")):
                 for start in range(0, len(panels), MAX_COLUMNS):
                     strips.append(panels[start : start + MAX_COLUMNS])
@@ -140,5 +148,6 @@ def write_sheets(run_dir: Path, records: pd.DataFrame | None = None) -> list[Pat
     written = []
     with drawing():
         for dataset, group in rows.groupby("dataset"):
+            group = group[group["image"].isin(sorted(group["image"].unique())[:MAX_PICTURES])]
             written += save(_sheet(Path(run_dir), dataset, group), Path(run_dir) / "figures" / f"qualitative_{file_stem(dataset)}")
     return written

@@ -14,7 +14,7 @@ from suite.errors import RecordError
 from suite.figures import looks, write_figures
 from suite.points import Points, build_points, read_run_info
 from suite.records import load
-from suite.sheet import sample_folder, sample_name, write_sheets
+from suite.sheet import map_name, sample_folder, sample_name, write_sheets
 
 SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 
@@ -125,6 +125,24 @@ def test_sheet_shows_original_and_every_kept_reconstruction(run_dir: Path, monke
     assert "fixed (fixed)" in titles[6]
     shades = [int(np.asarray(axes.images[0].get_array()).flat[0]) for axes in figure.axes if axes.images]
     assert shades[0] == 0 and shades[7] == 0 and len(set(shades)) == kept + 1
+
+
+def test_sheet_shows_the_first_pictures_and_each_map_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"dataset": "d", "cr": 1 / 24, "channel": "awgn", "snr_db": 4.0, "repetition": 0, "method": "m", "psnr": 20.0}
+    rows = [{**row, "image": f"{i}", "variant": variant} for i in range(8) for variant in ("full", "full/stage-one", "other")]
+    grey, white = (np.full((8, 8, 3), shade, np.uint8) for shade in (9, 255))
+    for kept in rows:
+        folder = sample_folder(tmp_path, "d", kept["image"])
+        folder.mkdir(parents=True, exist_ok=True)
+        seen = white if kept["variant"] == "other" else grey
+        for name, pixels in (("original.png", grey), (sample_name(kept), grey), (map_name(kept, "M"), seen)):
+            Image.fromarray(pixels).save(folder / name)
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, stem: drawn.append(figure) or [stem])
+    write_sheets(tmp_path, pd.DataFrame(rows))
+    titles = [axes.get_title() for axes in drawn[0].axes if axes.images]
+    assert titles.count("original\n") == 6
+    assert titles.count("m/full\nM") == titles.count("m/other\nM") == 6 and "m/full/stage-one\nM" not in titles
 
 
 def test_unreadable_sample_is_named(run_dir: Path, tmp_path: Path) -> None:
