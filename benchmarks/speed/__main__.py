@@ -56,7 +56,9 @@ def run(name: str, seconds: float) -> dict[str, Any] | None:
     if done.returncode:
         print(done.stderr, file=sys.stderr)
         return None
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    # Ray may have its own last words when the process ends.
+    results = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return dict(json.loads(results[-1]))
 
 
 def show(values: dict[str, Any], indent: int = 2) -> None:
