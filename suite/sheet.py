@@ -63,8 +63,10 @@ def _maps(row: Mapping[str, Any]) -> list[tuple[str, Place]]:
 
 def _distinct(panels: list[tuple[str, Place]]) -> list[tuple[str, Place]]:
     """Return the panels without those whose picture an earlier one shows: stages of one method share their network."""
-    first = {path.read_bytes(): (caption, path) for caption, path in reversed(panels)}
-    return [panel for panel in panels if panel in first.values()]
+    first: dict[bytes, tuple[str, Place]] = {}
+    for caption, path in panels:
+        first.setdefault(path.read_bytes(), (caption, path))
+    return list(first.values())
 
 
 def _kept(run_dir: Path, records: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from benchmarks.metrics import Scorer
 from suite.evaluate.cells import CellFeatures, of_cells
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.transmission import TRACE, Candidate, Transmission, without_trace
-from suite.files import write_atomic, write_png
+from suite.files import write_png, write_text
 from suite.records import write_unit
 from suite.sheet import map_name, sample_folder, sample_name
 from suite.storage import Place
@@ -89,7 +89,7 @@ class UnitScorer:
             path.unlink(missing_ok=True)
             return
         text = "\n".join(f"{count} cells of {unit.contestant.label}:\n{trace}" for trace, count in traces.most_common())
-        write_atomic(path, lambda file: file.write(text.encode()))
+        write_text(path, text)
 
     def _scorer(self, unit: WorkUnit) -> Scorer:
         if unit.metrics not in self._scorers:

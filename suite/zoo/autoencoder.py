@@ -5,7 +5,8 @@
     image (B, 3, 64, 64) ── AutoencoderKL.encode ──> mean, deviation (B, c, h, w) ── sample ── decode ──> image
     loss = |difference| + gradient_weight |difference of neighbouring pixels' differences| + kl_weight KL
 
-Two halvings: with one, pictures come back 2 dB better and diffusion has four times the positions to make sense of.
+Two halvings: with one, pictures come back with 27.7 dB after 500 steps, with two 24.9 dB after as many and 27.2 dB after 1600; diffusion
+then has a quarter of the positions to make sense of.
 """
 
 import json

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from suite.sections import Strict
 from suite.train.settings import TrainingSettings
-from suite.zoo.clip import DEVIATION, MEAN, WEIGHTS, ClipSettings, normalised
+from suite.zoo.clip import DEVIATION, MEAN, WEIGHTS, ClipSettings, block_weights, normalised
 from suite.zoo.pictures import Batch, ScenePictures, to_tensor
 from suite.zoo.words import clip_tokenizer, token_ids
 
@@ -135,14 +135,7 @@ def _vision_weights(clip: Mapping[str, Tensor]) -> dict[str, Tensor]:
         "post_layernorm.weight": weights["ln_post.weight"],
         "post_layernorm.bias": weights["ln_post.bias"],
     }
-    renamed = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "attn.in_proj_": "self_attn.qkv.", "attn.out_proj": "self_attn.projection"}
-    renamed |= {"mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}
-    for name, value in weights.items():
-        if name.startswith("transformer.resblocks."):
-            for old, new in renamed.items():
-                name = name.replace(old, new)
-            found[name.replace("transformer.resblocks", "encoder.layers")] = value
-    return found
+    return found | block_weights(weights, {"attn.in_proj_": "self_attn.qkv.", "attn.out_proj": "self_attn.projection"})
 
 
 def _shared(asked: str, got: str) -> float:

@@ -113,3 +113,21 @@ def _config(settings: ClipSettings, size: int, vocabulary: int) -> dict[str, Any
 def normalised(images: Tensor) -> Tensor:
     """Return pictures in [0, 1] as the towers see them."""
     return (images - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(DEVIATION).view(1, 3, 1, 1)
+
+
+def block_weights(tower: Mapping[str, Tensor], attention: Mapping[str, str]) -> dict[str, Tensor]:
+    """Return the weights of a tower's transformer blocks under transformers' names.
+
+    Args:
+        tower: weights by open_clip's names.
+        attention: what its attention is called, old name -> new name; classes of transformers differ in nothing else.
+    """
+    renamed = {"transformer.resblocks": "encoder.layers", "ln_1": "layer_norm1", "ln_2": "layer_norm2", **attention}
+    renamed |= {"mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}
+    found = {}
+    for name, value in tower.items():
+        if name.startswith("transformer.resblocks."):
+            for old, new in renamed.items():
+                name = name.replace(old, new)
+            found[name] = value
+    return found

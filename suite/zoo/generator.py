@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from suite.sections import Strict
 from suite.train.settings import TrainingSettings
-from suite.zoo.clip import WEIGHTS, ClipSettings
+from suite.zoo.clip import WEIGHTS, ClipSettings, block_weights
 from suite.zoo.latents import (
     UNetSettings,
     cached_latents,
@@ -141,38 +141,36 @@ def text_encoder(sizes: ClipSettings, context: int, tokenizer: Any) -> Any:
     """Return an untrained ``CLIPTextModel`` of the sizes of a CLIP's text transformer."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    words: dict[str, Any] = {
-        **{"vocab_size": len(tokenizer), "hidden_size": sizes.text_width, "intermediate_size": 4 * sizes.text_width},
-        **{"num_hidden_layers": sizes.text_layers, "num_attention_heads": sizes.text_heads, "hidden_act": "gelu"},
-        **{"max_position_embeddings": context, "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id},
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    return CLIPTextModel(CLIPTextConfig(**words))
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=sizes.text_width,
+            intermediate_size=4 * sizes.text_width,
+            num_hidden_layers=sizes.text_layers,
+            num_attention_heads=sizes.text_heads,
+            hidden_act="gelu",
+            max_position_embeddings=context,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
 
 
 def copy_text_weights(encoder: Any, clip: Mapping[str, Tensor], context: int) -> None:
     """Give a ``CLIPTextModel`` the weights of an open_clip text transformer; positions beyond its ``context`` stay as they are."""
-    renamed = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "attn.out_proj": "self_attn.out_proj"}
-    renamed |= {"mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}
     found = {
         "embeddings.token_embedding.weight": clip["token_embedding.weight"],
         "final_layer_norm.weight": clip["ln_final.weight"],
         "final_layer_norm.bias": clip["ln_final.bias"],
     }
-    for name, value in clip.items():
-        if not name.startswith("transformer.resblocks."):
-            continue
-        layer = name.replace("transformer.resblocks", "encoder.layers")
-        if ".attn.in_proj_" in layer:
-            stem, kind = layer.split(".attn.in_proj_")
+    for name, value in block_weights(clip, {"attn.out_proj": "self_attn.out_proj"}).items():
+        stem, joint, kind = name.partition(".attn.in_proj_")
+        if joint:
             parts = zip("qkv", value.chunk(3), strict=True)
             found |= {f"{stem}.self_attn.{letter}_proj.{kind}": part for letter, part in parts}
-            continue
-        for old, new in renamed.items():
-            layer = layer.replace(old, new)
-        found[layer] = value
+        else:
+            found[name] = value
     own = encoder.state_dict()
-    prefix = "text_model." if any(name.startswith("text_model.") for name in own) else ""
-    positions = f"{prefix}embeddings.position_embedding.weight"
-    own[positions][:context] = clip["positional_embedding"]
-    encoder.load_state_dict(own | {f"{prefix}{name}": value for name, value in found.items()})
+    own["embeddings.position_embedding.weight"][:context] = clip["positional_embedding"]
+    encoder.load_state_dict(own | found)

@@ -268,6 +268,7 @@ def test_the_networks_weights_do_not_depend_on_what_only_the_evaluation_reads(gr
     (plain,) = resolve(grid(methods=[{"name": "gened_sc", "variants": ["stage-one"], "settings": TINY}], generative={"editor": None}))
     assert _trained_settings(full) == _trained_settings(plain) and _trained_variant(full) == _trained_variant(plain) == "stage-one"
     assert full.settings != plain.settings and not {"captioner", "editor"} & set(plain.identifying)
+    assert full.identifying["stage_two"] and not plain.identifying["stage_two"]
     (sampled,) = resolve(grid(methods=[{"name": "sgdjscc", "settings": {"steps": 7}}]))
     assert sampled.identifying["steps"] == 7 and "steps" not in _trained_settings(sampled)
     bare = replace(full, variant="bare", settings=full.settings)

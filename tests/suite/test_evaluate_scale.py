@@ -1,5 +1,6 @@
 """The engine where things are slow, full or many."""
 
+import json
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -120,8 +121,8 @@ def full_disk(tmp_path):
 TINY = ("image_size=32", "metrics=[psnr]", "channels=[awgn]", "cr=[1/12]", "sheet.images=0", "evaluation.unit=1", "evaluation.workers=1")
 
 
-def call(method: str, out: Path, pictures: Path):
-    assignments = [part for setting in TINY for part in ("--set", setting)]
+def call(method: str, out: Path, pictures: Path, *settings: str):
+    assignments = [part for setting in (*TINY, *settings) for part in ("--set", setting)]
     return CliRunner().invoke(
         app, ["--methods", method, "--datasets", "folder", "--data-dir", str(pictures), "--out", str(out), *assignments]
     )
@@ -137,3 +138,22 @@ def test_a_disk_that_fills_up_in_the_middle_is_one_sentence_and_loses_nothing(fu
     again = call("blocks_for_tests", full_disk / "run", pictures)
     assert f"{len(kept)} of 5 units are done" in again.output
     assert len(load(full_disk / "run")) == 20
+
+
+def test_a_folder_that_cannot_be_written_to_any_more_is_one_sentence_through_ray_too(tmp_path, pictures):
+    out = tmp_path / "run"
+    first = call("digital/webp", out, pictures, "snr_db=[10]")
+    assert first.exit_code == 0, first.output
+    info = json.loads((out / "run.json").read_text())
+    (record, *_) = sorted((out / "records").rglob("*.parquet"))
+    # A file where a folder must be: no one can write below it, not even root.
+    folder = record.parents[1]
+    folder.rename(tmp_path / "aside")
+    folder.write_text("in the way")
+    result = call("digital/webp", out, pictures, "snr_db=[10]")
+    assert result.exit_code == 2 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1, result.output
+    assert str(folder) in result.stderr
+    folder.unlink()
+    (tmp_path / "aside").rename(folder)
+    again = call("digital/webp", out, pictures, "snr_db=[10]")
+    assert "5 of 5 units are done" in again.output and json.loads((out / "run.json").read_text())["records"] == info["records"]
