@@ -63,13 +63,14 @@ class EvaluationSettings(Strict):
         batch: pictures a forward pass; the last batch is filled up, so a result never depends on the picture count.
         unit: pictures a work unit, rounded up to whole batches; a unit is the smallest piece that is lost and redone. What its cells
             decode to is held in memory until it is refined: 1 MB for each cell of a 256 x 256 picture.
-        workers: actors of each pool; 0 for one a CPU core, or one a GPU where there are GPUs.
+        workers: actors that transmit; 0 for one a CPU core, or one a GPU where they take GPUs.
         most: most actors of the pools that transmit and score, which they grow to while units wait, and an autoscaling cluster with
             them; 0 for ``workers`` and no more.
         gpus: GPUs of a transmitting actor, may be a fraction; 0 keeps it on the CPU.
         time_limit_s: seconds that a method may take for one cell of a batch before the rest of its unit fails; 0 waits for ever.
         describe, refine: actors that write captions before the transmission, and those that make pictures after it.
-        score: actors that score; 0 workers for as many as transmit.
+        score: actors that score, 0 workers for as many as transmit. Where nothing is set here, what transmits on the CPU and is not
+            refined is scored by the same actors.
     """
 
     batch: int = Field(default=1, ge=1)

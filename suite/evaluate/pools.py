@@ -85,6 +85,14 @@ class ScoreActor(Actor):
         super().__init__(UnitScorer(place(run_dir), device))
 
 
+class TransmitScoreActor(Actor):
+    """Both in one, where nothing comes between them and neither has machines of its own."""
+
+    def __init__(self, access: Access, run_dir: str) -> None:
+        transmit, score = Transmitter(stopped=access.refused), UnitScorer(place(run_dir))
+        super().__init__(lambda task: score(transmit(task)))
+
+
 class Pools:
     """The machines that Ray offers, shared among the stages.
 
@@ -117,6 +125,9 @@ class Pools:
     def work(self, tasks: Sequence[Task], access: Access, run_dir: Place) -> Iterator[Done]:
         """Yield each of ``tasks``, all of one route, as it is published."""
         size = sizes.workers(self.settings, self.machines, tasks[0].unit.route, len(tasks))
+        if size.score is None:
+            yield from _run(_pool(_rows(tasks), TransmitScoreActor, (access, str(run_dir)), size.transmit))
+            return
         rows = _pool(_rows(tasks), TransmitActor, (access, _device(size.transmit)), size.transmit)
         if size.refine is not None:
             rows = _pool(rows, RefineActor, (access, _device(size.refine)), size.refine)

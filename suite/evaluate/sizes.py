@@ -7,7 +7,7 @@ from suite.errors import EvaluationError
 from suite.sections import EvaluationSettings, StageSettings
 
 Route = Literal["plain", "local", "metered"]
-# Of a core, to an actor: the pool with work to do gets the cores, and two pools always have it in turn.
+# Of a core, to an actor: two pools have work in turn, and the actors of a machine that dies find room on the others.
 SHARE = 0.5
 
 
@@ -46,11 +46,17 @@ class Size:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The pools that units go through; ``refine`` is ``None`` where nothing is refined."""
+    """The pools that units go through.
+
+    Attributes:
+        transmit: actors that transmit.
+        refine: actors that refine, ``None`` where nothing is refined.
+        score: actors that score, ``None`` where those that transmit score as well.
+    """
 
     transmit: Size
     refine: Size | None
-    score: Size
+    score: Size | None
 
 
 def describers(settings: EvaluationSettings, machines: Machines, asks: int, metered: bool) -> Size:
@@ -80,11 +86,14 @@ def workers(settings: EvaluationSettings, machines: Machines, route: Route, unit
     pair = own.gpus + score.gpus
     least = min(own.workers or (_by_gpus(machines.gpus - taken, pair) if pair else machines.cpus), units)
     most = max(least, min(own.most, units))
-    scorers = min(score.workers, units) or least
-    most_scorers = scorers if score.workers else most
     # A cluster that is to grow must be told the whole need; here the pools make do with the cores that there are.
     grows = machines.cluster and most > least
-    share = SHARE if grows else min(SHARE, int(1000 * machines.cpus / (most + most_scorers + refiners)) / 1000)
+    if not refiners and not own.gpus and score == StageSettings():
+        # On the cores alone a second pool would load the same libraries again and take turns with the first.
+        return Sizes(Size(least, most, 1.0 if grows else _share(SHARE, machines, most)), None, None)
+    scorers = min(score.workers, units) or least
+    most_scorers = scorers if score.workers else most
+    share = SHARE if grows else _share(SHARE, machines, most + most_scorers + refiners)
     return Sizes(
         Size(least, most, share, own.gpus),
         Size(refiners, refiners, share, refine.gpus, refine.accelerator, route == "metered") if refiners else None,
@@ -99,6 +108,11 @@ def _refiners(settings: EvaluationSettings, stage: StageSettings, machines: Mach
     if stage.workers or not stage.gpus:
         return stage.workers or 1
     return _by_gpus(machines.gpus - settings.gpus * max(1, settings.workers), stage.gpus)
+
+
+def _share(wanted: float, machines: Machines, actors: int) -> float:
+    """Return the cores of an actor: as wanted, or what there is for each."""
+    return min(wanted, int(1000 * machines.cpus / actors) / 1000)
 
 
 def _by_gpus(gpus: float, each: float) -> int:

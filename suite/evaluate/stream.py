@@ -7,6 +7,8 @@
     units ──from_items──> [Transmit actors: networks, link] ──┬─────────────────────────────────┬──> [Score actors: metrics, files] ──> Done
               one block each        GPU, or CPU share         └─ [Refine actors: large models] ─┘                CPU share
                                                                   GPU, or one for an API
+    where neither has a GPU or a number of workers of its own, and nothing refines:
+    units ──from_items──> [actors that transmit and score] ──> Done
 
 Ray gives at-least-once execution; a unit's file has one name and appears in one step, so doing a unit twice publishes
 it once. Ray Data's own checkpoints are not used: with ``from_items`` they repeat every row without a word.

@@ -1,7 +1,8 @@
 """More workers than cores: the engine with a method that sleeps as long as SwinJSCC of the paper's size works on a GPU.
 
 Sleeping takes no core, so one machine shows what the plan itself costs with 1, 2, 4 and 8 workers: how units are handed out, how full
-each pool is. Starting the actors is left out: they start at once on a cluster, and one after the other on two cores.
+each of the two pools is, as where networks are on GPUs and scores on cores. Starting the actors is left out: they start at once on a
+cluster, and one after the other on two cores.
 """
 
 import tempfile
@@ -20,7 +21,7 @@ from suite.evaluate.transmit import Transmitter
 from suite.pipeline import prepare
 from suite.ray_env import connect
 from suite.records import load
-from suite.sections import EvaluationSettings
+from suite.sections import EvaluationSettings, StageSettings
 from suite.speed import sleeping
 
 COUNTS = (1, 2, 4, 8)
@@ -72,7 +73,8 @@ def _paced(work: Sequence[WorkUnit], run_dir: Path, count: int, costs: tuple[flo
 
     # All actors are there before the first unit is handed out.
     DataContext.get_current().wait_for_min_actors_s = PATIENCE_S
-    heard = [time.perf_counter() for done in stream(work, run_dir, EvaluationSettings(workers=count)) if isinstance(done, Done)]
+    settings = EvaluationSettings(workers=count, score=StageSettings(workers=count))
+    heard = [time.perf_counter() for done in stream(work, run_dir, settings) if isinstance(done, Done)]
     # The first unit heard of was begun one unit's cost earlier.
     wall = heard[-1] - heard[0] + sum(costs)
     ideal = len(work) * costs[0] / count

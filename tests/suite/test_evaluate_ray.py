@@ -9,7 +9,7 @@ from suite.evaluate.plan import make_units
 from suite.evaluate.stream import inline, stream
 from suite.ray_env import connect
 from suite.records import KEY, load
-from suite.settings import EvaluationSettings
+from suite.sections import EvaluationSettings, StageSettings
 
 VALUES = ["psnr", "symbols_analog", "symbols_digital", "measured_snr_db", "text_ok", "status"]
 
@@ -30,11 +30,12 @@ def units(make_grid, pictures, unit):
     return make_units("run", grid, resolve(grid), {"folder": (dataset, pictures)}, {}, ("psnr",), {})
 
 
-@pytest.mark.parametrize(("workers", "unit", "backwards"), [(1, 2, False), (2, 1, True)])
-def test_workers_units_and_order_change_no_bit(workers, unit, backwards, make_grid, pictures, tmp_path, ray_here):
+@pytest.mark.parametrize(("workers", "scorers", "unit", "backwards"), [(1, 1, 2, False), (2, 0, 1, True)])
+def test_workers_units_and_order_change_no_bit(workers, scorers, unit, backwards, make_grid, pictures, tmp_path, ray_here):
     list(inline(units(make_grid, pictures, 5), tmp_path / "plain"))
     work = units(make_grid, pictures, unit)
-    done = list(stream(work[::-1] if backwards else work, tmp_path / "ray", EvaluationSettings(workers=workers)))
+    settings = EvaluationSettings(workers=workers, score=StageSettings(workers=scorers))
+    done = list(stream(work[::-1] if backwards else work, tmp_path / "ray", settings))
     assert {each.identity for each in done} == {each.identity for each in work}
     plain, rayed = load(tmp_path / "plain"), load(tmp_path / "ray")
     assert len(plain) == 10 and plain["status"].eq("ok").all()

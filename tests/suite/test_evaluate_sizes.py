@@ -26,6 +26,7 @@ def total(sizes: Sizes, what: str) -> float:
 @pytest.mark.parametrize("settings", [{}, {"workers": 7}, {"workers": 2, "most": 9}, {"score": {"workers": 3}}])
 def test_the_pools_never_ask_for_more_cores_than_there_are(cpus, route, settings):
     sizes = sized(Machines(cpus), route, **settings)
+    assert (sizes.score is None) == (route == "plain" and "score" not in settings)
     # An actor that waits for a core that never comes would stop the whole pipeline without a word.
     assert total(sizes, "cpus") <= cpus and sizes.transmit.cpus > 0
     assert (sizes.refine is None) == (route == "plain")
@@ -41,12 +42,14 @@ def test_one_actor_a_core_or_a_gpu_and_never_more_than_units():
 
 
 def test_pools_grow_as_far_as_told_and_a_cluster_hears_of_the_whole_need():
-    here = sized(Machines(4), workers=1, most=6)
+    here = sized(Machines(4), "local", workers=1, most=6)
     assert (here.transmit.least, here.transmit.most, here.score.most) == (1, 6, 6)
     # A head without cores and GPUs: the first actor's need starts the first machine, the others' the next ones.
     growing = sized(Machines(1, 0.0, cluster=True), gpus=1.0, most=8, score={"workers": 2})
     assert (growing.transmit.least, growing.transmit.most, growing.transmit.cpus) == (1, 8, 0.5)
     assert (growing.score.least, growing.score.most) == (2, 2)
+    alone = sized(Machines(1, 0.0, cluster=True), workers=1, most=8)
+    assert (alone.transmit.cpus, alone.score) == (1.0, None)
     editors = sized(Machines(1, 0.0, cluster=True), "local", refine={"gpus": 1.0, "workers": 4, "accelerator": "H100"})
     assert (editors.refine.least, editors.refine.accelerator, editors.transmit.accelerator) == (4, "H100", "")
 
