@@ -16,6 +16,7 @@ from benchmarks.errors import MetricUnavailableError, PictureError
 from benchmarks.link.link import Link
 from benchmarks.metrics import check, fetch, lookup, metric_table
 from methods.generative.backends import check_ready
+from methods.generative.settings import ModelSettings
 from methods.generative.spending import UnpricedModelError
 from suite.catalog import DATASETS
 from suite.contestants import Contestant, is_metered, resolve
@@ -110,8 +111,8 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
     for contestant in contestants:
         for cr in contestant.ratios(grid.cr):
             check_fits(contestant, grid.image_size, cr)
-    _check_prices(grid, contestants)
     metrics = resolve_metrics(grid, [dataset for dataset, _ in datasets.values()])
+    _check_prices(grid, contestants, metrics)
     return Prepared(grid, contestants, datasets, metrics, _jobs(grid, contestants, _source(grid, data_dir, train_data), search))
 
 
@@ -150,10 +151,13 @@ def _writes_captions(grid: Grid) -> bool:
     return True
 
 
-def _check_prices(grid: Grid, contestants: Sequence[Contestant]) -> None:
-    """Refuse a limit of cost that could not be kept, because a model has no price."""
-    asked = [model for contestant in contestants for model in (*contestant.writers, *contestant.painters)]
-    for model in (*asked, *grid.generative.models.values()):
+def _check_prices(grid: Grid, contestants: Sequence[Contestant], metrics: Metrics) -> None:
+    """Refuse a limit of cost that could not be kept, because a model that is asked has no price."""
+    asked: list[ModelSettings] = [model for contestant in contestants for model in (*contestant.writers, *contestant.painters)]
+    captioner = grid.generative.captioner
+    if captioner is not None and any(spec.needs_caption for spec in lookup(metrics.names, grid.metric_settings)):
+        asked.append(captioner)
+    for model in asked:
         if is_metered(model):
             try:
                 grid.generative.limits.price(model.model)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
-SHIPPED_NOT = [".git", ".venv", "results", "tests", "**/__pycache__"]
+# The built-in grid reads its small models from results/reference.
+SHIPPED_NOT = [".git", ".venv", "/results/*", "!/results/reference", "tests", "**/__pycache__"]
 
 # Read by Ray when it is imported or when its processes start.
 QUIET = {

@@ -5,6 +5,7 @@ each of the two pools is, as where networks are on GPUs and scores on cores. Sta
 cluster, and one after the other on two cores.
 """
 
+import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -48,7 +49,8 @@ def measure(seconds: float) -> dict[str, Any]:
         middle = time.perf_counter()
         score(transmission)
         costs = middle - started, time.perf_counter() - middle
-        work = _enough(units, max(len(units), round(seconds / costs[0])))
+        # As many for each worker, whatever their number.
+        work = _enough(units, max(COUNTS) * math.ceil(seconds / costs[0] / max(COUNTS)))
         connect(cpus=4 * max(COUNTS))
         found: dict[str, Any] = {"units": len(work), "transmit_s_a_unit": costs[0], "score_s_a_unit": costs[1]}
         for count in COUNTS:

@@ -51,7 +51,7 @@ FULL = Budget(
     captioner=CaptionerSettings(training=_training(400, 32, 1e-3, often=100, ema=0.98)),
     autoencoder=AutoencoderSettings(training=_training(1600, 16, 2e-3, often=200, ema=0.98)),
     draft=GeneratorSettings(training=_training(2500, 16, 1e-3, often=500)),
-    generator=GeneratorSettings(training=_training(7000, 16, 1e-3, often=1000, seed=1)),
+    generator=GeneratorSettings(training=_training(5000, 16, 1e-3, often=1000, seed=1)),
     editor=EditorSettings(training=_training(4500, 16, 1e-3, often=750), codecs=("deepjscc", "gened_sc"), imitated=0.4),
 )
 

@@ -3,10 +3,13 @@
 import copy
 import re
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import yaml
 from moto import mock_aws
+
+from suite.ray_env import SHIPPED_NOT
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -76,4 +79,18 @@ def test_nodes_run_the_pinned_versions(prepared):
 def test_what_is_large_or_private_is_not_copied_to_the_nodes(prepared):
     mounted = {Path(source).parts[0] for source in prepared["file_mounts"].values()}
     assert mounted >= {"suite", "methods", "benchmarks", "pyproject.toml", "constraints.txt"}
-    assert not mounted & {".", ".git", ".venv", "results", "tests"} and "**/__pycache__" in prepared["rsync_exclude"]
+    assert not mounted & {".", ".git", ".venv", "tests"} and "**/__pycache__" in prepared["rsync_exclude"]
+    assert [source for source in prepared["file_mounts"].values() if source.startswith("results")] == ["results/reference"]
+
+
+def test_workers_get_the_drivers_code_and_the_shipped_weights_and_nothing_else(tmp_path):
+    from ray._private.runtime_env.packaging import create_package
+
+    there = ["suite/run.py", "results/reference/zoo/clip/model.safetensors", "benchmarks/grids/quick.yaml"]
+    for name in (*there, "results/quick/run.json", "tests/test_a.py", ".venv/bin/python", ".git/HEAD", "suite/__pycache__/run.pyc"):
+        path = tmp_path / "project" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("content")
+    create_package(str(tmp_path / "project"), tmp_path / "package.zip", include_gitignore=False, excludes=SHIPPED_NOT)
+    with ZipFile(tmp_path / "package.zip") as package:
+        assert sorted(name for name in package.namelist() if not name.endswith("/")) == sorted(there)

@@ -57,3 +57,12 @@ def test_a_limit_of_cost_without_a_price_is_refused_before_anything_runs(grid_fi
     assert refused.exit_code == 2 and "openai:seer-1 has no price" in refused.stderr and not server.asked
     misspelt = CliRunner().invoke(app, [*arguments, "--set", "generative.captoner=dataset"])
     assert misspelt.exit_code == 2 and "Did you mean 'captioner'" in misspelt.stderr
+
+
+def test_a_model_that_is_missing_stands_in_nobodys_way_but_of_those_who_ask_it(grid_file, pictures, tmp_path):
+    arguments = ["--grid", grid_file, "--data-dir", str(pictures), "--out", str(tmp_path / "run"), "--dry-run"]
+    arguments += ["--set", "generative.generator=diffusers:no/such/folder"]
+    asking = CliRunner().invoke(app, arguments)
+    assert asking.exit_code == 2 and "there is no folder no/such/folder" in asking.stderr
+    without = CliRunner().invoke(app, [*arguments, "--methods", "digital/webp"])
+    assert without.exit_code == 0, without.output
