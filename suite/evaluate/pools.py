@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.errors import BenchmarkError
+from methods.errors import MethodError
 from suite.errors import EvaluationError, SuiteError
 from suite.evaluate import sizes
 from suite.evaluate.describe import Ask, Described, Describer
@@ -27,6 +29,8 @@ from suite.ray_env import connect, prepare_environment
 from suite.sections import EvaluationSettings
 from suite.storage import Place, place
 
+log = logging.getLogger(__name__)
+
 Rows = dict[str, np.ndarray]
 # Rows that the one actor of an API works on at once, so that its calls never wait for the last of one row.
 OVERLAPPING = 4
@@ -36,7 +40,7 @@ OVERLAPPING = 4
 class Broken:
     """What ends the run, such as a full disk, as a row like any other: Ray would lose what its own exception was raised from."""
 
-    error: OSError | SuiteError
+    error: OSError | SuiteError | MethodError | BenchmarkError
 
 
 class Actor:
@@ -53,8 +57,12 @@ class Actor:
     def _result(self, item: Any) -> Any:
         try:
             return item if isinstance(item, Broken) else self._stage(item)
-        except (OSError, SuiteError) as error:
+        except (OSError, SuiteError, MethodError, BenchmarkError) as error:
             return Broken(error)
+        # What nobody foresaw is told in one sentence too; Ray's paragraph ends in advice about Ray.
+        except Exception as error:
+            log.exception("an actor could not do its work")
+            return Broken(EvaluationError(f"a worker failed: {type(error).__name__}: {error}; its log has the traceback"))
 
 
 class DescribeActor(Actor):

@@ -91,6 +91,7 @@ def test_workers_get_the_drivers_code_and_the_shipped_weights_and_nothing_else(t
         path = tmp_path / "project" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("content")
-    create_package(str(tmp_path / "project"), tmp_path / "package.zip", include_gitignore=False, excludes=SHIPPED_NOT)
+    (tmp_path / "project" / ".gitignore").write_text((PROJECT / ".gitignore").read_text())
+    create_package(str(tmp_path / "project"), tmp_path / "package.zip", include_gitignore=True, excludes=SHIPPED_NOT)
     with ZipFile(tmp_path / "package.zip") as package:
-        assert sorted(name for name in package.namelist() if not name.endswith("/")) == sorted(there)
+        assert sorted(name for name in package.namelist() if not name.endswith("/")) == sorted([*there, ".gitignore"])

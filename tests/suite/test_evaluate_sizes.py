@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from methods.errors import MethodError
 from suite.errors import EvaluationError
 from suite.evaluate import pools
 from suite.evaluate.sizes import Machines, Sizes, describers, workers
@@ -101,3 +102,24 @@ def test_a_full_disk_passes_the_later_stages_and_ends_the_run_in_its_own_words()
     assert next(found) == "DONE"
     with pytest.raises(OSError, match="No space left on device: 'records/one.parquet'"):
         next(found)
+
+
+def no_model(_):
+    raise MethodError("there is no folder zoo/editor; name an existing folder")
+
+
+def never_foreseen(_):
+    raise ZeroDivisionError("division by zero")
+
+
+@pytest.mark.parametrize(
+    ("stage", "error", "sentence"),
+    [
+        (no_model, MethodError, "^there is no folder zoo/editor; name an existing folder$"),
+        (never_foreseen, EvaluationError, "^a worker failed: ZeroDivisionError: division by zero; its log has the traceback$"),
+    ],
+)
+def test_whatever_ends_a_run_in_an_actor_is_one_sentence(stage, error, sentence):
+    rows = pools.Actor(stage)({"content": np.array([pickle.dumps("unit")], dtype=object)})
+    with pytest.raises(error, match=sentence):
+        next(pools._run(Rows(list(rows["content"]))))
