@@ -72,7 +72,7 @@ def describers(settings: EvaluationSettings, machines: Machines, asks: int, mete
     stage = StageSettings() if metered else settings.describe
     _check_gpus({"evaluation.describe.gpus": stage.gpus}, machines)
     workers = 1 if metered else min(stage.workers or (_by_gpus(machines.gpus, stage.gpus) if stage.gpus else 1), asks)
-    return Size(workers, workers, min(SHARE, machines.cpus / workers), stage.gpus, stage.accelerator, metered)
+    return Size(workers, workers, _share(SHARE, machines, workers), stage.gpus, stage.accelerator, metered)
 
 
 def workers(settings: EvaluationSettings, machines: Machines, route: Route, units: int) -> Sizes:
