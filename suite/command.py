@@ -14,6 +14,7 @@ from suite.evaluate.calls import told
 from suite.evaluate.plan import estimate
 from suite.evaluate.spending import read_spending
 from suite.evaluate.work import evaluate, remaining
+from suite.keys import key_names
 from suite.pipeline import CHECKPOINTS, SHIPPED, Prepared, prepare
 from suite.records import load
 from suite.runfolder import RunFolder
@@ -138,7 +139,8 @@ class Command:
             own = self.folder.path / CHECKPOINTS
             self._say(f"training {len(missing)} networks, {len(found)} are there")
             try:
-                found |= train_missing(missing, self.places, own, address=self.address, progress=TrainingProgress())
+                keys = key_names(self.grid, self.prepared.contestants)
+                found |= train_missing(missing, self.places, own, address=self.address, progress=TrainingProgress(), keys=keys)
             except TrainingsFailedError as error:
                 found |= error.checkpoints
                 self.failures = error.failures

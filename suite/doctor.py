@@ -15,6 +15,7 @@ from benchmarks.errors import BenchmarkError
 from methods.errors import MethodError
 from suite.cli import Address, DataDir, Datasets, GridName, Methods, Set, TrainData, guarded
 from suite.errors import SuiteError
+from suite.keys import HUB_TOKENS, OPENAI_KEY
 from suite.settings import Grid
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 State = Literal["here", "missing", "unknown"]
 Finder = Callable[["Question"], Iterator["Finding"]]
-KEYS = ("OPENAI_API_KEY", "HF_TOKEN")
+KEYS = (OPENAI_KEY, HUB_TOKENS[0])
 # Only metrics need it, and those say so themselves.
 OPTIONAL = ("pyiqa",)
 LACKING = 1

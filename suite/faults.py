@@ -30,6 +30,7 @@ from rich.console import Console
 import benchmarks.faults
 from suite.errors import SuiteError
 from suite.evaluate.work import RECORDS
+from suite.keys import kept_back
 from suite.ray_env import prepare_environment
 from suite.records import KEY, load
 from suite.tables import write_tables
@@ -161,9 +162,10 @@ class TwoNodes:
         from ray.cluster_utils import Cluster
 
         arguments: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 128 * 2**20}
-        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": HEAD_CPUS, **arguments})
         self._arguments = arguments
-        self._node = self._cluster.add_node(num_cpus=NODE_CPUS, **arguments)
+        with kept_back():
+            self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": HEAD_CPUS, **arguments})
+            self._node = self._cluster.add_node(num_cpus=NODE_CPUS, **arguments)
         self.address = str(self._cluster.address)
 
     def actors(self, run: Run) -> list[int]:
@@ -179,7 +181,8 @@ class TwoNodes:
         """Replace the second node if it is dead."""
         if not any(info.process.poll() is None for infos in self._node.all_processes.values() for info in infos):
             self._cluster.remove_node(self._node, allow_graceful=False)
-            self._node = self._cluster.add_node(num_cpus=NODE_CPUS, **self._arguments)
+            with kept_back():
+                self._node = self._cluster.add_node(num_cpus=NODE_CPUS, **self._arguments)
 
     def shutdown(self) -> None:
         """End both nodes."""

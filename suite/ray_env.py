@@ -2,15 +2,22 @@
 
 ::
 
-    connect(None)      a Ray of its own on this machine, on the loopback device alone, gone with the process
+    connect(None)      a Ray of its own on this machine, gone with the process: it listens on the loopback device alone, and asks
+                       whoever connects for a random token that its own processes inherit
     connect(ADDRESS)   joins a running cluster ("auto" on one of its nodes, "ray://HOST:10001" from outside) and
                        ships the project's code with it
 """
 
 import logging
 import os
+import secrets
+import socket
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from suite.keys import kept_back
 
 PROJECT = Path(__file__).resolve().parents[1]
 # The built-in grid reads its small models from results/reference.
@@ -38,16 +45,41 @@ def prepare_environment(address: str | None = None) -> None:
     """Set Ray's environment variables that are not set yet; call it before ``ray`` is imported for the first time.
 
     Args:
-        address: the cluster to join. Without one Ray listens on the loopback device only and needs no token; a
-            cluster's authentication is left as its owner set it.
+        address: the cluster to join. Without one Ray listens on the loopback device only and asks for a token, unless
+            ``RAY_AUTH_MODE`` says otherwise; a cluster's authentication is left as its owner set it.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    if address is None:
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    if address is not None:
+        return
+    # Ray's own switch for machines that never form a cluster: its node is 127.0.0.1, which every process then binds to.
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    on_loopback()
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return
+    # In the environment, which no other user can read, and not in Ray's file, which everybody can. Children inherit it.
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    # A Ray that is loaded has read its mode; ``ray.init`` turns the token on by itself then.
+    if "ray" not in sys.modules:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
-def connect(address: str | None = None, *, cpus: int | None = None, gpus: int | None = None, object_store: int | None = None) -> None:
+def on_loopback() -> None:
+    """Let the processes of a group on this machine, Gloo's and NCCL's, listen on the loopback device, unless told otherwise."""
+    device = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
+    for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME") if device else ():
+        os.environ.setdefault(name, str(device))
+
+
+def connect(
+    address: str | None = None,
+    *,
+    cpus: int | None = None,
+    gpus: int | None = None,
+    object_store: int | None = None,
+    keys: Iterable[str] = (),
+) -> None:
     """Start Ray on this machine or join a cluster; does nothing where this process is connected already.
 
     Args:
@@ -55,6 +87,7 @@ def connect(address: str | None = None, *, cpus: int | None = None, gpus: int | 
         cpus: CPUs that Ray may use of this machine; by default all there are. Ignored when joining a cluster, as is ``gpus``.
         gpus: GPUs likewise.
         object_store: size of the local object store in bytes; by default Ray's choice.
+        keys: environment variables that Ray's processes must not inherit, besides the usual keys of models.
     """
     prepare_environment(address)
     import ray
@@ -62,16 +95,17 @@ def connect(address: str | None = None, *, cpus: int | None = None, gpus: int | 
     if ray.is_initialized():
         return
     if address is None:
-        ray.init(
-            address="local",
-            num_cpus=cpus or os.cpu_count(),
-            num_gpus=gpus,
-            include_dashboard=False,
-            object_store_memory=object_store,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"env_vars": {"PYTHONPATH": _search_path()}},
-        )
+        with kept_back(keys):
+            ray.init(
+                address="local",
+                num_cpus=cpus or os.cpu_count(),
+                num_gpus=gpus,
+                include_dashboard=False,
+                object_store_memory=object_store,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": {"PYTHONPATH": _search_path()}},
+            )
         return
     runtime: dict[str, Any] = {"env_vars": dict(QUIET)}
     # A driver that `ray job submit` started has its code there already.

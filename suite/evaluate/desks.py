@@ -1,13 +1,14 @@
 """How the actors of a run reach generative models: one bank, one count of calls, a desk an actor."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from methods.generative import Desk
 from methods.generative.bank import Bank
 from suite.contestants import is_metered
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.spending import FolderSpending, SharedSpending
+from suite.keys import Keys
 from suite.settings import Grid
 from suite.storage import Place, place
 
@@ -33,11 +34,13 @@ class Access:
         bank: folder or address of the bank.
         concurrency: calls under way at once.
         spending: the count of calls, ``None`` where no call is counted.
+        keys: what models ask for; only those who ask them bear any.
     """
 
     bank: str
     concurrency: int
     spending: SharedSpending | FolderSpending | None = None
+    keys: Keys = field(default_factory=Keys)
 
     @classmethod
     def shared(cls, units: Sequence[WorkUnit], run_dir: Place) -> "Access":
@@ -55,8 +58,13 @@ class Access:
         spending = FolderSpending(grid.generative.limits, run_dir) if counted else None
         return cls(bank_of(grid, run_dir), grid.generative.concurrency, spending)
 
+    def with_keys(self, names: Iterable[str]) -> "Access":
+        """Return access that bears the keys of this process's environment variables ``names`` that are set."""
+        return replace(self, keys=Keys(names))
+
     def desk(self) -> Desk:
-        """Return a desk."""
+        """Return a desk; its keys are in the environment of this process from now on."""
+        self.keys.give()
         return Desk(Bank(self.bank), self.spending)
 
     def refused(self) -> str:

@@ -25,6 +25,7 @@ from suite.evaluate.score import Done, UnitScorer
 from suite.evaluate.sizes import Machines, Size
 from suite.evaluate.transmission import Task
 from suite.evaluate.transmit import Transmitter
+from suite.keys import HUB_TOKENS
 from suite.ray_env import connect, prepare_environment
 from suite.sections import EvaluationSettings
 from suite.storage import Place, place
@@ -107,14 +108,15 @@ class Pools:
     Args:
         settings: workers and GPUs of the stages.
         address: cluster to join; ``None`` starts Ray on this machine.
+        keys: environment variables that hold keys of servers; the one actor that asks those gets them, and nobody else.
     """
 
-    def __init__(self, settings: EvaluationSettings, address: str | None = None) -> None:
+    def __init__(self, settings: EvaluationSettings, address: str | None = None, keys: Sequence[str] = ()) -> None:
         prepare_environment(address)
         import ray
         from ray.data import DataContext
 
-        connect(address)
+        connect(address, keys=keys)
         context = DataContext.get_current()
         context.enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
@@ -122,23 +124,27 @@ class Pools:
         # A unit of a large editor may take longer than Ray's patience with a silent pipeline.
         context.execution_no_progress_timeout_s = -1
         self.settings = settings
+        self._keys = keys
         have = ray.cluster_resources()
         self.machines = Machines(max(1, int(have.get("CPU", os.cpu_count() or 1))), float(have.get("GPU", 0)), address is not None)
 
     def describe(self, access: Access, asks: Sequence[Ask], metered: bool) -> Iterator[Described]:
         """Yield what comes of ``asks``, from one actor for models that are somebody else's or from the pool of describers."""
         size = sizes.describers(self.settings, self.machines, len(asks), metered)
-        yield from _run(_pool(_rows(asks), DescribeActor, (access, _device(size)), size))
+        asking = access.with_keys(self._keys if metered else HUB_TOKENS)
+        yield from _run(_pool(_rows(asks), DescribeActor, (asking, _device(size)), size))
 
     def work(self, tasks: Sequence[Task], access: Access, run_dir: Place) -> Iterator[Done]:
         """Yield each of ``tasks``, all of one route, as it is published."""
-        size = sizes.workers(self.settings, self.machines, tasks[0].unit.route, len(tasks))
+        route = tasks[0].unit.route
+        size = sizes.workers(self.settings, self.machines, route, len(tasks))
         if size.score is None:
             yield from _run(_pool(_rows(tasks), TransmitScoreActor, (access, str(run_dir)), size.transmit))
             return
         rows = _pool(_rows(tasks), TransmitActor, (access, _device(size.transmit)), size.transmit)
         if size.refine is not None:
-            rows = _pool(rows, RefineActor, (access, _device(size.refine)), size.refine)
+            asking = access.with_keys(self._keys if route == "metered" else HUB_TOKENS)
+            rows = _pool(rows, RefineActor, (asking, _device(size.refine)), size.refine)
         yield from _run(_pool(rows, ScoreActor, (str(run_dir), _device(size.score)), size.score))
 
 

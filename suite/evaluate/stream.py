@@ -23,6 +23,7 @@ from suite.evaluate.plan import WorkUnit
 from suite.evaluate.refine import Refiner
 from suite.evaluate.score import Done, UnitScorer
 from suite.evaluate.transmit import Transmitter
+from suite.keys import key_names
 from suite.settings import EvaluationSettings
 from suite.storage import Place
 
@@ -42,7 +43,7 @@ def stream(units: Sequence[WorkUnit], run_dir: Place, settings: EvaluationSettin
     """
     from suite.evaluate.pools import Pools
 
-    pools = Pools(settings, address)
+    pools = Pools(settings, address, key_names(units[0].grid, [unit.contestant for unit in units]))
     access = Access.shared(units, run_dir)
     captions = Captions(run_dir)
     for described in describe(captions, units, partial(pools.describe, access)):

@@ -6,7 +6,7 @@
        ^      └─────> rank 1 ─┘
        └──reports, errors── queue <── rank 0
 
-The ranks end with the process that started them, also when it is killed.
+The ranks end with the process that started them, also when it is killed. They listen on the loopback device alone.
 """
 
 import pickle
@@ -23,6 +23,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from benchmarks.errors import BenchmarkError
 from methods.errors import MethodError
 from suite.errors import SuiteError, TrainingError
+from suite.ray_env import on_loopback
 from suite.train.protocols import Placement
 
 # What a training can answer with a sentence; trying the same again would end the same way.
@@ -87,6 +88,7 @@ def _rank(rank: int, payload: bytes, world: int, gpus: bool, rendezvous: str, me
     device = f"cuda:{rank}" if gpus else "cpu"
     if gpus:
         torch.cuda.set_device(rank)
+    on_loopback()
     distributed.init_process_group("nccl" if gpus else "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world)
     try:
         work: Work = pickle.loads(payload)

@@ -54,6 +54,7 @@ def train_missing(
     max_concurrent: int | None = None,
     retries: int = 2,
     progress: Progress | None = None,
+    keys: Iterable[str] = (),
 ) -> dict[TrainingJob, Checkpoint]:
     """Return a checkpoint for each job, training those that have none; Ray is started only if there are such.
 
@@ -65,6 +66,7 @@ def train_missing(
         max_concurrent: most trials at once; by default as many as the resources allow.
         retries: how often a trial that died is started again.
         progress: called with a job and what it reports.
+        keys: environment variables that hold keys of models; a training gets none of them.
 
     Raises:
         TrainingsFailedError: after all others ended, if trainings failed.
@@ -76,7 +78,7 @@ def train_missing(
     missing = list({job.identity: job for job in reversed(jobs) if job not in found}.values())[::-1]
     if not missing:
         return found
-    connect(address)
+    connect(address, keys=keys)
     if address is None:
         for job in missing:
             _check_fits(job)

@@ -1,0 +1,229 @@
+"""Who reaches a run's Ray: a stranger on the machine is refused, nothing listens outside it, and neither token nor key is shown."""
+
+import os
+import pickle
+import re
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+from rich.console import Console
+
+from suite.command import Command
+from suite.errors import EvaluationError
+from suite.evaluate.desks import Access
+from suite.keys import kept_back
+from suite.ray_env import PROJECT
+from suite.train import tune
+
+DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "methods" / "openai_double.py")))
+SECRETS = (DOUBLE.KEY, "sk-official-5d1f0c7b", "hf_5b0c9d2e77")
+PATIENCE_S = 240
+# What a stranger on the machine does: nothing of the run's environment is his.
+ATTACK = """
+import sys
+import ray
+KEYS = ("LOCAL_KEY", "OPENAI_API_KEY", "HF_TOKEN")
+ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
+print("inside", ray.get(ray.remote(num_cpus=0)(lambda: [name for name in KEYS if name in __import__("os").environ]).remote()))
+"""
+LOOPBACK = re.compile(r"^(::ffff:)?127\.0\.0\.1$|^::1$")
+
+
+@dataclass
+class Victim:
+    """A run that waits for a model's answer, and the address of its Ray."""
+
+    process: psutil.Popen
+    address: str
+    folder: Path
+
+    def processes(self) -> list[psutil.Process]:
+        return self.process.children(recursive=True)
+
+
+def stranger() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+
+
+def attack(address: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    # Ray would look for a loopback address on the network device otherwise.
+    attacker = stranger() | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", **environment}
+    return subprocess.run([sys.executable, "-c", ATTACK, address], env=attacker, capture_output=True, text=True, timeout=PATIENCE_S)
+
+
+def gcs_address(process: psutil.Popen) -> str:
+    lines = [" ".join(child.cmdline()) for child in process.children(recursive=True)]
+    return next(found[1] for line in lines if (found := re.search(r"--gcs-address=(\S+)", line)))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    double = DOUBLE.Double()
+    yield double
+    double.close()
+
+
+@pytest.fixture(scope="module")
+def victim(server, pictures, tmp_path_factory) -> Iterator[Victim]:
+    """A run of the command whose second model lets it wait for its first answer."""
+    folder = tmp_path_factory.mktemp("victim")
+    access = {"base_url": server.url, "retries": 0, "timeout": 600, "api_key_env": "LOCAL_KEY"}
+    models = {"captioner": {"model": "openai:seer-1", "access": access}, "generator": {"model": "openai:painter-1", "access": access}}
+    keys = {"name": "victim", "image_size": 32, "methods": ["nam24"], "datasets": ["folder"], "snr_db": [1], "cr": ["1/2"]}
+    keys |= {"channels": ["awgn"], "metrics": ["psnr"], "limit": 1, "generative": models}
+    (folder / "grid.yaml").write_text(yaml.safe_dump(keys))
+    server.faults = [None] + [DOUBLE.Fault(wait=3600)] * 100
+    command = ["-m", "suite.run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(pictures), "--out", str(folder / "run")]
+    with (folder / "log").open("wb") as log:
+        environment = stranger() | dict(zip(("LOCAL_KEY", "OPENAI_API_KEY", "HF_TOKEN"), SECRETS, strict=True))
+        process = psutil.Popen([sys.executable, *command], cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        end = time.monotonic() + PATIENCE_S
+        while not any(asked.path.endswith("/generations") for asked in server.posts()):
+            assert process.poll() is None and time.monotonic() < end, (folder / "log").read_text()
+            time.sleep(0.2)
+        yield Victim(process, gcs_address(process), folder)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def token_of(victim: Victim) -> str:
+    (raylet,) = [process for process in victim.processes() if process.name() == "raylet"]
+    return raylet.environ()["RAY_AUTH_TOKEN"]
+
+
+@pytest.mark.parametrize("guess", [{}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}])
+def test_a_stranger_without_the_token_runs_nothing_in_a_run(victim, guess):
+    refused = attack(victim.address, **guess)
+    assert refused.returncode != 0 and "inside" not in refused.stdout and "Failed to connect" in refused.stderr
+    assert victim.process.poll() is None
+
+
+def test_with_the_token_the_attack_is_one_and_finds_no_key(victim):
+    assert attack(victim.address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token_of(victim)).stdout == "inside []\n"
+
+
+def test_no_process_of_ray_bears_a_key_in_its_environment(victim):
+    # The server answers nobody without its key, so the actor that asks has it.
+    environments = {process.pid: Path(f"/proc/{process.pid}/environ").read_bytes() for process in victim.processes()}
+    assert len(environments) > 5 and any(b"RAY_AUTH_TOKEN" in content for content in environments.values())
+    assert [pid for pid, content in environments.items() if any(key.encode() in content for key in SECRETS)] == []
+
+
+def test_nothing_of_a_run_listens_outside_the_loopback_device(victim):
+    family = [victim.process, *victim.processes()]
+    listening = [each.laddr for process in family for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    assert len(listening) > 5
+    assert [address for address in listening if not LOOPBACK.match(address.ip)] == []
+
+
+def test_token_and_keys_are_in_no_command_line_log_record_or_report(victim):
+    hidden = (token_of(victim), *SECRETS)
+    assert len(hidden[0]) == 64
+    lines = [" ".join(process.info["cmdline"]) for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"]]
+    assert not any(secret in line for secret in hidden for line in lines)
+    (session,) = {found[1] for each in victim.processes() if (found := re.search(r"--session-dir=(\S+)", " ".join(each.cmdline())))}
+    files = [path for folder in (Path(session), victim.folder) for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 5
+    assert [path for path in files if any(secret.encode() in path.read_bytes() for secret in hidden)] == []
+
+
+@pytest.mark.parametrize(
+    ("own", "mode", "token"),
+    [
+        ({}, "token", True),
+        ({"RAY_AUTH_MODE": "disabled"}, "disabled", False),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": "/somewhere"}, "token", False),
+        ({"RAY_AUTH_TOKEN": "mine"}, "token", True),
+    ],
+)
+def test_a_users_own_choice_is_respected(own, mode, token):
+    code = (
+        "import os; from suite.ray_env import prepare_environment; prepare_environment(); prepare_environment();"
+        "print(os.environ.get('RAY_AUTH_MODE'), os.environ.get('RAY_AUTH_TOKEN'))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=stranger() | own, capture_output=True, text=True, check=True)
+    said, secret = run.stdout.split()
+    assert said == mode and (secret != "None") == token and (secret == "mine") == ("RAY_AUTH_TOKEN" in own)
+
+
+def test_a_clusters_authentication_is_left_to_its_owner():
+    code = (
+        "import os; from suite.ray_env import prepare_environment; prepare_environment('ray://HOST:10001');"
+        "print([name for name in os.environ if 'AUTH' in name or name.endswith('CLUSTER')])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=stranger(), capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_keys_on_their_way_show_nothing_and_arrive(monkeypatch):
+    from ray.data._internal.metadata_exporter import sanitize_for_struct
+
+    monkeypatch.setenv("LOCAL_KEY", DOUBLE.KEY)
+    access = Access("bank", 1).with_keys(("LOCAL_KEY", "NOT_SET"))
+    # As Ray Data writes down the arguments of its actors.
+    shown = f"{access!r} {sanitize_for_struct((access, 'cpu'), 10_000)}"
+    assert "LOCAL_KEY" in shown and DOUBLE.KEY not in shown
+    packed = pickle.dumps(access)
+    monkeypatch.delenv("LOCAL_KEY")
+    pickle.loads(packed).desk()
+    assert os.environ["LOCAL_KEY"] == DOUBLE.KEY and "NOT_SET" not in os.environ
+
+
+def test_the_ray_of_trainings_is_started_without_the_keys_that_the_grid_names(victim, pictures, tmp_path, monkeypatch):
+    asked: list[str] = []
+
+    def refuse(address, *, keys):
+        asked.extend(keys)
+        raise EvaluationError("no further")
+
+    monkeypatch.setattr(tune, "connect", refuse)
+    monkeypatch.setenv("LOCAL_KEY", DOUBLE.KEY)
+    arguments = (str(victim.folder / "grid.yaml"), "nam24,deepjscc", None, pictures, None, 1, str(tmp_path / "run"), None)
+    with pytest.raises(EvaluationError, match="no further"):
+        Command(*arguments, ["cr=[1/12]", "training.preset=compact"], Console(quiet=True)).train()
+    assert asked == ["OPENAI_API_KEY", "LOCAL_KEY"]
+
+
+def test_keys_are_back_once_others_are_started(monkeypatch):
+    monkeypatch.setenv("LOCAL_KEY", DOUBLE.KEY)
+    monkeypatch.setenv("HF_TOKEN", SECRETS[2])
+    with pytest.raises(ZeroDivisionError), kept_back(("LOCAL_KEY", "NOT_SET")):
+        assert not {"LOCAL_KEY", "HF_TOKEN", "NOT_SET"} & set(os.environ)
+        raise ZeroDivisionError
+    assert os.environ["LOCAL_KEY"] == DOUBLE.KEY and os.environ["HF_TOKEN"] == SECRETS[2] and "NOT_SET" not in os.environ
+
+
+class Listening:
+    """A training that reports what its process listens on."""
+
+    def __call__(self, report, placement):
+        from torch import distributed
+
+        distributed.barrier()
+        addresses = [each.laddr.ip for each in psutil.Process().net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+        if report is not None:
+            report({"outside": sum(not LOOPBACK.match(ip) for ip in addresses), "chosen": float("GLOO_SOCKET_IFNAME" in os.environ)})
+        distributed.barrier()
+
+
+def test_training_processes_of_one_machine_listen_on_the_loopback_device_too(monkeypatch):
+    from suite.train.ranks import run_ranks
+
+    # As in a worker of a cluster, whose node has set nothing.
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
+    heard: list[dict[str, float]] = []
+    run_ranks(pickle.dumps(Listening()), 2, False, heard.append)
+    assert heard == [{"outside": 0, "chosen": 1.0}]
