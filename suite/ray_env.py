@@ -5,7 +5,7 @@
     connect(None)      a Ray of its own on this machine, gone with the process: it listens on the loopback device alone, and asks
                        whoever connects for a random token that its own processes inherit
     connect(ADDRESS)   joins a running cluster ("auto" on one of its nodes, "ray://HOST:10001" from outside) and
-                       ships the project's code with it
+                       ships the project's code with it, as suite/shipping.py packs it
 """
 
 import logging
@@ -13,15 +13,14 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from suite.keys import kept_back
 
 PROJECT = Path(__file__).resolve().parents[1]
-# The built-in grid reads its small models from results/reference.
-SHIPPED_NOT = [".git", ".venv", "/results/*", "!/results/reference", "tests", "**/__pycache__"]
 
 # Read by Ray when it is imported or when its processes start.
 QUIET = {
@@ -79,6 +78,7 @@ def connect(
     gpus: int | None = None,
     object_store: int | None = None,
     keys: Iterable[str] = (),
+    extra: Sequence[Path] = (),
 ) -> None:
     """Start Ray on this machine or join a cluster; does nothing where this process is connected already.
 
@@ -88,6 +88,7 @@ def connect(
         gpus: GPUs likewise.
         object_store: size of the local object store in bytes; by default Ray's choice.
         keys: environment variables that Ray's processes must not inherit, besides the usual keys of models.
+        extra: files that a cluster gets besides the project's own.
     """
     prepare_environment(address)
     import ray
@@ -108,10 +109,13 @@ def connect(
             )
         return
     runtime: dict[str, Any] = {"env_vars": dict(QUIET)}
-    # A driver that `ray job submit` started has its code there already.
-    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
-        runtime |= {"working_dir": str(PROJECT), "excludes": SHIPPED_NOT}
-    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime)
+    with TemporaryDirectory(prefix="semcom-") as folder:
+        # A driver that `ray job submit` started has its code there already.
+        if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
+            from suite.shipping import package
+
+            runtime["working_dir"] = str(package(Path(folder) / "project.zip", extra))
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime)
 
 
 def _search_path() -> str:

@@ -3,13 +3,12 @@
 import copy
 import re
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 import yaml
 from moto import mock_aws
 
-from suite.ray_env import SHIPPED_NOT
+from suite.shipping import KEY_LIKE
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -83,15 +82,5 @@ def test_what_is_large_or_private_is_not_copied_to_the_nodes(prepared):
     assert [source for source in prepared["file_mounts"].values() if source.startswith("results")] == ["results/reference"]
 
 
-def test_workers_get_the_drivers_code_and_the_shipped_weights_and_nothing_else(tmp_path):
-    from ray._private.runtime_env.packaging import create_package
-
-    there = ["suite/run.py", "results/reference/zoo/clip/model.safetensors", "benchmarks/grids/quick.yaml"]
-    for name in (*there, "results/quick/run.json", "tests/test_a.py", ".venv/bin/python", ".git/HEAD", "suite/__pycache__/run.pyc"):
-        path = tmp_path / "project" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("content")
-    (tmp_path / "project" / ".gitignore").write_text((PROJECT / ".gitignore").read_text())
-    create_package(str(tmp_path / "project"), tmp_path / "package.zip", include_gitignore=True, excludes=SHIPPED_NOT)
-    with ZipFile(tmp_path / "package.zip") as package:
-        assert sorted(name for name in package.namelist() if not name.endswith("/")) == sorted([*there, ".gitignore"])
+def test_nothing_that_may_hold_a_key_is_copied_to_the_nodes(prepared):
+    assert ".env*" in KEY_LIKE and set(KEY_LIKE) <= set(prepared["rsync_exclude"])
