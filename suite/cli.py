@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
@@ -10,6 +11,7 @@ import typer
 
 from benchmarks.errors import BenchmarkError
 from methods.errors import MethodError
+from suite.endings import KEPT, Ending, listening
 from suite.errors import SuiteError
 
 P = ParamSpec("P")
@@ -17,6 +19,7 @@ R = TypeVar("R")
 
 USAGE_ERROR = 2
 SPENDING_LIMIT = 3
+CRASHED = 70
 INTERRUPTED = 130
 
 GridName = Annotated[str, typer.Option("--grid", help="A built-in grid (quick, paper, full, ablation) or a .yaml file.")]
@@ -38,29 +41,41 @@ COMMON_HELP = "A grid names methods, data sets, SNRs, compression ratios, channe
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Let ``command`` end with one sentence and a fitting exit code where a user's error or Ctrl-C stops it."""
+    """Let ``command`` end with one sentence and a fitting exit code where a user's error, Ctrl-C or SIGTERM stops it.
+
+    What nobody foresaw keeps its traceback and has an exit code of its own. SCALE.md has the table of exit codes.
+    """
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except (SuiteError, BenchmarkError, MethodError) as error:
-            what, code = _ending(error)
-            print(f"{what}: {error}", file=sys.stderr)
-            raise typer.Exit(code) from None
-        except OSError as error:
-            # A full disk, a read-only folder: the operating system's own words and the file, without our stack.
-            print(f"error: {error}; what was already written is kept, mend this and run the same command again", file=sys.stderr)
-            raise typer.Exit(USAGE_ERROR) from None
-        except KeyboardInterrupt:
-            print("interrupted; what was already written is kept, run the same command again to go on", file=sys.stderr)
-            raise typer.Exit(INTERRUPTED) from None
+        with listening() as ending:
+            try:
+                return command(*args, **kwargs)
+            except BaseException as error:
+                if not ending.sentence and isinstance(error, (typer.Exit, typer.Abort, typer.BadParameter, SystemExit)):
+                    raise
+                sentence, code = _told(error, ending)
+                print(sentence, file=sys.stderr)
+                raise typer.Exit(code) from None
 
     return run
 
 
-def _ending(error: Exception) -> tuple[str, int]:
-    # Not at the top: it loads torch, which a help page does without.
-    from methods.generative import SpendingLimitError
+def _told(error: BaseException, ending: Ending) -> tuple[str, int]:
+    """Return the sentence and the exit code of what ends a command."""
+    if ending.sentence:
+        # Whatever was raised on the way out follows from it.
+        return ending.sentence, ending.code
+    if isinstance(error, SuiteError | BenchmarkError | MethodError):
+        # Not at the top: it loads torch, which a help page does without.
+        from methods.generative import SpendingLimitError
 
-    return ("stopped", SPENDING_LIMIT) if isinstance(error, SpendingLimitError) else ("error", USAGE_ERROR)
+        what, code = ("stopped", SPENDING_LIMIT) if isinstance(error, SpendingLimitError) else ("error", USAGE_ERROR)
+        return f"{what}: {error}", code
+    if isinstance(error, OSError):
+        # A full disk, a read-only folder: the operating system's own words and the file, without our stack.
+        return f"error: {error}; what was already written is kept, mend this and run the same command again", USAGE_ERROR
+    if isinstance(error, KeyboardInterrupt):
+        return f"interrupted; {KEPT}", INTERRUPTED
+    traceback.print_exception(error)
+    return f"crashed: {type(error).__name__}: {error}; the lines above tell where; {KEPT}", CRASHED

@@ -18,9 +18,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from suite.endings import active, watch
 from suite.keys import kept_back
 
 PROJECT = Path(__file__).resolve().parents[1]
+CLIENT = "ray://"
+LOCAL = (None, "local")
+# Seconds without an answer after which the control process is dead: on this machine nobody starts it again, on a cluster its owner may,
+# and at 60 s Ray ends this process without a word.
+GONE_S, RESTART_S = 3.0, 45.0
 
 # Read by Ray when it is imported or when its processes start.
 QUIET = {
@@ -49,7 +55,7 @@ def prepare_environment(address: str | None = None) -> None:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    if address is not None:
+    if address not in LOCAL:
         return
     # Ray's own switch for machines that never form a cluster: its node is 127.0.0.1, which every process then binds to.
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -83,7 +89,7 @@ def connect(
     """Start Ray on this machine or join a cluster; does nothing where this process is connected already.
 
     Args:
-        address: the cluster, ``None`` for this machine alone (a cluster named by ``RAY_ADDRESS`` is not joined).
+        address: the cluster, ``None`` or "local" for this machine alone (a cluster named by ``RAY_ADDRESS`` is not joined).
         cpus: CPUs that Ray may use of this machine; by default all there are. Ignored when joining a cluster, as is ``gpus``.
         gpus: GPUs likewise.
         object_store: size of the local object store in bytes; by default Ray's choice.
@@ -95,19 +101,44 @@ def connect(
 
     if ray.is_initialized():
         return
-    if address is None:
-        with kept_back(keys):
-            ray.init(
-                address="local",
-                num_cpus=cpus or os.cpu_count(),
-                num_gpus=gpus,
-                include_dashboard=False,
-                object_store_memory=object_store,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                runtime_env={"env_vars": {"PYTHONPATH": _search_path()}},
-            )
-        return
+    here = address in LOCAL
+    ending = active()
+    try:
+        if here:
+            with kept_back(keys):
+                _start(cpus, gpus, object_store)
+        else:
+            _join(str(address), extra)
+    except SystemExit:
+        # Ray's own answer to SIGTERM while it starts.
+        if ending is None:
+            raise
+        ending.terminated()
+        raise KeyboardInterrupt from None
+    if ending is not None:
+        ending.install()
+        if not str(address).startswith(CLIENT):
+            watch(ray.get_runtime_context().gcs_address, GONE_S if here else RESTART_S, ending)
+
+
+def _start(cpus: int | None, gpus: int | None, object_store: int | None) -> None:
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=cpus or os.cpu_count(),
+        num_gpus=gpus,
+        include_dashboard=False,
+        object_store_memory=object_store,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        runtime_env={"env_vars": {"PYTHONPATH": _search_path()}},
+    )
+
+
+def _join(address: str, extra: Sequence[Path]) -> None:
+    import ray
+
     runtime: dict[str, Any] = {"env_vars": dict(QUIET)}
     with TemporaryDirectory(prefix="semcom-") as folder:
         # A driver that `ray job submit` started has its code there already.

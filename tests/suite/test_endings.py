@@ -1,0 +1,192 @@
+"""How commands end before their work is done: one sentence, an exit code that says why, and nothing left running."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from benchmarks.errors import DatasetError
+from suite.cli import guarded
+from suite.endings import active
+from suite.faults import processes_below
+from suite.ray_env import PROJECT
+
+PATIENCE_S = 400
+# Far more cells than a test waits for.
+LONG = (
+    *(
+        "--methods",
+        "digital/webp",
+        "--datasets",
+        "folder",
+        "--set",
+        "image_size=64",
+        "--set",
+        "metrics=[psnr]",
+        "--set",
+        "repetitions=2000",
+    ),
+    *("--set", "evaluation.unit=1", "--set", "sheet.images=0"),
+)
+
+
+def ended(work):
+    """How a command ends that does ``work``."""
+    app = typer.Typer(pretty_exceptions_show_locals=False)
+    app.command()(guarded(work))
+    return CliRunner().invoke(app, [])
+
+
+def test_sigterm_ends_like_ctrl_c_with_a_code_of_its_own():
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminated() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    result = ended(terminated)
+    assert result.exit_code == 143 and result.stderr.startswith("terminated; what was already written is kept")
+    assert result.stderr.count("\n") == 1 and signal.getsignal(signal.SIGTERM) == before
+
+
+def test_ctrl_c_ends_as_before():
+    result = ended(lambda: signal.raise_signal(signal.SIGINT))
+    assert result.exit_code == 130 and result.stderr.startswith("interrupted; ") and result.stderr.count("\n") == 1
+
+
+def test_a_second_sigterm_does_not_disturb_what_ends_in_order():
+    done: list[str] = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+            done.append("published")
+
+    assert ended(work).exit_code == 143 and done == ["published"]
+
+
+def test_any_thread_can_end_a_command_and_what_follows_from_it_hides_nothing():
+    def work() -> None:
+        ending = active()
+        assert ending is not None
+        threading.Thread(target=ending.end, args=("error: the ground is gone", 2)).start()
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            raise RuntimeError("of what was torn down") from None
+
+    result = ended(work)
+    assert (result.exit_code, result.stderr) == (2, "error: the ground is gone\n")
+
+
+def test_a_crash_has_a_code_of_its_own_and_keeps_its_traceback():
+    def work() -> None:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    result = ended(work)
+    assert result.exit_code == 70 and 'raise ZeroDivisionError("nobody foresaw this")' in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("crashed: ZeroDivisionError: nobody foresaw this; ")
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_commands_own_exit_code_stays(code):
+    def work() -> None:
+        raise typer.Exit(code)
+
+    assert ended(work).exit_code == code
+
+
+def test_a_users_error_is_a_sentence():
+    def work() -> None:
+        raise DatasetError("there is no folder x")
+
+    result = ended(work)
+    assert (result.exit_code, result.stderr) == (2, "error: there is no folder x\n")
+
+
+@pytest.fixture
+def command(pictures, tmp_path):
+    """Start a long run of the command; its output goes to ``log``."""
+    started: list[psutil.Popen] = []
+
+    def start() -> psutil.Popen:
+        arguments = [sys.executable, "-m", "suite.run", *LONG, "--data-dir", str(pictures), "--out", str(tmp_path / "run")]
+        with (tmp_path / "log").open("wb") as log:
+            started.append(psutil.Popen(arguments, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True))
+        return started[0]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def until(condition, process: psutil.Popen, log: Path) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert process.poll() is None and time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
+
+
+def server(process: psutil.Popen) -> list[int]:
+    """The control process of a command's Ray, once it is there."""
+    found = []
+    for child in family(process):
+        with suppress(psutil.NoSuchProcess):
+            found += [child.pid] if child.name() == "gcs_server" else []
+    return found
+
+
+def works(process: psutil.Popen) -> bool:
+    return any(title.startswith("ray::") and "Actor" in title for title in processes_below(process.pid).values())
+
+
+def family(process: psutil.Popen) -> list[psutil.Process]:
+    found = []
+    for pid in processes_below(process.pid):
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(pid))
+    return found
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    return not alive
+
+
+def test_sigterm_while_ray_starts(command, tmp_path):
+    process = command()
+    until(lambda: server(process), process, tmp_path / "log")
+    others = family(process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE_S) == 143
+    said = (tmp_path / "log").read_text()
+    assert said.splitlines()[-1].startswith("terminated; ") and "Traceback" not in said and gone(others)
+
+
+@pytest.mark.parametrize(("whom", "code", "sentence"), [("command", 143, "terminated; "), ("ray", 2, "error: Ray's control process at ")])
+def test_while_units_run_the_command_is_terminated_or_ray_dies(whom, code, sentence, command, tmp_path):
+    process = command()
+    until(lambda: works(process), process, tmp_path / "log")
+    others = family(process)
+    if whom == "ray":
+        os.kill(server(process)[0], signal.SIGKILL)
+    else:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE_S) == code, (tmp_path / "log").read_text()
+    said = (tmp_path / "log").read_text()
+    assert said.splitlines()[-1].startswith(sentence), said
+    assert "Traceback" not in said and "***" not in said and gone(others)
