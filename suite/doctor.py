@@ -14,7 +14,7 @@ from rich.table import Table
 from benchmarks.errors import BenchmarkError
 from methods.errors import MethodError
 from suite.cli import Address, DataDir, Datasets, GridName, Methods, Set, TrainData, guarded
-from suite.errors import SuiteError
+from suite.errors import ClusterError, SuiteError
 from suite.keys import HUB_TOKENS, OPENAI_KEY
 from suite.settings import Grid
 
@@ -122,7 +122,7 @@ def ray_cluster(question: Question) -> Iterator[Finding]:
 
     try:
         connect(question.address)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ClusterError, ConnectionError) as error:
         yield Finding("ray", question.address, "missing", True, f"{error}"[:300])
         return
     resources = ray.cluster_resources()

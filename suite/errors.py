@@ -21,6 +21,10 @@ class RecordError(SuiteError):
     """A record file that is corrupt, half-written or contradicts another one."""
 
 
+class ClusterError(SuiteError):
+    """A Ray that does not start, or a cluster that cannot be joined."""
+
+
 class TrainingError(SuiteError):
     """A training that cannot go on."""
 

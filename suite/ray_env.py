@@ -13,17 +13,21 @@ import os
 import secrets
 import socket
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from suite.endings import active, watch
+from suite.errors import ClusterError
 from suite.keys import kept_back
 
 PROJECT = Path(__file__).resolve().parents[1]
 CLIENT = "ray://"
 LOCAL = (None, "local")
+# Seconds until nobody is taken to answer at a cluster's address.
+CONNECT_S = 60.0
 # Seconds without an answer after which the control process is dead: on this machine nobody starts it again, on a cluster its owner may,
 # and at 60 s Ray ends this process without a word.
 GONE_S, RESTART_S = 3.0, 45.0
@@ -95,6 +99,9 @@ def connect(
         object_store: size of the local object store in bytes; by default Ray's choice.
         keys: environment variables that Ray's processes must not inherit, besides the usual keys of models.
         extra: files that a cluster gets besides the project's own.
+
+    Raises:
+        ClusterError: Ray does not start here, or nobody answers at the address within :data:`CONNECT_S`.
     """
     prepare_environment(address)
     import ray
@@ -124,21 +131,25 @@ def connect(
 def _start(cpus: int | None, gpus: int | None, object_store: int | None) -> None:
     import ray
 
-    ray.init(
-        address="local",
-        num_cpus=cpus or os.cpu_count(),
-        num_gpus=gpus,
-        include_dashboard=False,
-        object_store_memory=object_store,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        runtime_env={"env_vars": {"PYTHONPATH": _search_path()}},
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cpus or os.cpu_count(),
+            num_gpus=gpus,
+            include_dashboard=False,
+            object_store_memory=object_store,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": {"PYTHONPATH": _search_path()}},
+        )
+    except Exception as error:
+        raise ClusterError(f"Ray does not start on this machine ({last_line(error)}); free memory and cores, and try again") from error
 
 
 def _join(address: str, extra: Sequence[Path]) -> None:
     import ray
 
+    reach(address)
     runtime: dict[str, Any] = {"env_vars": dict(QUIET)}
     with TemporaryDirectory(prefix="semcom-") as folder:
         # A driver that `ray job submit` started has its code there already.
@@ -146,7 +157,52 @@ def _join(address: str, extra: Sequence[Path]) -> None:
             from suite.shipping import package
 
             runtime["working_dir"] = str(package(Path(folder) / "project.zip", extra))
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime)
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime)
+        except Exception as error:
+            raise ClusterError(
+                f"the cluster {address} cannot be joined ({last_line(error)}); check that it runs, that its Ray is this one's version "
+                f"({ray.__version__}), and, where it asks for a token, RAY_AUTH_MODE and RAY_AUTH_TOKEN_PATH"
+            ) from error
+
+
+def reach(address: str) -> None:
+    """Return once something answers at ``address`` as Ray would; Ray itself would try for minutes.
+
+    Raises:
+        ClusterError: it does not within :data:`CONNECT_S`, or the address is none.
+    """
+    import grpc
+    from ray._private.services import canonicalize_bootstrap_address
+
+    named = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
+    # As Ray finds it: "auto" in a file, a loopback address as this machine's own.
+    try:
+        where = named.removeprefix(CLIENT).partition("?")[0] if named.startswith(CLIENT) else canonicalize_bootstrap_address(named)
+    except ValueError:
+        where = None
+    except ConnectionError as error:
+        raise ClusterError(f"no cluster is found from this machine ({last_line(error)}); start one here, or give its address") from error
+    host, _, port = (where or "").rpartition(":")
+    if where is None or not host or not port.isdecimal():
+        raise ClusterError(f"{address!r} is no address of a cluster; give auto, HOST:PORT, or ray://HOST:10001 from outside it")
+    end = time.monotonic() + CONNECT_S
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
+        if os.environ.get("RAY_USE_TLS", "0").lower() in ("0", "false"):
+            with grpc.insecure_channel(where, [("grpc.enable_http_proxy", 0)]) as channel:
+                grpc.channel_ready_future(channel).result(timeout=max(0.1, end - time.monotonic()))
+    except (OSError, OverflowError, grpc.FutureTimeoutError) as error:
+        why = f" ({error})" if str(error) else ""
+        raise ClusterError(
+            f"no Ray answers at {where} within {CONNECT_S:g} s{why}; start the cluster, or correct --address {address}"
+        ) from None
+
+
+def last_line(error: BaseException) -> str:
+    """Return the last line of an error's message, which in Ray's paragraphs says what happened, or its name."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
 
 
 def _search_path() -> str:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from suite.errors import TrainingError
-from suite.ray_env import connect
+from suite.ray_env import connect, last_line
 from suite.storage import Place, place
 from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, train_job
@@ -163,7 +163,7 @@ def _fit(
     for result in results:
         job = jobs[(result.config or {})["job"]]
         if result.error is not None:
-            failures[job] = f"the training died {retries + 1} times, the last time of {_last_line(result.error)}"
+            failures[job] = f"the training died {retries + 1} times, the last time of {last_line(result.error)}"
         elif FAILURE in (result.metrics or {}):
             failures[job] = str(result.metrics[FAILURE])
     return failures
@@ -218,8 +218,3 @@ def _check_fits(job: TrainingJob) -> None:
                 f"{job.label} needs {count} {kind}s and Ray has {have.get(kind, 0):g} here; "
                 "lower training.threads, training.workers, training.processes or training.gpus"
             )
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -14,8 +16,10 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks.errors import DatasetError
+from suite import ray_env
 from suite.cli import guarded
 from suite.endings import active
+from suite.errors import ClusterError
 from suite.faults import processes_below
 from suite.ray_env import PROJECT
 
@@ -190,3 +194,38 @@ def test_while_units_run_the_command_is_terminated_or_ray_dies(whom, code, sente
     said = (tmp_path / "log").read_text()
     assert said.splitlines()[-1].startswith(sentence), said
     assert "Traceback" not in said and "***" not in said and gone(others)
+
+
+@pytest.fixture
+def silent():
+    """A port that takes connections and never says a word."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_an_address_where_nobody_listens_is_one_sentence_at_once(address, monkeypatch):
+    monkeypatch.setattr(ray_env, "CONNECT_S", 30.0)
+    with pytest.raises(ClusterError, match=r"no Ray answers at .*:1 within 30 s .*start the cluster, or correct --address"):
+        ray_env.reach(address)
+
+
+def test_an_address_that_says_nothing_is_given_up(silent, monkeypatch):
+    monkeypatch.setattr(ray_env, "CONNECT_S", 0.5)
+    with pytest.raises(ClusterError, match="no Ray answers at"):
+        ray_env.reach(f"ray://127.0.0.1:{silent}")
+
+
+@pytest.mark.parametrize("address", ["ray://", "nowhere", "ray://host:port"])
+def test_what_is_no_address_is_told(address):
+    with pytest.raises(ClusterError, match="is no address of a cluster; give auto, HOST:PORT, or ray://HOST:10001"):
+        ray_env.reach(address)
+
+
+def test_the_command_says_it_in_one_sentence(pictures, tmp_path):
+    arguments = [sys.executable, "-m", "suite.run", *LONG, "--data-dir", str(pictures), "--out", str(tmp_path / "run")]
+    run = subprocess.run([*arguments, "--address", "127.0.0.1:1"], cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert run.returncode == 2 and run.stderr.count("\n") == 1, run.stderr
+    assert run.stderr.startswith("error: no Ray answers at ")
