@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Callable
 from io import BytesIO
@@ -10,6 +11,9 @@ from typing import IO, Any
 import numpy as np
 
 from suite.storage import Place, RemotePath
+
+# What a killed process leaves of a file that had not yet its name.
+PARTIAL = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.partial")
 
 
 def write_atomic(path: Place, write: Callable[[IO[bytes]], object]) -> None:

@@ -144,6 +144,16 @@ def write_unit(path: Place, rows: Iterable[Mapping[str, Any]], metrics: Sequence
     write_atomic(path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True))
 
 
+def read_notes(path: Place) -> dict[str, str]:
+    """Return what :func:`write_unit` noted in a file beside its rows; nothing for a Parquet file of another origin.
+
+    Raises:
+        pyarrow.ArrowException, OSError: the file cannot be read.
+    """
+    metadata = pq.ParquetFile(_source(path)).schema_arrow.metadata or {}
+    return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in metadata.items()}
+
+
 def read_unit(path: Place, unit: str | None = None) -> pa.Table:
     """Read one record file and verify it: page checksums, columns, number of rows, identity.
 
@@ -154,7 +164,7 @@ def read_unit(path: Place, unit: str | None = None) -> pa.Table:
     Raises:
         RecordError: the file is missing, empty, half-written, damaged, or of another work unit or schema.
     """
-    again = "delete it and run the same command again"
+    again = "run the same command again: evaluating makes it anew"
     try:
         table = pq.ParquetFile(_source(path), page_checksum_verification=True).read()
     except (pa.ArrowException, OSError) as error:
@@ -162,6 +172,8 @@ def read_unit(path: Place, unit: str | None = None) -> pa.Table:
         raise RecordError(f"the record file {path} cannot be read ({first}); {again}") from error
     notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     if notes.get("version") != str(SCHEMA_VERSION):
+        if "unit" not in notes:
+            raise RecordError(f"{path} has no schema version: it is no record file of a run; move it out of this folder")
         raise RecordError(f"the record file {path} has schema version {notes.get('version')}, not {SCHEMA_VERSION}; {again}")
     if notes.get("rows") != str(table.num_rows):
         raise RecordError(f"the record file {path} holds {table.num_rows} rows, but {notes.get('rows')} were written; {again}")
@@ -225,5 +237,5 @@ def load(run_dir: str | Place) -> pd.DataFrame:
         origin = np.repeat(np.arange(len(files)), [t.num_rows for t in tables])
         same = records[list(KEY)].eq(pd.Series(key)) | records[list(KEY)].isna() & pd.isna(pd.Series(key))
         where = sorted({files[i].name for i in origin[same.all(axis=1).to_numpy()]})
-        raise RecordError(f"the key {key} stands in more than one row ({', '.join(where)}); delete the file that does not belong here")
+        raise RecordError(f"the key {key} stands in more than one row ({', '.join(where)}); move the file that does not belong here away")
     return records.sort_values(list(KEY), ignore_index=True, kind="stable")

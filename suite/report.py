@@ -9,6 +9,7 @@
 
 import base64
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -95,8 +96,15 @@ def _spent(spending: dict[str, dict[str, float]] | None) -> str:
     return ", ".join(f"{model} {calls} times for ${spending['cost_usd'].get(model, 0.0):.2f}" for model, calls in spending["calls"].items())
 
 
-def write_report(run_dir: Path, records: pd.DataFrame | None = None, points: Points | None = None) -> Path:
-    """Write ``report.html`` with the tables and the figures that are under ``figures/``, and return its path.
+def write_report(
+    run_dir: Path, records: pd.DataFrame | None = None, points: Points | None = None, made: Iterable[Path] | None = None
+) -> Path:
+    """Write ``report.html`` with the tables and the figures, and return its path.
+
+    Args:
+        run_dir: the run folder.
+        records, points: of the run, if they are there already.
+        made: files of the run, whose PNG figures are shown; by default all that lie under ``figures/``.
 
     Raises:
         RecordError: the folder holds no usable records or no ``run.json``.
@@ -106,9 +114,8 @@ def write_report(run_dir: Path, records: pd.DataFrame | None = None, points: Poi
     records = load(run_dir) if records is None else records
     points = points or build_points(records, info)
     run = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
-    figures = [
-        {"name": path.stem, "data": base64.b64encode(path.read_bytes()).decode()} for path in sorted((run_dir / "figures").glob("*.png"))
-    ]
+    shown = sorted((run_dir / "figures").glob("*.png")) if made is None else sorted(path for path in made if path.suffix == ".png")
+    figures = [{"name": path.stem, "data": base64.b64encode(path.read_bytes()).decode()} for path in shown]
     ablations = [table for ablation in read_ablations(run_dir) for table in ablation_tables(ablation, points, info)]
     page = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE).render(
         name=str(records["run"].iloc[0]),

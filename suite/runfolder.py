@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import RunFolderError
-from suite.files import write_json
+from suite.files import PARTIAL, write_json
 from suite.identity import CHANGES_RESULTS, canonical, digest
 from suite.settings import Grid
 from suite.storage import Place, RemotePath
@@ -37,6 +37,8 @@ PACKAGES = (
     "pandas",
 )
 PROJECT = Path(__file__).resolve().parents[1]
+# Of a folder's content, so many names stand in a message.
+_NAMED = 5
 
 
 class RunFolder:
@@ -89,12 +91,29 @@ class RunFolder:
 
     def _check(self) -> None:
         before = self._read()
-        if before and before.get("identity") != self.identity:
+        if before is None:
+            self._refuse_foreign()
+        elif before.get("identity") != self.identity:
             theirs, ours = before.get("identifying", {}), canonical(_identifying(self.grid))
             changed = sorted(key for key in ours if theirs.get(key) != ours[key])
             raise RunFolderError(
                 f"{self.path} holds a run of another grid (it differs in {', '.join(changed) or 'the version of the suite'}); "
-                "choose another --out, or delete the folder"
+                "choose another --out"
+            )
+
+    def _refuse_foreign(self) -> None:
+        """Refuse a folder without a run that holds anything: it is somebody's, and a run writes, replaces and moves files."""
+        if isinstance(self.path, Path) and not self.path.is_dir():
+            return
+        try:
+            there = sorted(each.name for each in self.path.iterdir() if not PARTIAL.fullmatch(each.name))
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be read ({error.strerror}); choose another --out") from error
+        if there:
+            more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+            raise RunFolderError(
+                f"{self.path} is not a run folder and not empty: it has no run.json and holds {', '.join(there[:_NAMED])}{more}; "
+                "choose another --out, a new or an empty folder"
             )
 
     def _read(self) -> dict[str, Any] | None:
@@ -106,7 +125,9 @@ class RunFolder:
             raise RunFolderError(f"{self.path} is not a folder; choose another --out") from None
         except (OSError, ValueError) as error:
             raise RunFolderError(f"{self.info} cannot be read ({error}); restore it or choose another --out") from error
-        return dict(content)
+        if not isinstance(content, dict) or "identity" not in content:
+            raise RunFolderError(f"{self.info} is not the run.json of a run; restore it or choose another --out")
+        return content
 
     def _write(self, content: dict[str, Any]) -> None:
         try:

@@ -12,7 +12,7 @@ An object appears in a bucket when its upload is complete, or not at all; an upl
 import fnmatch
 import functools
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,6 +131,14 @@ class RemotePath:
     def glob(self, pattern: str) -> Iterator["RemotePath"]:
         """Yield the files right below whose name matches ``pattern``."""
         return self._matching(pattern, recursive=False)
+
+    def iterdir(self) -> Iterator["RemotePath"]:
+        """Yield the files and folders right below."""
+        from pyarrow.fs import FileSelector
+
+        with self._told("list"):
+            found = self._files.get_file_info(FileSelector(str(self.path), allow_not_found=True))
+        return (self._at(PurePosixPath(each.path)) for each in found)
 
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
         """Do nothing: a bucket's folders are there as soon as something lies in them."""
@@ -254,12 +262,3 @@ def upload(files: Iterable[Path], folder: Path, target: RemotePath) -> list[Remo
 
     with ThreadPoolExecutor(READERS) as pool:
         return list(pool.map(put, files))
-
-
-def remove_others(folders: Iterable[Place], kept: Collection[Place]) -> None:
-    """Delete the files right in ``folders`` that are not among ``kept``, so that nothing of an earlier state is shown with them."""
-    for folder in folders:
-        paths: list[Place] = list(folder.glob("*"))
-        for path in paths:
-            if path.is_file() and path not in kept:
-                path.unlink()

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from suite.ablations import ablation_texts
 from suite.errors import RecordError, SuiteError
+from suite.made import FOLDERS, keep_only
 from suite.points import (
     ENVELOPE,
     ENVELOPE_OF,
@@ -39,7 +40,7 @@ from suite.points import (
     time_points,
 )
 from suite.records import WHOLE_CELL, load, metric_columns
-from suite.storage import Place, RemotePath, local_copy, place, remove_others, upload
+from suite.storage import Place, RemotePath, local_copy, place, upload
 from suite.table_formats import (
     Block,
     Cell,
@@ -54,8 +55,7 @@ from suite.table_formats import (
     write_bytes,
 )
 
-# What is made from the records, and what of a run folder the tables have no use for.
-MADE_HERE = ("tables", "figures")
+# What of a run folder the tables have no use for.
 UNREAD = ("checkpoints", "failures", "features", "superseded")
 _UNEQUAL = 1.05
 _TEXT_COLUMNS = (("text_bytes_sent", 1, ""), ("text_ok", 100, " %"))
@@ -251,12 +251,14 @@ def rewrite(run_dir: str | Place) -> tuple[Sequence[Place], RenderableType]:
     """
     run_dir = place(run_dir)
     if not isinstance(run_dir, RemotePath):
-        return _rewrite(run_dir)
+        written, table = _rewrite(run_dir)
+        keep_only(run_dir, written)
+        return written, table
     run_dir.check()
-    with local_copy(run_dir, without=MADE_HERE + UNREAD) as copy:
+    with local_copy(run_dir, without=FOLDERS + UNREAD) as copy:
         written, table = _rewrite(copy)
         uploaded = upload(written, copy, run_dir)
-    remove_others([run_dir / folder for folder in MADE_HERE], set(uploaded))
+    keep_only(run_dir, uploaded)
     return uploaded, table
 
 
@@ -272,8 +274,7 @@ def _rewrite(run_dir: Path) -> tuple[list[Path], RenderableType]:
     points = build_points(records, read_run_info(run_dir))
     written = write_tables(run_dir, records, points) + write_figures(run_dir, points)
     written += write_limits(run_dir, records) + write_sheets(run_dir, records)
-    remove_others([run_dir / folder for folder in MADE_HERE], set(written))
-    written.append(write_report(run_dir, records, points))
+    written.append(write_report(run_dir, records, points, written))
     return written, main_table(run_dir, points=points)
 
 

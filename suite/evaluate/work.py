@@ -14,6 +14,7 @@ from suite.evaluate.order import Costs, longest_first
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.progress import Tally, follow
 from suite.evaluate.spending import read_spending
+from suite.made import is_record_file
 from suite.records import read_unit
 from suite.settings import EvaluationSettings
 from suite.storage import Place, each_read
@@ -67,7 +68,7 @@ def _files(records: Place) -> list[Path]:
 
 
 def set_aside(units: Sequence[WorkUnit], run_dir: Place) -> int:
-    """Move record files that the plan does not name out of the records, and back those it names; return how many moved out.
+    """Move the run's record files that the plan does not name out of the records, and back those it names; return how many moved out.
 
     Another --limit or unit size cuts the same grid into other units; without this their cells would stand there twice.
     """
@@ -76,7 +77,7 @@ def set_aside(units: Sequence[WorkUnit], run_dir: Place) -> int:
     moved = 0
     there, kept = _files(records), _files(aside)
     for file in there:
-        if file not in wanted:
+        if file not in wanted and is_record_file(records / file, records):
             _move(records / file, aside / file)
             moved += 1
     for file in kept:

@@ -39,6 +39,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 # The generator after a first training, from which both pipelines go on; of no use itself, so it stays in the working folder.
 PASSING = ("draft",)
+# Folder of a part's files below its working folder, until they are in their place.
+MADE = "made"
 
 
 @dataclass
@@ -112,6 +114,7 @@ class Zoo:
         if problem is None:
             self.say(f"{name}: made already ({identity})")
             return
+        recipe.refuse_foreign(home, name)
         for need in NEEDS[name]:
             self._make(need)
         training = self.settings(name).training  # type: ignore[attr-defined]
@@ -122,7 +125,8 @@ class Zoo:
             part = self._build(name, identity)
         state = self.work / f"{name}-{identity}"
         outcome = train(part, training, state, identity, lambda line: self.say(f"{name}: {line}"))
-        folder = home / name
+        # Made apart, so that what was there stays whole until it is replaced.
+        folder = state / MADE
         shutil.rmtree(folder, ignore_errors=True)
         with torch.no_grad():
             part.export(outcome.network, folder)
@@ -132,9 +136,10 @@ class Zoo:
         recipe.write_recipe(
             folder, name, self.budget.name, self.settings(name), outcome.curve, outcome.seconds, seed=training.seed, **facts
         )
-        recipe.seal(home, name, identity)
+        recipe.replace(home, name, identity, folder)
+        shutil.rmtree(folder, ignore_errors=True)
         (state / RESUME).unlink(missing_ok=True)
-        self.say(f"{name}: {outcome.seconds / 60:.1f} minutes, in {folder}")
+        self.say(f"{name}: {outcome.seconds / 60:.1f} minutes, in {home / name}")
 
     def _needs(self, name: str) -> Mapping[str, str]:
         codecs = {job.label: job.identity for job in self._codec_jobs} if name == "editor" else {}

@@ -8,12 +8,14 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import BaseModel
 
-from suite.files import write_json
+from suite.errors import TrainingError
+from suite.files import write_atomic, write_json
 from suite.identity import canonical, digest
 from suite.runfolder import git_state, hardware, versions
 from suite.train.checkpoint import sha256
@@ -64,17 +66,71 @@ def forget_places(folder: Path) -> None:
             write_json(path, content)
 
 
+def refuse_foreign(out: Path, part: str) -> None:
+    """Refuse a part's folder that holds files which were not made as that part, before anything is trained or replaced.
+
+    Raises:
+        TrainingError: there are such files; it names them.
+    """
+    folder = out / part
+    listed = _listed(out, part)
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    foreign = [name for name in found if name not in listed]
+    if foreign:
+        raise TrainingError(
+            f"{folder} holds files that are not of the zoo ({', '.join(foreign[:3])}{', ...' if len(foreign) > 3 else ''}); "
+            "choose another --out or move them"
+        )
+
+
+def replace(out: Path, part: str, identity: str, made: Path) -> None:
+    """Put the files below ``made`` in the place of those that a part had, and seal it; other files are left alone."""
+    folder, before = out / part, _listed(out, part)
+    files = {path.relative_to(made).as_posix(): path for path in sorted(made.rglob("*")) if path.is_file()}
+    # Listed first, as a part that is not whole, so that a killed process leaves no file of which nobody knows whose it is.
+    _enter(out, part, "", dict.fromkeys(before | files.keys(), ""))
+    for name in before - files.keys():
+        (folder / name).unlink(missing_ok=True)
+    for name, path in files.items():
+        write_atomic(folder / name, partial(_copy, path))
+    _enter(out, part, identity, {name: sha256(folder / name) for name in files})
+
+
+def _copy(source: Path, file: IO[bytes]) -> None:
+    file.write(source.read_bytes())
+
+
+def _listed(out: Path, part: str) -> set[str]:
+    return set(checksums(out).get(part, {}).get("files", ()))
+
+
+def _enter(out: Path, part: str, identity: str, files: Mapping[str, str]) -> None:
+    entry = {"identity": identity, "files": dict(sorted(files.items()))}
+    write_json(out / CHECKSUMS, dict(sorted({**checksums(out), part: entry}.items())))
+
+
 def seal(out: Path, part: str, identity: str) -> None:
     """Enter a part into the checksum file; from then on it is whole."""
     folder = out / part
     files = {str(path.relative_to(folder)): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-    write_json(out / CHECKSUMS, dict(sorted({**checksums(out), part: {"identity": identity, "files": files}}.items())))
+    _enter(out, part, identity, files)
 
 
 def checksums(out: Path) -> dict[str, Any]:
-    """Return the content of the checksum file; empty where there is none."""
+    """Return the content of the checksum file; empty where there is none.
+
+    Raises:
+        TrainingError: the file is damaged, or is not of the zoo.
+    """
     path = out / CHECKSUMS
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        entries = {str(part): {"identity": str(entry["identity"]), "files": dict(entry["files"])} for part, entry in content.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(f"{path} is not the zoo's list of files ({error}); restore it or choose another --out") from error
+    return entries
 
 
 def problem(out: Path, part: str, identity: str | None = None) -> str | None:

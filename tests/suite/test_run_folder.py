@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -119,3 +120,37 @@ def test_listing_names_costs_no_deep_learning_import():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_of_somebody_else_is_refused_and_left_as_it_is(make_grid, tmp_path):
+    for name in ("figures/photo.png", "tables/mine.csv", "report.html", "records/mine.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"mine")
+    before = content_of(tmp_path)
+    with pytest.raises(RunFolderError, match=r"not empty: it has no run.json and holds figures, records, report.html, tables; choose"):
+        RunFolder(tmp_path, make_grid())
+    assert content_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "{}", '{"scripts": {}}'])
+def test_a_run_json_that_is_not_of_a_run_is_refused_by_name(text, make_grid, tmp_path):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RunFolderError, match=r"run\.json is not the run\.json of a run; restore it or choose another --out"):
+        RunFolder(tmp_path, make_grid())
+
+
+def test_what_a_killed_start_left_does_not_pass_for_somebody_elses(make_grid, tmp_path):
+    (tmp_path / ".run.json.17-0123abcd.partial").write_text("{")
+    RunFolder(tmp_path, make_grid()).start()
+
+
+def test_no_message_advises_to_delete_a_folder():
+    project = Path(__file__).parents[2]
+    texts = {path: path.read_text() for part in ("suite", "methods", "benchmarks") for path in (project / part).rglob("*.py")}
+    texts |= {path: path.read_text() for part in ("suite", "methods", "benchmarks", "results") for path in (project / part).rglob("*.md")}
+    told = re.compile(r"(delete|remove|rm -r\w*) (the|this|that|its|your|whole) (\w+ )?(folder|director)", re.IGNORECASE)
+    assert [str(path) for path, text in texts.items() if told.search(text)] == []

@@ -22,6 +22,7 @@ from suite.evaluate.plan import make_units
 from suite.evaluate.stream import inline
 from suite.evaluate.work import evaluate, remaining
 from suite.files import write_atomic
+from suite.made import MADE
 from suite.records import KEY, load, read_unit
 from suite.run import app
 from suite.storage import RemotePath, each_read, local_copy, place, upload
@@ -146,7 +147,7 @@ def test_denied_access_is_one_sentence_and_never_a_damaged_file(bucket, denied, 
     work = units(make_grid, pictures)
     list(inline(work[:1], bucket))
     denied("s3:PutObject")
-    result = call(bucket, pictures)
+    result = call(bucket / "new", pictures)
     assert result.exit_code == 2 and "access is denied" in result.stderr and result.stderr.count("\n") == 1, result.output
     denied("s3:GetObject")
     # A record that may not be read must not pass for one that is damaged and is to be computed again.
@@ -168,9 +169,20 @@ def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, pictures, t
     remote, local = tables.values()
     assert remote == local and len(local) >= 8
     pd.testing.assert_frame_equal(load(bucket)[list(KEY)], load(tmp_path / bucket.name)[list(KEY)])
-    (bucket / "tables" / "stale.csv").write_bytes(b"from an earlier state")
+    listed = json.loads((bucket / MADE).read_text())["files"]
+    (bucket / MADE).write_bytes(json.dumps({"files": [*listed, "tables/stale.csv"]}).encode())
+    for name in ("stale.csv", "mine.csv"):
+        (bucket / "tables" / name).write_bytes(b"from an earlier state, or somebody else's")
     rewrite(str(bucket))
     assert not (bucket / "tables" / "stale.csv").exists() and (bucket / "tables" / "pairs.csv").exists()
+    assert (bucket / "tables" / "mine.csv").exists()
+
+
+def test_a_bucket_folder_of_somebody_else_is_refused(bucket, pictures):
+    (bucket / "figures" / "photo.png").write_bytes(b"mine")
+    result = call(bucket, pictures)
+    assert result.exit_code == 2 and "holds figures; choose another --out" in result.stderr
+    assert [path.name for path in bucket.rglob("*")] == ["photo.png"]
 
 
 class Cutter(threading.Thread):
