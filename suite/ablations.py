@@ -128,7 +128,7 @@ def ablation_tables(ablation: Ablation, points: Points, info: RunInfo) -> Iterat
         ]
         header = ["CR", "Variant", *ablation.components, *(info.metrics[name].heading for name in metrics)]
         first = 2 + len(ablation.components)
-        notes = [f"Means over pictures and over {snrs} dB; n = {cells['n'].min()} pictures a cell at least.", *ablation.notes, *info.notes]
+        notes = [f"Means over pictures and over {snrs} dB; n = {cells['n'].min()} pictures a cell at least.", *ablation.notes, *info.below]
         if absent:
             notes.append(f"Not in this run: {', '.join(absent)}.")
         label = f"tab:{ablation.name}-{dataset}-{channel}"

@@ -1,6 +1,6 @@
 """What the commands do, step by step, with one grid and one run folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,20 @@ from benchmarks.errors import DatasetError
 from suite.catalog import DATASETS, METHODS
 from suite.errors import TrainingError
 from suite.evaluate.calls import told
-from suite.evaluate.plan import estimate
+from suite.evaluate.kept import changed_code, with_kept_code
+from suite.evaluate.plan import WorkUnit, estimate
 from suite.evaluate.spending import read_spending
 from suite.evaluate.work import evaluate, remaining
 from suite.keys import key_names
+from suite.method_code import method_code
 from suite.pipeline import CHECKPOINTS, SHIPPED, Prepared, prepare
+from suite.points import kept_note
 from suite.records import load
 from suite.runfolder import RunFolder
 from suite.settings import Grid, build_grid, full_entry, override, read_grid
 from suite.storage import Place, place
 from suite.train.checkpoint import Checkpoint, copied, find
-from suite.train.jobs import TrainingJob
+from suite.train.jobs import TrainingJob, code_note
 
 RESULTS = Path("results")
 LOSSLESS = "The digital stream is lossless by decree: its bytes always arrive, and the symbols of its fixed scheme are charged."
@@ -109,7 +112,7 @@ class Command:
                 state = "none needed" if job is None else ("there" if job in found else f"train {contestant.training.steps} steps")
                 table.add_row(contestant.method, contestant.variant, str(cr or "fixed"), state)
         self.console.print(table)
-        units = self.prepared.units(self.folder.name, found)
+        units = self._units(found)
         left = remaining(units, self.folder.path).units if len(found) == len(set(self.prepared.jobs.values())) else units
         for name, (dataset, _) in self.prepared.datasets.items():
             self._say(f"data set {name}: {min(len(dataset), self.grid.limit or len(dataset))} of {len(dataset)} pictures")
@@ -164,8 +167,8 @@ class Command:
             # The other machines of a cluster see the run folder and not what lies beside this project.
             own = self.folder.path / CHECKPOINTS
             checkpoints = {job: copied(found, own) for job, found in checkpoints.items()}
-        self.folder.add(weights={job.label: found.card.sha256 for job, found in checkpoints.items()})
-        units = self.prepared.units(self.folder.name, checkpoints, self.failures)
+        units = self._units(checkpoints)
+        self._note_code(checkpoints, units)
         try:
             tally = evaluate(units, self.folder.path, self.grid.evaluation, self.console, self.address)
         finally:
@@ -189,6 +192,20 @@ class Command:
         self.console.print(main_table)
         for name in ("report.html", "tables", "figures", "records", "run.json"):
             self._say(f"{name}: {run_dir / name}")
+
+    def _units(self, checkpoints: Mapping[TrainingJob, Checkpoint]) -> list[WorkUnit]:
+        units = self.prepared.units(self.folder.name, checkpoints, self.failures)
+        return with_kept_code(units, self.folder.path) if self.grid.evaluation.code_changed == "keep" else units
+
+    def _note_code(self, checkpoints: Mapping[TrainingJob, Checkpoint], units: Sequence[WorkUnit]) -> None:
+        """Write down which weights and which code the records come from, and say where the code changed since."""
+        notes = [note for job, found in checkpoints.items() if (note := code_note(job, found)) is not None]
+        kept = changed_code(units)
+        code = {contestant.label: method_code(contestant.cls) for contestant in self.prepared.contestants}
+        weights = {job.label: found.card.sha256 for job, found in checkpoints.items()}
+        self.folder.add(weights=weights, code=code, weights_notes=notes, code_changed=kept)
+        for note in [*notes, *([kept_note(kept)] if kept else [])]:
+            self._say(note)
 
     def _start(self) -> None:
         """Note the start of this command in ``run.json``, once."""

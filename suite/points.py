@@ -55,11 +55,28 @@ class RunInfo(BaseModel):
         metrics: metric column -> its title and direction, in the order of the tables.
         metrics_left_out: metric -> why it was not computed.
         notes: sentences that belong under every table, such as that the digital stream was lossless by decree.
+        code_changed: contestants of which records were kept although their method's code has changed since.
     """
 
     metrics: Mapping[str, MetricInfo]
     metrics_left_out: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
+    code_changed: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What belongs on every table and at the head of the page."""
+        return [kept_note(self.code_changed)] if self.code_changed else []
+
+    @property
+    def below(self) -> list[str]:
+        """What belongs under every table of results."""
+        return [*self.notes, *self.warnings]
+
+
+def kept_note(contestants: Sequence[str]) -> str:
+    """Return the sentence that records of contestants come from other code than there is now."""
+    return f"Code changed: records of {', '.join(contestants)} were kept although the code of the method has changed since they were made."
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,9 @@ def _check_rows(rows: Sequence[Mapping[str, Any]], known: set[str], path: Place)
             raise RecordError(f"a failed row for {path} does not say why; put the reason into 'error'")
 
 
-def write_unit(path: Place, rows: Iterable[Mapping[str, Any]], metrics: Sequence[str], unit: str = "") -> None:
+def write_unit(
+    path: Place, rows: Iterable[Mapping[str, Any]], metrics: Sequence[str], unit: str = "", work: str = "", code: str = ""
+) -> None:
     """Write the rows of one work unit; the file appears whole under its name, or not at all.
 
     Args:
@@ -128,6 +130,7 @@ def write_unit(path: Place, rows: Iterable[Mapping[str, Any]], metrics: Sequence
         rows: column -> value; a column left out is null.
         metrics: the metric columns.
         unit: identity of the work unit, kept in the file for ``read_unit`` to compare.
+        work, code: the parts of that identity: what was done, and the method's code that did it.
 
     Raises:
         RecordError: a row with an unknown column, without a column that must be there, or of a wrong type.
@@ -136,7 +139,7 @@ def write_unit(path: Place, rows: Iterable[Mapping[str, Any]], metrics: Sequence
     rows = list(rows)
     schema = arrow_schema(metrics)
     _check_rows(rows, set(schema.names), path)
-    notes = {"rows": str(len(rows)), "unit": unit, "version": str(SCHEMA_VERSION)}
+    notes = {"rows": str(len(rows)), "unit": unit, "work": work, "code": code, "version": str(SCHEMA_VERSION)}
     try:
         table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema.with_metadata(notes))
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

@@ -47,6 +47,9 @@ pre { background: #f6f6f6; padding: 1rem; overflow: auto; max-height: 30rem; fon
 <p>{{ rows }} records, <span{% if failed %} class="failed"{% endif %}>{{ failed }} failed</span>.
 {% if spent %}Models asked: {{ spent }}.{% endif %}
 {% if dirty %}<strong class="failed">The working tree was not clean: the commit alone does not reproduce this run.</strong>{% endif %}</p>
+{% for warning in warnings %}
+<p><strong class="failed">{{ warning }}</strong></p>
+{% endfor %}
 {% for table in tables %}
 <h2>{{ table.title }}</h2>
 <div class="scroll"><table>
@@ -86,7 +89,7 @@ def _dirty(content: object) -> bool:
     """Return whether ``run.json`` says anywhere that the working tree was not clean."""
     if isinstance(content, dict):
         return any((key == "dirty" and value is True) or _dirty(value) for key, value in content.items())
-    return False
+    return isinstance(content, list) and any(map(_dirty, content))
 
 
 def _spent(spending: dict[str, dict[str, float]] | None) -> str:
@@ -122,9 +125,10 @@ def write_report(
         rows=len(records),
         failed=int(records["status"].eq("failed").sum()),
         dirty=_dirty(run),
+        warnings=info.warnings,
         spent=_spent(run.get("spending")),
         tables=metric_tables(points, info),
-        plain=[*ablations, symbols_table(records), failures_table(records)],
+        plain=[*ablations, symbols_table(records, info.warnings), failures_table(records, info.warnings)],
         figures=figures,
         provenance=json.dumps(run, indent=2, ensure_ascii=False),
     )  # fmt: skip

@@ -156,7 +156,9 @@ def git_state() -> dict[str, Any]:
         return answer.stdout.strip()
 
     commit, changes = ask("rev-parse", "HEAD"), ask("status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit, "dirty": bool(changes) if changes is not None else None}
+    # A method is a file that is there: one that nobody has added to the repository yet runs all the same.
+    added = ask("ls-files", "--others", "--exclude-standard", "--", "methods")
+    return {"commit": commit, "dirty": bool(changes or added) if changes is not None else None}
 
 
 def versions() -> dict[str, str | None]:

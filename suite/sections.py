@@ -1,5 +1,7 @@
 """Sections of a grid that say how it is worked through, asked for and shown rather than what is measured."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from methods.generative.settings import Captioning, Editing, Generation, ModelSettings
@@ -68,6 +70,8 @@ class EvaluationSettings(Strict):
             them; 0 for ``workers`` and no more.
         gpus: GPUs of a transmitting actor, may be a fraction; 0 keeps it on the CPU.
         time_limit_s: seconds that a method may take for one cell of a batch before the rest of its unit fails; 0 waits for ever.
+        code_changed: what becomes of units that were done before a method's code changed: "redo", or "keep" them, with a warning on
+            every table and the page.
         describe, refine: actors that write captions before the transmission, and those that make pictures after it.
         score: actors that score, 0 workers for as many as transmit. Where nothing is set here, what transmits on the CPU and is not
             refined is scored by the same actors.
@@ -79,6 +83,7 @@ class EvaluationSettings(Strict):
     most: int = Field(default=0, ge=0)
     gpus: float = Field(default=0.0, ge=0.0)
     time_limit_s: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    code_changed: Literal["redo", "keep"] = "redo"
     describe: StageSettings = StageSettings()
     refine: StageSettings = StageSettings()
     score: StageSettings = StageSettings()

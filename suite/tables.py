@@ -110,7 +110,7 @@ def _metric_table(points: pd.DataFrame, info: RunInfo, absent: Sequence[str]) ->
         label="tab:" + file_stem(dataset, channel, metric),
         columns=[f"{snr:g} dB" for snr in snrs],
         blocks=blocks,
-        notes=[*info.notes, *_notes(points, {**info.metrics_left_out, **dict.fromkeys(absent, "no picture here has a value")})],
+        notes=[*info.below, *_notes(points, {**info.metrics_left_out, **dict.fromkeys(absent, "no picture here has a value")})],
     )
 
 
@@ -139,7 +139,7 @@ def symbol_points(records: pd.DataFrame) -> pd.DataFrame:
     return sent.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()
 
 
-def symbols_table(records: pd.DataFrame) -> PlainTable:
+def symbols_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainTable:
     """Return what each method puts on the air a picture, averaged over pictures, channels and SNRs."""
     cells = symbol_points(records)
     rows = []
@@ -156,7 +156,7 @@ def symbols_table(records: pd.DataFrame) -> PlainTable:
     header = ["Dataset", "Method", "CR", "analogue", "digital", "pilot", "total", "range over cells", "digital share"]
     header += ["text bytes", "text intact"]
     notes = ["Complex channel symbols a picture, mean over pictures; CR is the ratio asked for, symbols over source values."]
-    return PlainTable("Transmitted symbols", "tab:symbols", header, rows, frozenset(range(3, len(header))), notes)
+    return PlainTable("Transmitted symbols", "tab:symbols", header, rows, frozenset(range(3, len(header))), [*notes, *warnings])
 
 
 def failure_points(records: pd.DataFrame) -> pd.DataFrame:
@@ -173,7 +173,7 @@ def failure_points(records: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(rows=("image", "size"), images=("image", "nunique"), first_image=("image", "first")).reset_index()
 
 
-def failures_table(records: pd.DataFrame) -> PlainTable:
+def failures_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainTable:
     """Return what failed, how often and why."""
     rows = [
         [p.dataset, p.channel, series_label(p.method, p.variant), str(p.rows), str(p.images), p.first_image, " ".join(p.error.split())]
@@ -181,7 +181,7 @@ def failures_table(records: pd.DataFrame) -> PlainTable:
     ]
     header = ["Dataset", "Channel", "Method", "rows", "pictures", "first picture", "reason"]
     notes = [f"{len(records)} rows in all."] if rows else ["Nothing failed."]
-    return PlainTable("Failures", "tab:failures", header, rows, frozenset({3, 4}), notes)
+    return PlainTable("Failures", "tab:failures", header, rows, frozenset({3, 4}), [*notes, *warnings])
 
 
 def main_table(run_dir: Path, metric: str | None = None, points: Points | None = None) -> RenderableType:
@@ -207,7 +207,7 @@ def main_table(run_dir: Path, metric: str | None = None, points: Points | None =
     counts = points.points.loc[points.points["n"] > 0, "n"]
     lines = ["Means; bold is significantly better than every other row of its CR, underlined is not distinguishable from the best.",
              f"n = {counts.min()} pictures a cell at least; intervals, symbols and every other metric are in tables/."]  # fmt: skip
-    lines += info.notes
+    lines += info.below
     if info.metrics_left_out:
         lines.append(f"Left out for want of weights or captions: {', '.join(info.metrics_left_out)}; the tables say what each needs.")
     return Group(*(to_rich(table) for table in tables), Text("\n".join(lines), style="dim"))
@@ -230,8 +230,8 @@ def write_tables(run_dir: Path, records: pd.DataFrame | None = None, points: Poi
         texts[f"{stem}.md"] = f"# {dataset}, {channel}\n\n" + "\n".join(to_markdown(table) for table in tables)
         texts[f"{stem}.tex"] = "\n".join(to_latex(table) for table in tables)
     for stem, table, frame in (
-        ("symbols", symbols_table(records), symbol_points(records)),
-        ("failures", failures_table(records), failure_points(records)),
+        ("symbols", symbols_table(records, info.warnings), symbol_points(records)),
+        ("failures", failures_table(records, info.warnings), failure_points(records)),
     ):
         texts |= {f"{stem}.csv": csv_text(frame), f"{stem}.md": to_markdown(table, level=1), f"{stem}.tex": to_latex(table)}
     texts |= ablation_texts(run_dir, points, info)

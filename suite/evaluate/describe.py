@@ -110,7 +110,8 @@ def writers_of(unit: WorkUnit) -> Iterator[Writer]:
     who = unit.contestant
     if who.traits.describes and not unit.obstacle:
         models = [model for model in who.writers if isinstance(model, CaptionerSettings)]
-        yield Writer(digest("writer", [who.method, who.identifying]), who, models[0] if models else None)
+        what = [who.method, who.identifying, *([unit.code] if unit.code else [])]
+        yield Writer(digest("writer", what), who, models[0] if models else None)
     if unit.captioner is not None:
         yield Writer(digest("writer", what_it_is(unit.captioner)), None, unit.captioner)
 

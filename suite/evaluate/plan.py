@@ -20,6 +20,7 @@ from benchmarks.metrics import lookup
 from methods.generative.settings import CaptionerSettings
 from suite.contestants import Contestant, is_metered, what_it_is
 from suite.identity import content_digest, digest
+from suite.method_code import method_code
 from suite.settings import Grid
 from suite.storage import Place
 
@@ -57,6 +58,7 @@ class WorkUnit:
         grid: the grid, for cells, link, metrics and sizes.
         metrics: the metrics that are scored, resolved to those available.
         obstacle: why the contestant cannot run at all (its training failed); its cells then fail with these words.
+        code: digest of the method's code, "" where it is not known.
     """
 
     run: str
@@ -68,10 +70,16 @@ class WorkUnit:
     grid: Grid
     metrics: tuple[str, ...]
     obstacle: str = ""
+    code: str = ""
 
     @cached_property
     def identity(self) -> str:
         """Hash of all that determines the unit's records; neither paths nor the number of workers do."""
+        return digest("unit", [self.work, self.code]) if self.code else self.work
+
+    @cached_property
+    def work(self) -> str:
+        """Hash of what is to be done, whatever the code that does it: of all that is in the identity but the method's code."""
         grid = self.grid
         # Only where there is one, so that other units are recognised by what they always were.
         references = {"references": what_it_is(self.captioner)} if self.captioner is not None else {}
@@ -178,7 +186,8 @@ def make_units(
             found = trained.get((contestant.label, cr))
             who, path, content = (found.contestant, found.path, found.hash) if found else (contestant, None, "")
             obstacle = obstacles.get((contestant.label, cr), "")
-            units += [WorkUnit(run, who, path, content, cr, pictures, grid, tuple(metrics), obstacle) for pictures in ranges]
+            code = method_code(contestant.cls)
+            units += [WorkUnit(run, who, path, content, cr, pictures, grid, tuple(metrics), obstacle, code) for pictures in ranges]
     return units
 
 

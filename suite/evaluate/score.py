@@ -78,7 +78,7 @@ class UnitScorer:
         self._keep_traces(unit, rows)
         for row in rows:
             row["error"] = without_trace(row["error"])
-        write_unit(self.run_dir / "records" / unit.file, rows, list(scorer.columns), unit.identity)
+        write_unit(self.run_dir / "records" / unit.file, rows, list(scorer.columns), unit.identity, unit.work, unit.code)
         return _done(unit, rows, scorer.columns)
 
     def _keep_traces(self, unit: WorkUnit, rows: Sequence[dict[str, Any]]) -> None:

@@ -42,16 +42,16 @@ class Remaining:
 def remaining(units: Sequence[WorkUnit], run_dir: Place) -> Remaining:
     """Return the units whose records are missing, damaged or hold failed cells."""
     records = run_dir / RECORDS
-    there = set(_files(records))
+    there = set(files_of(records))
     files = {records / unit.file: unit for unit in units if unit.file in there}
-    found = each_read(files, lambda path: _state(files[path], path, run_dir))
+    found = each_read(files, lambda path: state_of(files[path], path, run_dir))
     states = {unit.identity: state for unit, state in zip(files.values(), found, strict=True)}
     left = [unit for unit in units if states.get(unit.identity, MISSING) != DONE]
     damaged = [state for state in states.values() if state not in (DONE, MISSING, FAILED)]
     return Remaining(left, damaged, list(states.values()).count(FAILED))
 
 
-def _state(unit: WorkUnit, path: Place, run_dir: Place) -> str:
+def state_of(unit: WorkUnit, path: Place, run_dir: Place) -> str:
     """Return a unit's state: one of the three words, or what is wrong with its file."""
     try:
         table = read_unit(path, unit.identity)
@@ -62,7 +62,7 @@ def _state(unit: WorkUnit, path: Place, run_dir: Place) -> str:
     return FAILED if pc.any(pc.equal(table["status"], "failed")).as_py() else DONE
 
 
-def _files(records: Place) -> list[Path]:
+def files_of(records: Place) -> list[Path]:
     """Return the record files below ``records``, in their order."""
     return sorted(path.relative_to(records) for path in records.rglob("*.parquet"))  # type: ignore[arg-type]
 
@@ -70,12 +70,13 @@ def _files(records: Place) -> list[Path]:
 def set_aside(units: Sequence[WorkUnit], run_dir: Place) -> int:
     """Move the run's record files that the plan does not name out of the records, and back those it names; return how many moved out.
 
-    Another --limit or unit size cuts the same grid into other units; without this their cells would stand there twice.
+    Another --limit or unit size cuts the same grid into other units, and so does changed code; without this their cells would stand
+    there twice.
     """
     records, aside = run_dir / RECORDS, run_dir / SUPERSEDED
     wanted = {unit.file for unit in units} | cells_files(units)
     moved = 0
-    there, kept = _files(records), _files(aside)
+    there, kept = files_of(records), files_of(aside)
     for file in there:
         if file not in wanted and is_record_file(records / file, records):
             _move(records / file, aside / file)
@@ -103,7 +104,8 @@ def evaluate(
     """
     moved = set_aside(units, run_dir)
     if moved:
-        console.print(f"{moved} record files of another plan of this grid were moved to {run_dir / SUPERSEDED}", highlight=False)
+        what = f"{moved} record files of another plan of this grid, or of other code of its methods,"
+        console.print(f"{what} were moved to {run_dir / SUPERSEDED}", highlight=False)
     todo = remaining(units, run_dir)
     for sentence in todo.damaged:
         console.print(f"recomputing: {sentence}", highlight=False)

@@ -47,6 +47,7 @@ class Card(BaseModel):
         validation: mean PSNR in dB of held-out pictures, by operating point and over all ("psnr").
         hardware, git, versions: what it was trained on and with.
         sha256: of the weights' file.
+        code: digest of the method's code at the training, ``None`` on cards of before it was noted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,6 +73,7 @@ class Card(BaseModel):
     git: dict[str, Any]
     versions: dict[str, str | None]
     sha256: str
+    code: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from methods.base import Geometry, TrainableMethod
 from suite.contestants import Contestant
 from suite.errors import TrainingError
 from suite.identity import canonical, digest
+from suite.method_code import method_code
 from suite.runfolder import git_state, hardware, versions
 from suite.storage import Place
 from suite.train import checkpoint
@@ -205,6 +206,7 @@ def train_job(
         validation=result.validation,
         hardware={**hardware(), "processes": placement.world, "device": placement.device},
         git=git_state(),
+        code=method_code(who.cls),
         versions=versions(),
     )
     (folder / RESUME).unlink(missing_ok=True)
@@ -241,6 +243,13 @@ def load_card_settings(found: Checkpoint, contestant: Contestant) -> Contestant:
     settings = contestant.cls.Settings.model_validate_json(json.dumps(found.card.settings))
     own = {name: getattr(contestant.settings, name) for name in contestant.cls.Settings.evaluation_only}
     return replace(contestant, settings=settings.model_copy(update=own))
+
+
+def code_note(job: TrainingJob, found: Checkpoint) -> str | None:
+    """Return that a checkpoint was trained by other code of its method than there is now, ``None`` where it was not or nobody knows."""
+    if found.card.code in (None, "", method_code(job.contestant.cls)):
+        return None
+    return f"the weights of {job.label} were trained before the method's code changed"
 
 
 def _trained_settings(contestant: Contestant) -> dict[str, Any]:

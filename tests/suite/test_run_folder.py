@@ -154,3 +154,14 @@ def test_no_message_advises_to_delete_a_folder():
     texts |= {path: path.read_text() for part in ("suite", "methods", "benchmarks", "results") for path in (project / part).rglob("*.md")}
     told = re.compile(r"(delete|remove|rm -r\w*) (the|this|that|its|your|whole) (\w+ )?(folder|director)", re.IGNORECASE)
     assert [str(path) for path, text in texts.items() if told.search(text)] == []
+
+
+def test_a_method_that_nobody_added_yet_is_a_change(tmp_path, monkeypatch):
+    monkeypatch.setattr("suite.runfolder.PROJECT", tmp_path)
+    for command in ("init -q", "config user.email a@b", "config user.name a", "commit -q --allow-empty -m first"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
+    (tmp_path / "notes.txt").write_text("of no consequence")
+    assert git_state()["dirty"] is False
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "mine.py").write_text("")
+    assert git_state()["dirty"] is True

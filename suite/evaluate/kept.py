@@ -1,0 +1,54 @@
+"""Units that were done before the code of their method changed, for those who want to keep them.
+
+::
+
+    plan ──> unit done? ── no ── done by other code? ── yes ──> the same unit with that code: done, and told of
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from suite.evaluate.plan import WorkUnit
+from suite.evaluate.work import DONE, RECORDS, SUPERSEDED, files_of, state_of
+from suite.method_code import method_code
+from suite.records import read_notes
+from suite.storage import Place, each_read
+
+
+def with_kept_code(units: Sequence[WorkUnit], run_dir: Place) -> list[WorkUnit]:
+    """Return the plan in which units that other code of their method completed stand with that code, and so count as done.
+
+    Args:
+        units: the whole plan.
+        run_dir: the run folder.
+    """
+    there = {place / file: file for place in (run_dir / RECORDS, run_dir / SUPERSEDED) for file in files_of(place)}
+    planned, folders, done = {unit.file for unit in units}, {unit.file.parent for unit in units}, set(there.values())
+    others = [path for path, file in there.items() if file.parent in folders and file not in planned]
+    made: dict[str, list[tuple[Place, str]]] = {}
+    for path, notes in zip(others, each_read(others, _notes), strict=True):
+        # Files of before code was noted are called by their work alone.
+        made.setdefault(notes.get("work") or notes.get("unit", ""), []).append((path, notes.get("code", "")))
+    return [unit if unit.file in done else _kept(unit, made.get(unit.work, ()), run_dir) for unit in units]
+
+
+def changed_code(units: Sequence[WorkUnit]) -> list[str]:
+    """Return the contestants some of whose units stand with other code than there is now."""
+    return sorted({unit.contestant.label for unit in units if unit.code != method_code(unit.contestant.cls)})
+
+
+def _kept(unit: WorkUnit, made: Sequence[tuple[Place, str]], run_dir: Place) -> WorkUnit:
+    for path, code in made:
+        earlier = replace(unit, code=code)
+        if state_of(earlier, path, run_dir) == DONE:
+            return earlier
+    return unit
+
+
+def _notes(path: Place) -> dict[str, str]:
+    try:
+        return read_notes(path)
+    except (pa.ArrowException, OSError):
+        return {}
