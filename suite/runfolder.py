@@ -37,6 +37,7 @@ PACKAGES = (
     "pandas",
 )
 PROJECT = Path(__file__).resolve().parents[1]
+_NAMES_A_REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
 # Of a folder's content, so many names stand in a message.
 _NAMED = 5
 
@@ -146,19 +147,35 @@ def _identifying(grid: Grid) -> dict[str, Any]:
 
 
 def git_state() -> dict[str, Any]:
-    """Return the project's commit and whether its files differ from it; ``None`` outside a repository."""
+    """Return the project's commit and whether its files differ from it; ``None`` where the project is no repository of its own.
+
+    A repository further up, such as the one whose environment the project is installed in, is somebody else's.
+    """
+    # A hook of another repository names that one to all that it starts.
+    surroundings = {name: value for name, value in os.environ.items() if name not in _NAMES_A_REPOSITORY}
 
     def ask(*arguments: str) -> str | None:
+        command = ("git", *arguments)
         try:
-            answer = subprocess.run(("git", *arguments), cwd=PROJECT, capture_output=True, text=True, check=True, timeout=30)
+            answer = subprocess.run(command, cwd=PROJECT, env=surroundings, capture_output=True, text=True, check=True, timeout=30)
         except (OSError, subprocess.SubprocessError):
             return None
         return answer.stdout.strip()
 
+    top = ask("rev-parse", "--show-toplevel")
+    if top is None or not _same_folder(Path(top), PROJECT):
+        return {"commit": None, "dirty": None}
     commit, changes = ask("rev-parse", "HEAD"), ask("status", "--porcelain", "--untracked-files=no")
     # A method is a file that is there: one that nobody has added to the repository yet runs all the same.
     added = ask("ls-files", "--others", "--exclude-standard", "--", "methods")
     return {"commit": commit, "dirty": bool(changes or added) if changes is not None else None}
+
+
+def _same_folder(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:
+        return False
 
 
 def versions() -> dict[str, str | None]:

@@ -165,3 +165,18 @@ def test_a_method_that_nobody_added_yet_is_a_change(tmp_path, monkeypatch):
     (tmp_path / "methods").mkdir()
     (tmp_path / "methods" / "mine.py").write_text("")
     assert git_state()["dirty"] is True
+
+
+def test_a_repository_that_the_project_is_merely_installed_in_is_not_its_own(tmp_path, monkeypatch):
+    installed = tmp_path / ".venv" / "lib" / "site-packages"
+    installed.mkdir(parents=True)
+    for command in ("init -q", "config user.email a@b", "config user.name a", "commit -q --allow-empty -m theirs"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
+    monkeypatch.setattr("suite.runfolder.PROJECT", installed)
+    assert git_state() == {"commit": None, "dirty": None}
+    with monkeypatch.context() as hook:
+        hook.setenv("GIT_DIR", str(tmp_path / ".git"))
+        assert git_state() == {"commit": None, "dirty": None}
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    monkeypatch.setattr("suite.runfolder.PROJECT", tmp_path / "link")
+    assert len(git_state()["commit"]) == 40
