@@ -1,6 +1,7 @@
 """What the commands do, step by step, with one grid and one run folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from suite.evaluate.plan import WorkUnit, estimate
 from suite.evaluate.spending import read_spending
 from suite.evaluate.work import evaluate, remaining
 from suite.keys import key_names
+from suite.lock import at_work
 from suite.method_code import method_code
 from suite.pipeline import CHECKPOINTS, SHIPPED, Prepared, prepare
 from suite.points import kept_note
@@ -92,7 +94,7 @@ class Command:
         self.prepared: Prepared = prepare(self.grid, data_dir, train_data, search)
         self.checkpoints: dict[TrainingJob, Checkpoint] = {}
         self.failures: dict[TrainingJob, str] = {}
-        self._started = False
+        self._started = self._at_work = False
         for dataset, _ in self.prepared.datasets.values():
             for note in dataset.notes:
                 self._say(note)
@@ -130,8 +132,33 @@ class Command:
         for name, reason in self.prepared.metrics.left_out.items():
             self._say(f"left out: {name}: {reason}")
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Be the one who writes to the run folder for the duration of a block; each step is by itself, all of a command had better be.
+
+        Raises:
+            RunFolderError: another command is at work there.
+        """
+        if self._at_work:
+            yield
+            return
+        with at_work(self.folder.path, self._say):
+            self._at_work = True
+            try:
+                yield
+            finally:
+                self._at_work = False
+
     def train(self) -> None:
-        """Train what has no checkpoint of the same identity."""
+        """Train what has no checkpoint of the same identity.
+
+        Raises:
+            RunFolderError: another command is at work in the run folder.
+        """
+        with self.at_work():
+            self._train()
+
+    def _train(self) -> None:
         self._start()
         found = self._found()
         missing = [job for job in dict.fromkeys(self.prepared.jobs.values()) if job not in found]
@@ -157,7 +184,12 @@ class Command:
         Raises:
             TrainingError: a method has no weights yet.
             SpendingLimitError: a limit ended the run; the same command goes on once it is raised.
+            RunFolderError: another command is at work in the run folder.
         """
+        with self.at_work():
+            return self._evaluate()
+
+    def _evaluate(self) -> int:
         checkpoints = self.checkpoints or self._found()
         lacking = sorted({job.label for job in self.prepared.jobs.values() if job not in checkpoints and job not in self.failures})
         if lacking:

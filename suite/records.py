@@ -220,10 +220,10 @@ def load(run_dir: str | Place) -> pd.DataFrame:
     """Read every record of a run, sorted by ``KEY``.
 
     Strings are Python strings, ``repetition`` is int64, every other column float64 with NaN where there is no value
-    (``text_ok`` is 1.0 or 0.0).
+    (``text_ok`` is 1.0 or 0.0). Of rows that differ in seconds and prices alone the first file's stands.
 
     Raises:
-        RecordError: no records, a damaged file, or the same key in two rows.
+        RecordError: no records, a damaged file, or the same key in two rows of different results.
     """
     folder = place(run_dir) / "records"
     files: list[Place] = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
@@ -234,11 +234,23 @@ def load(run_dir: str | Place) -> pd.DataFrame:
     if table.num_rows == 0:
         raise RecordError(f"the {len(files)} record files under {folder} hold no rows; run the evaluation again")
     records = pd.DataFrame({name: _to_series(name, table[name]) for name in table.schema.names})
-    twice = records.duplicated(list(KEY), keep=False)
-    if twice.any():
-        key = records.loc[twice, list(KEY)].iloc[0].to_dict()
-        origin = np.repeat(np.arange(len(files)), [t.num_rows for t in tables])
-        same = records[list(KEY)].eq(pd.Series(key)) | records[list(KEY)].isna() & pd.isna(pd.Series(key))
-        where = sorted({files[i].name for i in origin[same.all(axis=1).to_numpy()]})
-        raise RecordError(f"the key {key} stands in more than one row ({', '.join(where)}); move the file that does not belong here away")
+    origin = np.repeat(np.arange(len(files)), [t.num_rows for t in tables])
+    if records.duplicated(list(KEY)).any():
+        # Units of another size have cells in common, and the same results in them.
+        equal = records.duplicated([name for name in records.columns if not name.startswith("seconds_") and name != "cost_usd"])
+        records, origin = records[~equal].reset_index(drop=True), origin[~equal.to_numpy()]
+    _refuse_twice(records, [files[index].name for index in origin])
     return records.sort_values(list(KEY), ignore_index=True, kind="stable")
+
+
+def _refuse_twice(records: pd.DataFrame, names: Sequence[str]) -> None:
+    """Raise an error that names the key and its files, of those in ``names`` a row, if two rows have the same key."""
+    twice = records.duplicated(list(KEY), keep=False)
+    if not twice.any():
+        return
+    key = records.loc[twice, list(KEY)].iloc[0].to_dict()
+    same = records[list(KEY)].eq(pd.Series(key)) | records[list(KEY)].isna() & pd.isna(pd.Series(key))
+    where = ", ".join(sorted({name for name, one in zip(names, same.all(axis=1), strict=True) if one}))
+    raise RecordError(
+        f"the key {key} stands in more than one row ({where}) with unequal results; move the file that does not belong here away"
+    )

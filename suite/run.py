@@ -45,9 +45,10 @@ def run(
     if dry_run:
         command.show_plan()
         return
-    command.train()
-    failed = command.evaluate()
-    command.report()
+    with command.at_work():
+        command.train()
+        failed = command.evaluate()
+        command.report()
     raise typer.Exit(1 if failed else 0)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from suite.errors import RunFolderError
 from suite.files import PARTIAL, write_json
 from suite.identity import CHANGES_RESULTS, canonical, digest
+from suite.lock import LOCK
 from suite.settings import Grid
 from suite.storage import Place, RemotePath
 
@@ -107,7 +108,7 @@ class RunFolder:
         if isinstance(self.path, Path) and not self.path.is_dir():
             return
         try:
-            there = sorted(each.name for each in self.path.iterdir() if not PARTIAL.fullmatch(each.name))
+            there = sorted(each.name for each in self.path.iterdir() if each.name != LOCK and not PARTIAL.fullmatch(each.name))
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be read ({error.strerror}); choose another --out") from error
         if there:

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from suite.ablations import ablation_texts
 from suite.errors import RecordError, SuiteError
+from suite.lock import LOCK
 from suite.made import FOLDERS, keep_only
 from suite.points import (
     ENVELOPE,
@@ -56,7 +57,7 @@ from suite.table_formats import (
 )
 
 # What of a run folder the tables have no use for.
-UNREAD = ("checkpoints", "failures", "features", "superseded")
+UNREAD = ("checkpoints", "failures", "features", "superseded", LOCK)
 _UNEQUAL = 1.05
 _TEXT_COLUMNS = (("text_bytes_sent", 1, ""), ("text_ok", 100, " %"))
 

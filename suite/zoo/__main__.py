@@ -31,6 +31,7 @@ def main(
     import torch
 
     from suite.errors import SettingsError
+    from suite.lock import at_work
     from suite.zoo.parts import NEEDS, PASSING, Zoo
     from suite.zoo.settings import BUDGETS
 
@@ -43,7 +44,8 @@ def main(
     torch.set_num_threads(1)
     started = time.monotonic()
     zoo = Zoo(BUDGETS[budget], out, work, checkpoints or work / "checkpoints", lambda line: print(line, flush=True))
-    zoo.make(names)
+    with at_work(work, print):
+        zoo.make(names)
     print(f"the zoo is in {out} ({(time.monotonic() - started) / 60:.1f} minutes)")
 
 

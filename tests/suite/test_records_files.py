@@ -146,11 +146,19 @@ def test_foreign_parquet_is_refused(tmp_path: Path) -> None:
 
 def test_a_key_twice_is_an_error_that_names_the_files(tmp_path: Path) -> None:
     write_unit(tmp_path / "records" / "a.parquet", [row(cr=None), row(image="z")], ["psnr"])
-    write_unit(tmp_path / "records" / "b.parquet", [row(cr=None)], ["psnr"])
+    write_unit(tmp_path / "records" / "b.parquet", [row(cr=None, psnr=1.5)], ["psnr"])
     write_unit(tmp_path / "records" / "c.parquet", [row()], ["psnr"])
     with pytest.raises(RecordError, match=r"a\.parquet, b\.parquet\)"):
         load(tmp_path)
     assert len(KEY) == 9
+
+
+def test_a_cell_that_two_units_share_stands_there_once(tmp_path: Path) -> None:
+    write_unit(tmp_path / "records" / "a.parquet", [row(cr=None, seconds_encode=1.0), row(image="z")], ["psnr"])
+    write_unit(tmp_path / "records" / "b.parquet", [row(cr=None, seconds_encode=2.0), row(image="y", psnr=None)], ["psnr"])
+    write_unit(tmp_path / "records" / "c.parquet", [row(image="y", psnr=None)], ["psnr"])
+    frame = load(tmp_path)
+    assert frame["image"].tolist() == [row()["image"], "y", "z"] and frame["seconds_encode"].iloc[0] == 1.0
 
 
 def test_no_records_is_one_clear_sentence(tmp_path: Path) -> None:

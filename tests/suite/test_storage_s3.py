@@ -16,12 +16,13 @@ from typer.testing import CliRunner
 
 from benchmarks.datasets import open_dataset
 from suite.contestants import resolve
-from suite.errors import RecordError, StorageError
+from suite.errors import RecordError, RunFolderError, StorageError
 from suite.evaluate import stream
 from suite.evaluate.plan import make_units
 from suite.evaluate.stream import inline
 from suite.evaluate.work import evaluate, remaining
 from suite.files import write_atomic
+from suite.lock import LOCK, at_work
 from suite.made import MADE
 from suite.records import KEY, load, read_unit
 from suite.run import app
@@ -272,6 +273,19 @@ def test_units_of_another_plan_are_moved_aside_and_back(bucket, make_grid, pictu
         evaluate(work, bucket, work[0].grid.evaluation, console)
         assert load(bucket)["image"].nunique() == 5
     assert any((bucket / "superseded").rglob("*.parquet"))
+
+
+def test_one_writer_a_bucket_folder(bucket, monkeypatch):
+    said: list[str] = []
+    with at_work(bucket, said.append):
+        with pytest.raises(RunFolderError, match="is in use by process"), at_work(bucket, said.append):
+            pass
+        theirs = json.loads((bucket / LOCK).read_text()) | {"host": "elsewhere", "seen": "2020-01-01T00:00:00Z", "token": "theirs"}
+    assert not (bucket / LOCK).exists() and said == []
+    (bucket / LOCK).write_bytes(json.dumps(theirs).encode())
+    with at_work(bucket, said.append):
+        assert json.loads((bucket / LOCK).read_text())["host"] != "elsewhere"
+    assert "gave no sign of life for" in said[0] and not (bucket / LOCK).exists()
 
 
 def test_training_state_and_curves_live_in_a_bucket(bucket):
