@@ -1,10 +1,11 @@
-"""Files that appear whole or not at all: written beside their place and renamed into it."""
+"""Files that appear whole or not at all: written beside their place and renamed into it; those that are read back are sealed."""
 
+import hashlib
 import json
 import os
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import IO, Any
 
@@ -14,6 +15,7 @@ from suite.storage import Place, RemotePath
 
 # What a killed process leaves of a file that had not yet its name.
 PARTIAL = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.partial")
+_SEAL, _DIGITS, _CHECKSUM = b"\nsha256:", 64, "checksum"
 
 
 def write_atomic(path: Place, write: Callable[[IO[bytes]], object]) -> None:
@@ -42,6 +44,51 @@ def write_atomic(path: Place, write: Callable[[IO[bytes]], object]) -> None:
 def write_json(path: Place, content: Any) -> None:
     """Write ``content`` as readable JSON, atomically."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sealed(content: bytes) -> bytes:
+    """Return ``content`` with its checksum behind it."""
+    return content + _SEAL + hashlib.sha256(content).hexdigest().encode()
+
+
+def unsealed(content: bytes) -> bytes:
+    """Return what :func:`sealed` was given; content of before there were seals is returned as it is.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    end = len(content) - _DIGITS
+    start = end - len(_SEAL)
+    if start < 0 or content[start:end] != _SEAL:
+        return content
+    if hashlib.sha256(content[:start]).hexdigest().encode() != content[end:]:
+        raise ValueError("its checksum is not that of its content")
+    return content[:start]
+
+
+def write_sealed_json(path: Place, content: Mapping[str, Any]) -> None:
+    """Write ``content`` as readable JSON with a checksum of what it says, atomically."""
+    write_json(path, {**content, _CHECKSUM: _checksum(content)})
+
+
+def read_sealed_json(path: Place) -> dict[str, Any]:
+    """Return what :func:`write_sealed_json` wrote; a file without a checksum, of before there were any, is read as it is.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged.
+        StorageError: its bucket cannot be reached.
+    """
+    content = json.loads(path.read_bytes().decode("utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds {type(content).__name__}, not names and values")
+    if _CHECKSUM in content and content.pop(_CHECKSUM) != _checksum(content):
+        raise ValueError("its checksum is not that of its content")
+    return content
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_text(path: Place, text: str) -> None:

@@ -10,10 +10,8 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-import pyarrow as pa
-
 from suite.files import write_json
-from suite.records import read_notes
+from suite.parquet import DamagedError, read_notes
 from suite.storage import Place
 from suite.table_formats import file_stem
 
@@ -50,7 +48,7 @@ def is_record_file(path: Place, records: Place) -> bool:
         return False
     try:
         return read_notes(path).get("unit") == path.stem
-    except (pa.ArrowException, OSError):
+    except DamagedError:
         # Damaged: its name alone can tell.
         return True
 

@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from suite import parquet
 from suite.errors import RecordError
-from suite.files import write_atomic
-from suite.storage import Place, RemotePath, each_read, place
+from suite.storage import Place, each_read, place
 
 SCHEMA_VERSION = 1
 WHOLE_CELL = "*"
@@ -141,24 +140,14 @@ def write_unit(
     _check_rows(rows, set(schema.names), path)
     notes = {"rows": str(len(rows)), "unit": unit, "work": work, "code": code, "version": str(SCHEMA_VERSION)}
     try:
-        table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema.with_metadata(notes))
+        table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise RecordError(f"a row for {path} has a value of the wrong type: {error}") from error
-    write_atomic(path, lambda file: pq.write_table(table, file, compression="zstd", write_page_checksum=True))
-
-
-def read_notes(path: Place) -> dict[str, str]:
-    """Return what :func:`write_unit` noted in a file beside its rows; nothing for a Parquet file of another origin.
-
-    Raises:
-        pyarrow.ArrowException, OSError: the file cannot be read.
-    """
-    metadata = pq.ParquetFile(_source(path)).schema_arrow.metadata or {}
-    return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in metadata.items()}
+    parquet.write(path, table, notes)
 
 
 def read_unit(path: Place, unit: str | None = None) -> pa.Table:
-    """Read one record file and verify it: page checksums, columns, number of rows, identity.
+    """Read one record file and verify it: checksums, columns, number of rows, identity.
 
     Args:
         path: the Parquet file.
@@ -169,11 +158,9 @@ def read_unit(path: Place, unit: str | None = None) -> pa.Table:
     """
     again = "run the same command again: evaluating makes it anew"
     try:
-        table = pq.ParquetFile(_source(path), page_checksum_verification=True).read()
-    except (pa.ArrowException, OSError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RecordError(f"the record file {path} cannot be read ({first}); {again}") from error
-    notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        table, notes = parquet.read(path)
+    except parquet.DamagedError as error:
+        raise RecordError(f"the record file {path} cannot be read ({error}); {again}") from error
     if notes.get("version") != str(SCHEMA_VERSION):
         if "unit" not in notes:
             raise RecordError(f"{path} has no schema version: it is no record file of a run; move it out of this folder")
@@ -197,10 +184,6 @@ def _completed(table: pa.Table) -> pa.Table:
         dtype = _ARROW[column.dtype]
         table = table.add_column(index, pa.field(column.name, dtype), pa.nulls(table.num_rows, dtype))
     return table
-
-
-def _source(path: Place) -> Any:
-    return pa.BufferReader(path.read_bytes()) if isinstance(path, RemotePath) else path
 
 
 def metric_columns(records: pd.DataFrame) -> list[str]:

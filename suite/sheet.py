@@ -86,7 +86,7 @@ def _read(path: Place) -> np.ndarray:
         with Image.open(BytesIO(path.read_bytes())) as picture:
             return np.asarray(picture.convert("RGB"))
     except (OSError, UnidentifiedImageError) as error:
-        raise RecordError(f"the kept picture {path} cannot be read ({error}); delete it and run the evaluation again") from error
+        raise RecordError(f"the kept picture {path} cannot be read ({error}); restore it, or move it away and do without") from error
 
 
 def _caption(row: Mapping[str, Any]) -> str:

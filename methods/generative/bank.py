@@ -8,6 +8,7 @@
 A file appears whole or not at all. The first answer to a request stands: of two writers the second gets the first's.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from methods.errors import MethodError
 from methods.generative.answers import Answer, RefusalError, Request
 
 Kept = Answer | RefusalError
-_CHUNK = "answer"
+_CHUNK, _CHECKSUM = "answer", "checksum"
 
 
 class BankError(MethodError):
@@ -67,7 +68,8 @@ class Bank:
             if content is not None:
                 try:
                     return _unpacked(name, content)
-                except (ValueError, KeyError, TypeError, OSError, SyntaxError) as error:
+                # In a damaged file without a checksum Pillow meets whatever the bits then mean.
+                except Exception as error:
                     raise BankError(f"{self._place(name)} is damaged ({error}); delete it and its request is asked again") from error
         return None
 
@@ -179,27 +181,49 @@ def _packed(request: Request, kept: Kept) -> tuple[str, bytes]:
         }
     }
     if isinstance(kept, RefusalError):
-        return f"{stem}.json", json.dumps(words | {"refusal": str(kept)}, indent=1).encode()
+        return f"{stem}.json", json.dumps(_sealed(words | {"refusal": str(kept)}), indent=1).encode()
     words |= {"cut": kept.cut, "cost": kept.cost, "metadata": dict(kept.metadata)}
     if kept.pixels is None:
-        return f"{stem}.json", json.dumps(words | {"text": kept.text}, indent=1).encode()
+        return f"{stem}.json", json.dumps(_sealed(words | {"text": kept.text}), indent=1).encode()
     return f"{stem}.png", _png(kept.pixels, words)
+
+
+def _sealed(words: Mapping[str, Any], pixels: np.ndarray | None = None) -> dict[str, Any]:
+    return {**words, _CHECKSUM: _checksum(words, pixels)}
+
+
+def _checked(words: Mapping[str, Any], pixels: np.ndarray | None = None) -> Mapping[str, Any]:
+    """Return ``words`` as they are; :class:`ValueError` if they or the pixels are not those that were kept."""
+    if _CHECKSUM in words:
+        said = {name: value for name, value in words.items() if name != _CHECKSUM}
+        if words[_CHECKSUM] != _checksum(said, pixels):
+            raise ValueError("its checksum is not that of its content")
+    return words
+
+
+def _checksum(words: Mapping[str, Any], pixels: np.ndarray | None) -> str:
+    # As they are read back: JSON has lists alone, and strings alone for names.
+    found = hashlib.sha256(json.dumps(json.loads(json.dumps(words)), sort_keys=True).encode())
+    if pixels is not None:
+        found.update(f"{pixels.shape}".encode() + np.ascontiguousarray(pixels).tobytes())
+    return found.hexdigest()
 
 
 def _png(pixels: np.ndarray, words: Mapping[str, Any]) -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
+    image = Image.fromarray(pixels)
     info = PngInfo()
-    info.add_text(_CHUNK, json.dumps(words))
+    info.add_text(_CHUNK, json.dumps(_sealed(words, np.asarray(image.convert("RGB")))))
     buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=info)
+    image.save(buffer, format="PNG", pnginfo=info)
     return buffer.getvalue()
 
 
 def _unpacked(name: str, content: bytes) -> Kept:
     if name.endswith(".json"):
-        words = json.loads(content)
+        words = _checked(json.loads(content))
         if "refusal" in words:
             return RefusalError(words["refusal"])
         return Answer(text=words["text"], cut=words["cut"], cost=words["cost"], metadata=words["metadata"])
@@ -209,4 +233,5 @@ def _unpacked(name: str, content: bytes) -> Kept:
         image.load()
         words = json.loads(image.info[_CHUNK])
         pixels = np.asarray(image.convert("RGB"))
+    _checked(words, pixels)
     return Answer(pixels=pixels, cut=words["cut"], cost=words["cost"], metadata=words["metadata"])

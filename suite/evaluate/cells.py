@@ -6,6 +6,7 @@
     unit ──features of each picture──> features/<unit>.npz ──┴─ reduce ──> records/.../cells-<identity>.parquet, image "*"
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from io import BytesIO
@@ -16,15 +17,30 @@ import numpy as np
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import CellMetric, cell_metric, lookup
+from suite.errors import RecordError, StorageError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.transmission import Transmission
-from suite.files import write_atomic
+from suite.files import sealed, unsealed, write_atomic
 from suite.identity import digest
 from suite.records import KEY, WHOLE_CELL, read_unit, write_unit
 from suite.storage import Place
 
+log = logging.getLogger(__name__)
+
 FEATURES = "features"
 _OF_CELL = [name for name in KEY if name != "image"]
+
+
+class DamagedFeaturesError(RecordError):
+    """Features that cannot be read.
+
+    Attributes:
+        unit: whose they are.
+    """
+
+    def __init__(self, message: str, unit: WorkUnit) -> None:
+        super().__init__(message)
+        self.unit = unit
 
 
 def of_cells(unit: WorkUnit) -> list[str]:
@@ -65,7 +81,9 @@ class CellFeatures:
             arrays[f"{name}/references"] = np.stack(references) if done else np.empty((0, 0), np.float32)
             found = [metric.features(pixels) for _, _, pixels in done]
             arrays[f"{name}/candidates"] = np.stack(found) if done else np.empty((0, 0), np.float32)
-        write_atomic(features_file(unit, self.run_dir), lambda file: np.savez(file, allow_pickle=False, **arrays))
+        buffer = BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        write_atomic(features_file(unit, self.run_dir), lambda file: file.write(sealed(buffer.getvalue())))
 
     def _metric(self, name: str, unit: WorkUnit) -> CellMetric:
         if name not in self._metrics:
@@ -86,11 +104,14 @@ def reduce_cells(units: Sequence[WorkUnit], run_dir: Place, redone: Collection[s
         units: the whole plan, all of it done.
         run_dir: the run folder.
         redone: identities of the units that were just worked through.
+
+    Raises:
+        DamagedFeaturesError: features of a unit cannot be read; the unit is to be done again.
     """
     written = 0
     for group in _groups(units):
         target = run_dir / "records" / cells_file(group)
-        if not target.exists() or any(unit.identity in redone for unit in group):
+        if not _is_whole(target) or any(unit.identity in redone for unit in group):
             rows = _rows(group, run_dir)
             write_unit(target, rows, of_cells(group[0]), target.stem)
             written += len(rows)
@@ -123,16 +144,40 @@ def _rows(group: Sequence[WorkUnit], run_dir: Place) -> list[dict[str, Any]]:
     records: dict[tuple[Any, ...], dict[str, Any]] = {}
     for unit in group:
         table = read_unit(run_dir / "records" / unit.file, unit.identity).select(list(KEY)).to_pylist()
-        with np.load(BytesIO(features_file(unit, run_dir).read_bytes())) as arrays:
-            for index, row in enumerate(arrays["rows"]):
-                record = {name: table[row][name] for name in _OF_CELL}
-                key = tuple(record.values())
-                records[key] = record
-                for name in names:
-                    references[key][name].append(arrays[f"{name}/references"][index])
-                    candidates[key][name].append(arrays[f"{name}/candidates"][index])
+        arrays = _features(unit, run_dir, names)
+        for index, row in enumerate(arrays["rows"]):
+            record = {name: table[row][name] for name in _OF_CELL}
+            key = tuple(record.values())
+            records[key] = record
+            for name in names:
+                references[key][name].append(arrays[f"{name}/references"][index])
+                candidates[key][name].append(arrays[f"{name}/candidates"][index])
     metrics = {name: cell_metric(name, group[0].grid.metric_settings) for name in names}
     return [_reduced(record, metrics, references[key], candidates[key]) for key, record in records.items()]
+
+
+def _is_whole(target: Place) -> bool:
+    """Return whether the records of a group's whole cells are there and undamaged."""
+    if not target.exists():
+        return False
+    try:
+        read_unit(target, target.stem)
+    except RecordError as error:
+        log.warning("recomputing: %s", error)
+        return False
+    return True
+
+
+def _features(unit: WorkUnit, run_dir: Place, names: Sequence[str]) -> dict[str, np.ndarray]:
+    path = features_file(unit, run_dir)
+    try:
+        with np.load(BytesIO(unsealed(path.read_bytes()))) as arrays:
+            return {name: arrays[name] for name in ("rows", *(f"{each}/{side}" for each in names for side in ("references", "candidates")))}
+    except StorageError:
+        raise
+    # In a damaged archive without a seal numpy meets whatever the bits then mean.
+    except Exception as error:
+        raise DamagedFeaturesError(f"the features {path} cannot be read ({' '.join(str(error).split())})", unit) from error
 
 
 def _reduced(

@@ -9,7 +9,7 @@ All that is to be said of a picture is one Ask, so methods that put the same que
 bank. What ``captions.parquet`` holds is not asked again.
 """
 
-import io
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,22 +17,22 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from benchmarks.datasets import Sample
 from methods.generative import CaptionerSettings, Desk, SpendingLimitError
+from suite import parquet
 from suite.contestants import Contestant, is_metered, what_it_is
-from suite.errors import RecordError
 from suite.evaluate.networks import Networks
 from suite.evaluate.pictures import Batch, assemble, chunks, load
 from suite.evaluate.plan import Pictures, WorkUnit
 from suite.evaluate.refine import in_threads
 from suite.evaluate.transmission import Description, Task, guard, without_trace
-from suite.files import write_atomic
 from suite.identity import digest
 from suite.settings import Grid
 from suite.storage import Place
+
+log = logging.getLogger(__name__)
 
 CAPTIONS = "captions.parquet"
 SECONDS_BETWEEN_WRITES = 20.0
@@ -161,7 +161,7 @@ class Captions:
         rows = sorted(self._rows.values(), key=lambda row: (row.dataset, row.image, row.method, row.variant, row.identity))
         if rows:
             table = pa.Table.from_pylist([asdict(row) for row in rows], schema=_SCHEMA)
-            write_atomic(self._file, lambda file: pq.write_table(table, file, compression="zstd"))
+            parquet.write(self._file, table)
 
     def task(self, unit: WorkUnit) -> Task:
         """Return a unit with its descriptions."""
@@ -283,14 +283,14 @@ _SCHEMA = pa.schema([pa.field(name, kind, nullable=False) for name, kind in _TYP
 
 
 def _read(path: Place) -> list[Caption]:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    """Return the rows of a file; none where it is missing or damaged: what it held is then said again, by the bank where it knows."""
+    if not path.exists():
         return []
     try:
-        table = pq.read_table(io.BytesIO(content))
-    except (pa.ArrowException, OSError) as error:
-        raise RecordError(f"the captions {path} cannot be read ({str(error).splitlines()[0]}); delete the file and run again") from error
-    if not table.schema.equals(_SCHEMA):
-        raise RecordError(f"the captions {path} have other columns than {', '.join(_SCHEMA.names)}; delete the file and run again")
+        table, _ = parquet.read(path)
+        if not table.schema.equals(_SCHEMA):
+            raise parquet.DamagedError(f"it has other columns than {', '.join(_SCHEMA.names)}")
+    except parquet.DamagedError as error:
+        log.warning("the captions %s cannot be read (%s); they are made again", path, error)
+        return []
     return [Caption(**row) for row in table.to_pylist()]

@@ -8,12 +8,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import pyarrow as pa
-
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.work import DONE, RECORDS, SUPERSEDED, files_of, state_of
 from suite.method_code import method_code
-from suite.records import read_notes
+from suite.parquet import DamagedError, read_notes
 from suite.storage import Place, each_read
 
 
@@ -50,5 +48,5 @@ def _kept(unit: WorkUnit, made: Sequence[tuple[Place, str]], run_dir: Place) -> 
 def _notes(path: Place) -> dict[str, str]:
     try:
         return read_notes(path)
-    except (pa.ArrowException, OSError):
+    except DamagedError:
         return {}

@@ -4,14 +4,13 @@ A contestant's units stay together, because a worker keeps one network loaded. H
 same run folder; contestants that were never met come before those, the ones with the heaviest stages first.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from suite.errors import RunFolderError
 from suite.evaluate.plan import WorkUnit
-from suite.files import write_json
+from suite.files import read_sealed_json, write_sealed_json
 from suite.storage import Place
 
 FILE = "costs.json"
@@ -39,7 +38,7 @@ class Costs:
 
     def write(self, run_dir: Place) -> None:
         """Keep them in the run folder."""
-        write_json(run_dir / FILE, {"seconds": self.seconds, "records": self.records})
+        write_sealed_json(run_dir / FILE, {"seconds": self.seconds, "records": self.records})
 
     @classmethod
     def read(cls, run_dir: Place) -> "Costs":
@@ -49,11 +48,12 @@ class Costs:
             RunFolderError: the file is damaged.
         """
         try:
-            content = json.loads((run_dir / FILE).read_text(encoding="utf-8"))
-            return cls(dict(content["seconds"]), dict(content["records"]))
+            content = read_sealed_json(run_dir / FILE)
+            seconds = {str(label): float(value) for label, value in content["seconds"].items()}
+            return cls(seconds, {str(label): int(value) for label, value in content["records"].items()})
         except (FileNotFoundError, NotADirectoryError):
             return cls()
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunFolderError(f"{run_dir / FILE} cannot be read ({error}); delete it, it only tells which work is long") from error
 
 

@@ -6,7 +6,6 @@
     Desk of this process ──────────────────────────────────────────┘
 """
 
-import json
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from methods.generative import SpendingLimitError
 from methods.generative.spending import Limits, LocalSpending
 from suite.errors import RunFolderError
-from suite.files import write_json
+from suite.files import read_sealed_json, write_sealed_json
 from suite.storage import Place, place
 
 SPENDING = "spending.json"
@@ -49,7 +48,7 @@ def read_spending(run_dir: Place) -> Spent:
     """
     path = run_dir / SPENDING
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_sealed_json(path)
         return Spent(
             {str(model): int(calls) for model, calls in content["calls"].items()},
             {str(model): float(cost) for model, cost in content["cost_usd"].items()},
@@ -103,7 +102,7 @@ class FolderSpending(LocalSpending):
 
     def _write(self) -> None:
         with self._writing:
-            write_json(self._run_dir / SPENDING, Spent(dict(self.calls), dict(self.cost)).content())
+            write_sealed_json(self._run_dir / SPENDING, Spent(dict(self.calls), dict(self.cost)).content())
 
 
 class Counter:

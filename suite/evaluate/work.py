@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from methods.generative import SpendingLimitError
-from suite.errors import RecordError
-from suite.evaluate.cells import cells_files, features_file, of_cells, reduce_cells
+from suite.errors import RecordError, RunFolderError
+from suite.evaluate.cells import DamagedFeaturesError, cells_files, features_file, of_cells, reduce_cells
 from suite.evaluate.order import Costs, longest_first
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.progress import Tally, follow
@@ -112,24 +112,47 @@ def evaluate(
     if todo.retried:
         console.print(f"{todo.retried} units with failed cells are tried again", highlight=False)
     console.print(f"{len(units) - len(todo.units)} of {len(units)} units are done, {len(todo.units)} are left", highlight=False)
-    tally = Tally()
-    if todo.units:
-        from suite.evaluate.stream import stream
-
-        before = Costs.read(run_dir)
-        ordered = longest_first(todo.units, before.per_record())
-        tally = Tally(ordered)
+    tally = _worked(todo.units, run_dir, settings, console, address) if todo.units else Tally()
+    redone = {unit.identity for unit in todo.units}
+    while True:
         try:
-            follow(stream(ordered, run_dir, settings, address), tally, console, lambda: str(read_spending(run_dir)))
-        finally:
-            for label, seconds in tally.costs.seconds.items():
-                before.add(label, seconds, tally.costs.records[label])
-            if tally.units:
-                before.write(run_dir)
-        if tally.stopped:
-            raise SpendingLimitError(tally.stopped)
-    tally.records += reduce_cells(units, run_dir, {unit.identity for unit in todo.units})
+            tally.records += reduce_cells(units, run_dir, redone)
+            return tally
+        except DamagedFeaturesError as error:
+            if error.unit.identity in redone:
+                raise
+            console.print(f"recomputing: {error}", highlight=False)
+            again = _worked([error.unit], run_dir, settings, console, address)
+            redone.add(error.unit.identity)
+            tally.records += again.records
+            tally.failures.update(again.failures)
+
+
+def _worked(units: Sequence[WorkUnit], run_dir: Place, settings: EvaluationSettings, console: Console, address: str | None) -> Tally:
+    from suite.evaluate.stream import stream
+
+    before = _costs(run_dir, console)
+    ordered = longest_first(units, before.per_record())
+    tally = Tally(ordered)
+    try:
+        follow(stream(ordered, run_dir, settings, address), tally, console, lambda: str(read_spending(run_dir)))
+    finally:
+        for label, seconds in tally.costs.seconds.items():
+            before.add(label, seconds, tally.costs.records[label])
+        if tally.units:
+            before.write(run_dir)
+    if tally.stopped:
+        raise SpendingLimitError(tally.stopped)
     return tally
+
+
+def _costs(run_dir: Place, console: Console) -> Costs:
+    """Return what work took so far; nothing where the file is damaged, since it only tells what to begin with."""
+    try:
+        return Costs.read(run_dir)
+    except RunFolderError as error:
+        console.print(f"beginning anew: {error}", highlight=False)
+        return Costs()
 
 
 def _move(source: Place, target: Place) -> None:

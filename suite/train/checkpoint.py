@@ -7,7 +7,6 @@
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from torch import nn
 
 from methods.errors import CheckpointMismatchError
 from suite.errors import TrainingError
-from suite.files import write_atomic, write_json
+from suite.files import read_sealed_json, write_atomic, write_sealed_json
 from suite.storage import Place, each_read
 
 log = logging.getLogger(__name__)
@@ -141,7 +140,7 @@ def write(folder: Place, name: str, network: nn.Module, stored: str, **card: Any
     path = folder / f"{name}.safetensors"
     complete = Card(**card, sha256=hashlib.sha256(content).hexdigest())
     write_atomic(path, lambda file: file.write(content))
-    write_json(path.with_suffix(".json"), complete.model_dump(mode="json"))
+    write_sealed_json(path.with_suffix(".json"), complete.model_dump(mode="json"))
     return Checkpoint(path, complete)
 
 
@@ -151,7 +150,7 @@ def copied(found: Checkpoint, folder: Place) -> Checkpoint:
     if path != found.path:
         content = found.path.read_bytes()
         write_atomic(path, lambda file: file.write(content))
-        write_json(path.with_suffix(".json"), found.card.model_dump(mode="json"))
+        write_sealed_json(path.with_suffix(".json"), found.card.model_dump(mode="json"))
     return Checkpoint(path, found.card)
 
 
@@ -173,11 +172,11 @@ def find(identity: str, search_paths: Iterable[Place]) -> Checkpoint | None:
 def read(path: Place, identity: str | None = None) -> Checkpoint | None:
     """Return the checkpoint of a card, ``None`` if the file is another JSON or the card of another identity."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_sealed_json(path)
     except (OSError, ValueError) as error:
         log.warning("the card %s cannot be read (%s); it is left aside", path, error)
         return None
-    if not isinstance(content, dict) or "identity" not in content or identity not in (None, content["identity"]):
+    if "identity" not in content or identity not in (None, content["identity"]):
         return None
     try:
         card = Card.model_validate(content)

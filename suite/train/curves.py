@@ -4,6 +4,7 @@ The CSV is long: one row a (step, series), so that a method may log what it like
 """
 
 import csv
+import logging
 import os
 import tempfile
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from typing import Self
 from torch import Tensor
 
 from suite.storage import Place, RemotePath, upload
+
+log = logging.getLogger(__name__)
 
 HEADER = ("step", "series", "value")
 
@@ -78,11 +81,17 @@ class Curves:
 
 
 def read(path: Path) -> list[tuple[int, str, float]]:
-    """Return the complete rows of ``curves.csv``; a last row cut off by a crash is left out."""
+    """Return the complete rows of ``curves.csv``; a last row cut off by a crash and those that are damaged are left out."""
     if not path.exists():
         return []
-    with path.open(newline="") as file:
+    with path.open(newline="", errors="replace") as file:
         text = file.read()
     complete = text[: text.rfind("\n") + 1]
-    rows = list(csv.reader(complete.splitlines()))[1:]
-    return [(int(step), series, float(value)) for step, series, value in rows]
+    rows = []
+    for row in list(csv.reader(complete.splitlines()))[1:]:
+        try:
+            step, series, value = row
+            rows.append((int(step), series, float(value)))
+        except ValueError:
+            log.warning("a damaged row of %s is left out: %s", path, ",".join(row))
+    return rows

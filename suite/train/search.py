@@ -4,7 +4,6 @@ ASHA decides by who has reported so far, so a search is not reproducible. What i
 ``out/search/<name>.json`` and into the cards of the trainings that follow, which are seeded and run from the start.
 """
 
-import json
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from suite.errors import TrainingError
-from suite.files import write_json
+from suite.files import read_sealed_json, write_sealed_json
 from suite.storage import Place, place
 from suite.train.jobs import TRAINING_KEY, TrainingJob, try_job
 from suite.train.ranks import FORESEEN
@@ -35,7 +34,10 @@ def search(job: TrainingJob, out: Place, max_concurrent: int | None, retries: in
     folder = out / "search" / job.name
     summary = folder.with_suffix(".json")
     if summary.exists():
-        return dict(json.loads(summary.read_text(encoding="utf-8")))
+        try:
+            return read_sealed_json(summary)
+        except ValueError as error:
+            log.warning("the search %s cannot be read (%s); its choice is made again from its trials", summary, error)
     from suite.train.reports import listening
 
     tuner = _tuner(job, folder, max_concurrent, retries)
@@ -48,7 +50,7 @@ def search(job: TrainingJob, out: Place, max_concurrent: int | None, retries: in
     # A trial that was stopped early is compared only with its like.
     best = max(usable, key=lambda trial: (trial[STEP], trial[MEAN]))
     found = {"trials": job.search, "cr": str(job.cr), "choice": best["choice"], MEAN: best[MEAN], STEP: best[STEP], "tried": tried}
-    write_json(summary, found)
+    write_sealed_json(summary, found)
     return found
 
 

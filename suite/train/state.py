@@ -4,7 +4,6 @@ What a step draws follows from (seed, step) alone, so weights, optimiser, averag
 a resumed training equals an uninterrupted one bit for bit on the same kind of machine.
 """
 
-import pickle
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,8 +15,8 @@ from typing import Any, Protocol
 
 import torch
 
-from suite.errors import TrainingError
-from suite.files import write_atomic
+from suite.errors import StorageError, TrainingError
+from suite.files import sealed, unsealed, write_atomic
 from suite.storage import Place
 
 
@@ -49,7 +48,9 @@ class Progress:
 def save(path: Place, identity: str, progress: Progress, parts: Mapping[str, Stateful]) -> None:
     """Write the state, atomically."""
     state = {"identity": identity, "progress": dict(vars(progress)), **{name: part.state_dict() for name, part in parts.items()}}
-    write_atomic(path, lambda file: torch.save(state, file))
+    buffer = BytesIO()
+    torch.save(state, buffer)
+    write_atomic(path, lambda file: file.write(sealed(buffer.getvalue())))
 
 
 def load(path: Place, identity: str, parts: Mapping[str, Stateful], device: str) -> Progress:
@@ -61,11 +62,15 @@ def load(path: Place, identity: str, parts: Mapping[str, Stateful], device: str)
     if not path.exists():
         return Progress()
     try:
-        state = torch.load(BytesIO(path.read_bytes()), map_location=device, weights_only=True)
+        state = torch.load(BytesIO(unsealed(path.read_bytes())), map_location=device, weights_only=True)
         found, progress = state["identity"], Progress(**state["progress"])
         states = {name: state[name] for name in parts}
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
-        raise TrainingError(f"the training state {path} cannot be read ({error}); delete it to train from the start") from error
+    except StorageError:
+        raise
+    # In a damaged file without a checksum the unpickler meets whatever the bits then mean.
+    except Exception as error:
+        what = " ".join(str(error).split())
+        raise TrainingError(f"the training state {path} cannot be read ({what}); delete it to train from the start") from error
     if found != identity:
         raise TrainingError(f"the training state {path} belongs to another training ({found} instead of {identity}); use another folder")
     for name, part in parts.items():

@@ -175,3 +175,35 @@ def test_a_bucket_serves_as_well(monkeypatch):
         assert "secret" not in str(caught.value)
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("task", ["caption", "edit"])
+def test_a_flipped_bit_is_noticed_or_changes_nothing(tmp_path, task):
+    bank = Bank(tmp_path)
+    small = NOISE[:8, :8]
+    kept = Answer(text="a cat on a mat", cost=0.25, metadata={"model": ("x", 1)}) if task == "caption" else Answer(pixels=small, cost=0.25)
+    bank.put(request(task=task), kept)
+    [path] = [path for path in tmp_path.rglob("*") if path.is_file()]
+    whole, noticed = path.read_bytes(), 0
+    for position in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << position % 8
+        path.write_bytes(bytes(flipped))
+        try:
+            found = bank.get(request(task=task))
+        except BankError as error:
+            assert path.name in str(error)
+            noticed += 1
+            continue
+        assert (found.text, found.cost) == (kept.text, 0.25) and (kept.pixels is None or np.array_equal(found.pixels, small))
+    assert noticed > len(whole) / 2
+
+
+def test_an_entry_of_before_there_were_checksums_is_read(tmp_path):
+    bank = Bank(tmp_path)
+    bank.put(request(task="caption"), Answer(text="a cat"))
+    [path] = tmp_path.rglob("*.json")
+    words = json.loads(path.read_text())
+    del words["checksum"]
+    path.write_text(json.dumps(words))
+    assert bank.get(request(task="caption")).text == "a cat"
