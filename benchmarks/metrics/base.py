@@ -63,6 +63,8 @@ class WeightFile:
         folder: sub-folder of ``MetricSettings.weights_dir``.
         origin: the library whose cache and download path apply.
         address: where it is published.
+        read: reads the file at a path onto a device and checks that it is what the metric needs; on "meta" cheaply, without its values.
+            Raises :class:`~benchmarks.weights_files.WeightsFileError`.
         key: what the origin calls it, where that is not the file's name (an open_clip model).
     """
 
@@ -70,6 +72,7 @@ class WeightFile:
     folder: str
     origin: Literal["pyiqa", "torchvision", "open_clip"]
     address: str
+    read: Callable[[Path, str], Any]
     key: str = ""
 
 

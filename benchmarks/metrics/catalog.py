@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
-from benchmarks.metrics.clip import ClipImageSimilarity, ClipScore
+from benchmarks.metrics.clip import ClipImageSimilarity, ClipScore, read_clip
 from benchmarks.metrics.errors import DuplicateMetricError
-from benchmarks.metrics.fidelity import PSNR_CAP_DB, MaskedPsnr, Psnr, PyiqaMetric
-from benchmarks.metrics.frechet import InceptionFid
-from benchmarks.metrics.perceptual import Dists, Lpips
+from benchmarks.metrics.fidelity import PSNR_CAP_DB, MaskedPsnr, Psnr, PyiqaMetric, read_brisque, read_niqe
+from benchmarks.metrics.frechet import InceptionFid, read_inception
+from benchmarks.metrics.perceptual import Dists, Lpips, read_dists, read_trunk
 
 _PYIQA_FILES = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
 _TORCHVISION_FILES = "https://download.pytorch.org/models"
@@ -22,17 +24,18 @@ _VGG16 = "vgg16-397923af.pth"
 
 
 def _torchvision_file(name: str) -> WeightFile:
-    return WeightFile((name,), "torchvision", "torchvision", f"{_TORCHVISION_FILES}/{name}")
+    return WeightFile((name,), "torchvision", "torchvision", f"{_TORCHVISION_FILES}/{name}", partial(read_trunk, name.partition("-")[0]))
 
 
-def _pyiqa_file(name: str, folder: str) -> WeightFile:
-    return WeightFile((name,), folder, "pyiqa", f"{_PYIQA_FILES}/{name}")
+def _pyiqa_file(name: str, folder: str, read: Callable[[Path, str], Any]) -> WeightFile:
+    return WeightFile((name,), folder, "pyiqa", f"{_PYIQA_FILES}/{name}", read)
 
 
 def _clip_file(model: str, digest: str) -> WeightFile:
     name = f"{model}.pt"
     accepted = (name, f"{model}.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-    return WeightFile(accepted, f"clip/{model}", "open_clip", f"{_OPENAI_FILES}/{digest}/{name}", key=f"{model}-quickgelu")
+    key = f"{model}-quickgelu"
+    return WeightFile(accepted, f"clip/{model}", "open_clip", f"{_OPENAI_FILES}/{digest}/{name}", partial(read_clip, key), key=key)
 
 
 def _spec(
@@ -115,18 +118,19 @@ _SPECS = (
     _spec(
         "dists", "DISTS", "lower", (0.0, 1.0), Dists,
         "one minus weighted texture and structure similarity of VGG-16 features", "Ding et al., TPAMI 2020; pyiqa",
-        packages=("pyiqa",), weights=(_torchvision_file(_VGG16), _pyiqa_file("DISTS_weights-f5e65c96.pth", "pyiqa")),
+        packages=("pyiqa",), weights=(_torchvision_file(_VGG16), _pyiqa_file("DISTS_weights-f5e65c96.pth", "pyiqa", read_dists)),
         minimum_side=16, identical=0.0,
     ),
     _spec(
         "brisque_live", "BRISQUE (LIVE)", "lower", (-inf, inf), PyiqaMetric,
         "regression by the authors' SVM on natural-scene statistics of the luma, not clipped", "Mittal et al., TIP 2012; pyiqa",
-        needs_reference=False, packages=("pyiqa",), weights=(_pyiqa_file("brisque_svm_weights.pth", "brisque"),), minimum_side=8,
+        needs_reference=False, packages=("pyiqa",), minimum_side=8,
+        weights=(_pyiqa_file("brisque_svm_weights.pth", "brisque", read_brisque),),
     ),
     _spec(
         "niqe", "NIQE", "lower", (0.0, inf), PyiqaMetric,
         "distance of natural-scene statistics in 96 x 96 blocks from those of pristine photographs", "Mittal et al., SPL 2013; pyiqa",
-        needs_reference=False, packages=("pyiqa",), weights=(_pyiqa_file("niqe_modelparameters.mat", "niqe"),), minimum_side=192,
+        needs_reference=False, packages=("pyiqa",), weights=(_pyiqa_file("niqe_modelparameters.mat", "niqe", read_niqe),), minimum_side=192,
     ),
     clip_score_metric("clip_score_vit_b_32", _VIT_B_32, "ViT-B/32"),
     clip_score_metric("clip_score_vit_b_16", _VIT_B_16, "ViT-B/16"),
@@ -151,7 +155,8 @@ _SPECS = (
         "fid_inception", "FID", "lower", (0.0, inf), InceptionFid,
         "Fréchet distance between Gaussians fitted to the Inception-v3 features of originals and reconstructions",
         "Heusel et al., NeurIPS 2017; Parmar et al., CVPR 2022; pyiqa's network",
-        per="cell", packages=("pyiqa",), weights=(_pyiqa_file("pt_inception-2015-12-05-6726825d.pth", "pyiqa"),), identical=0.0,
+        per="cell", packages=("pyiqa",), identical=0.0,
+        weights=(_pyiqa_file("pt_inception-2015-12-05-6726825d.pth", "pyiqa", read_inception),),
     ),
 )  # fmt: skip
 

@@ -11,14 +11,16 @@ Both metrics of a model share the loaded model and the candidate's embedding.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import MetricUnavailableError
 from benchmarks.metrics.base import ImageMetric, MetricSettings, MetricSpec, Picture
-from benchmarks.metrics.weights import locate
+from benchmarks.metrics.weights import weights_of
+from benchmarks.weights_files import WeightsFileError, mismatch, through_open_clip
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,19 +36,11 @@ class ClipEncoder:
     """
 
     def __init__(self, model: str, path: Path | None, device: str) -> None:
-        import open_clip
-
-        # OpenAI published TorchScript archives, which torch refuses to read as plain weights.
-        plain = path is None or path.suffix != ".pt"
         try:
-            net, self.preprocess = open_clip.create_model_from_pretrained(
-                model, pretrained=None if path is None else str(path), device=device, weights_only=plain
-            )
-        # open_clip's errors for a folder without weights, a bad configuration and weights of another shape.
-        except (OSError, ValueError, RuntimeError) as failure:
-            raise MetricUnavailableError(f"the CLIP model {model} cannot be loaded from {path or model}: {failure}") from failure
+            net, self.preprocess, self.tokenizer = _built(model, path, device)
+        except WeightsFileError as failure:
+            raise MetricUnavailableError(str(failure)) from failure
         self.net = net.eval().requires_grad_(False)
-        self.tokenizer = open_clip.get_tokenizer(model)
         self.device = device
         self.key = ("clip", model, path)
 
@@ -81,6 +75,39 @@ class ClipEncoder:
         return short, not bool((longer[:, :length] == short).all())
 
 
+def read_clip(model: str, path: Path | None, device: str) -> Path | None:
+    """Return ``path`` once it is known to hold the weights of open_clip's ``model``; on "meta" alone, as a network is built for it."""
+    if device == "meta":
+        _built(model, path, "meta")
+    return path
+
+
+def unusable(model: str, path: Path | None) -> str | None:
+    """Return the sentence that says why a CLIP model cannot be loaded, ``None`` where it can."""
+    try:
+        read_clip(model, path, "meta")
+    except WeightsFileError as error:
+        return str(error)
+    return None
+
+
+def _built(model: str, path: Path | None, device: str) -> tuple[Any, Any, Any]:
+    """Return network, preprocessing and tokenizer; on "meta" the network has shapes alone."""
+    import open_clip
+    import torch
+
+    place = torch.device("meta") if device == "meta" else contextlib.nullcontext()
+    source = None if path is None else str(path)
+    try:
+        with through_open_clip(device), place:
+            net, preprocess = open_clip.create_model_from_pretrained(model, pretrained=source, device=device)
+            return net, preprocess, open_clip.get_tokenizer(model)
+    # open_clip's errors for a folder without weights, a bad configuration and weights of another shape.
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as failure:
+        reason = mismatch(failure) or " ".join(str(failure).split())[:300]
+        raise WeightsFileError(f"the CLIP model {model} cannot be loaded from {path or model}: {reason}") from failure
+
+
 @functools.lru_cache(maxsize=4)
 def load_encoder(model: str, path: Path | None, device: str) -> ClipEncoder:
     """Return the encoder, loaded once a process."""
@@ -94,7 +121,7 @@ class _ClipMetric(ImageMetric):
             self.encoder = load_encoder(f"local-dir:{spec.folder}", None, device)
         else:
             file = spec.weights[0]
-            self.encoder = load_encoder(file.key, locate(spec, file, settings), device)
+            self.encoder = load_encoder(file.key, weights_of(spec, file, settings), device)
 
 
 class ClipScore(_ClipMetric):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.metrics.base import ImageMetric, MetricSettings, MetricSpec, Picture
-from benchmarks.metrics.weights import locate, quiet
+from benchmarks.metrics.weights import quiet, weights_of
+from benchmarks.weights_files import WeightsFileError, content
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,12 +67,12 @@ class PyiqaMetric(ImageMetric):
     """A pyiqa metric with pyiqa's default settings, scored in float32, one picture at a time.
 
     pyiqa's name is the metric's own up to the variant: ``brisque_live`` is pyiqa's ``brisque``, the SVM that the authors
-    of BRISQUE trained on the LIVE database. A weight file, where there is one, is handed over by path.
+    of BRISQUE trained on the LIVE database. A weight file, where there is one, is handed over as it was read here.
     """
 
     def __init__(self, spec: MetricSpec, settings: MetricSettings, device: str) -> None:
         super().__init__(spec, settings, device)
-        options = {"pretrained_model_path": str(locate(spec, spec.weights[0], settings))} if spec.weights else {}
+        options = {"pretrained_model_path": weights_of(spec, spec.weights[0], settings)} if spec.weights else {}
         self.net = pyiqa_metric(spec.name.removesuffix("_live"), device, **options)
 
     def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
@@ -82,3 +85,42 @@ class PyiqaMetric(ImageMetric):
             return {self.spec.name: float(self.net(candidate.tensor, reference.tensor))}
         constant = bool((candidate.pixels == candidate.pixels[0, 0]).all())
         return {self.spec.name: math.nan if constant else float(self.net(candidate.tensor))}
+
+
+def read_brisque(path: Path, device: str) -> BytesIO:
+    """Return BRISQUE's support vector machine, (coefficients (n,), vectors (n, 36)), as pyiqa loads it.
+
+    pyiqa unpickles what it is given without restriction, so it is given what was written here from two tensors.
+    """
+    import torch
+
+    found = content(path, device)
+    parts = found if isinstance(found, tuple | list) else ()
+    shapes = [tuple(each.shape) if isinstance(each, torch.Tensor) else () for each in parts]
+    if len(shapes) != 2 or len(shapes[0]) != 1 or shapes[1] != (*shapes[0], 36):
+        raise WeightsFileError(
+            f"{path} holds another model: not the coefficients (n,) and vectors (n, 36) of BRISQUE; put the published file there"
+        )
+    again = BytesIO()
+    if device != "meta":
+        torch.save(tuple(parts), again)
+        again.seek(0)
+    return again
+
+
+def read_niqe(path: Path, device: str) -> str:
+    """Return the path of NIQE's parameters, a MATLAB file, once it is known to hold them."""
+    from scipy.io import whosmat
+    from scipy.io.matlab import MatReadError
+
+    wanted = {"mu_prisparam", "cov_prisparam"}
+    try:
+        absent = wanted - {name for name, _, _ in whosmat(path)}
+    # scipy raises each of these over a file of another kind.
+    except (OSError, ValueError, TypeError, IndexError, KeyError, NotImplementedError, MatReadError) as error:
+        raise WeightsFileError(f"{path} is no MATLAB file, or was cut short or damaged on its way; fetch it again") from error
+    if absent:
+        raise WeightsFileError(
+            f"{path} holds other parameters than NIQE's: it lacks {', '.join(sorted(absent))}; put the published file there"
+        )
+    return str(path)

@@ -9,12 +9,19 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.metrics.base import CellMetric, MetricSettings, MetricSpec, Picture, Pixels
 from benchmarks.metrics.errors import FeaturesError
-from benchmarks.metrics.weights import locate, quiet, replaced
+from benchmarks.metrics.weights import holding, quiet, weights_of
+from benchmarks.weights_files import replaced, state_dict
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 SIDE = 299
 
@@ -50,20 +57,36 @@ def _root(features: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.qr(scaled, mode="r"))
 
 
+def read_inception(path: Path, device: str) -> dict[str, Tensor]:
+    """Return the weights of the Inception-v3 of 2015-12-05 under pyiqa's names; arguments as in ``WeightFile.read``."""
+    import torch
+
+    wanted: dict[str, Tensor] = {}
+    with torch.device("meta"):
+        _network(lambda whole: wanted.update(whole.state_dict()))
+    return holding(wanted, state_dict(path, device), path)
+
+
+def _network(load: Callable[[nn.Module], Any]) -> nn.Module:
+    """Return pyiqa's feature extractor, made from the whole network once ``load`` has given that its weights."""
+    with quiet(), warnings.catch_warnings():
+        # pyiqa asks torchvision for its network in the way of older releases.
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+        from pyiqa.archs import inception
+
+        # There is no argument for it, and pyiqa itself would unpickle the file without restriction.
+        with replaced(inception, "load_pretrained_network", lambda whole, address: load(whole)):
+            made: nn.Module = inception.InceptionV3()
+    return made
+
+
 class InceptionFid(CellMetric):
     """FID on the features of pyiqa's Inception-v3 with the resizing of clean-fid (Parmar et al., CVPR 2022)."""
 
     def __init__(self, spec: MetricSpec, settings: MetricSettings, device: str) -> None:
         super().__init__(spec, settings, device)
-        path = locate(spec, spec.weights[0], settings)
-        with quiet(), warnings.catch_warnings():
-            # pyiqa asks torchvision for its network in the way of older releases.
-            warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
-            from pyiqa.archs import inception
-
-            # The network reads its weights from this address, and a path serves as one; there is no argument for it.
-            with replaced(inception, "FID_WEIGHTS_URL", str(path)):
-                self.net = inception.InceptionV3()
+        weights = weights_of(spec, spec.weights[0], settings)
+        self.net = _network(lambda whole: whole.load_state_dict(weights))
         self.net.eval().requires_grad_(False).to(device)
 
     def features(self, picture: Pixels) -> np.ndarray:

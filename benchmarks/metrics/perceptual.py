@@ -8,17 +8,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.errors import MetricUnavailableError
 from benchmarks.metrics.base import ImageMetric, MetricSettings, MetricSpec, Picture
 from benchmarks.metrics.fidelity import pyiqa_metric
-from benchmarks.metrics.weights import locate
+from benchmarks.metrics.weights import holding, weights_of
+from benchmarks.weights_files import replaced, state_dict
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,20 +32,14 @@ class Lpips(ImageMetric):
     def __init__(self, spec: MetricSpec, settings: MetricSettings, device: str) -> None:
         super().__init__(spec, settings, device)
         import lpips
-        import torch
 
         with warnings.catch_warnings():
             # The package asks torchvision for its models in the way of older releases.
             warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
             self.net = lpips.LPIPS(net=spec.name.removeprefix("lpips_"), pnet_rand=True, verbose=False)
-        trunk = locate(spec, spec.weights[0], settings)
-        weights = torch.load(trunk, map_location="cpu", weights_only=True)
+        weights = weights_of(spec, spec.weights[0], settings)
         # The package cuts the trunk into slices ("slice2.3.weight") but keeps torchvision's layer numbers.
-        wanted = {key: f"features.{key.split('.', 1)[1]}" for key in self.net.net.state_dict()}
-        absent = [key for key in wanted.values() if key not in weights]
-        if absent:
-            raise MetricUnavailableError(f"{trunk} is not the checkpoint that {spec.name} needs: it lacks {absent[0]}")
-        self.net.net.load_state_dict({key: weights[source] for key, source in wanted.items()})
+        self.net.net.load_state_dict({key: weights[f"features.{key.split('.', 1)[1]}"] for key in self.net.net.state_dict()})
         self.net.eval().requires_grad_(False).to(device)
 
     def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
@@ -72,27 +64,38 @@ class Dists(ImageMetric):
 
     def __init__(self, spec: MetricSpec, settings: MetricSettings, device: str) -> None:
         super().__init__(spec, settings, device)
-        trunk, coefficients = (locate(spec, file, settings) for file in spec.weights)
-        with in_torch_hub(trunk, spec.weights[0].names[0]):
-            self.net = pyiqa_metric("dists", device, pretrained_model_path=str(coefficients))
+        trunk, coefficients = (weights_of(spec, file, settings) for file in spec.weights)
+        from pyiqa.archs import dists_arch
+        from torchvision.models.vgg import cfgs, make_layers
+
+        def vgg16(**_: object) -> SimpleNamespace:
+            network = SimpleNamespace(features=make_layers(cfgs["D"]))
+            network.features.load_state_dict({name.removeprefix("features."): tensor for name, tensor in trunk.items()})
+            return network
+
+        # pyiqa would have torchvision look for the trunk, and unpickle both files without restriction.
+        with replaced(dists_arch, "models", SimpleNamespace(vgg16=vgg16)):
+            self.net: Any = pyiqa_metric("dists", device, pretrained=False)
+        self.net.net.load_state_dict(coefficients, strict=False)
 
     def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
         """Return the distance."""
         return {self.spec.name: float(self.net(candidate.tensor, reference.tensor))}
 
 
-@contextlib.contextmanager
-def in_torch_hub(path: Path, name: str) -> Iterator[None]:
-    """Let torchvision find the checkpoint ``name`` at ``path``: pyiqa offers no other way to name its trunk's file."""
+def read_trunk(network: str, path: Path, device: str) -> dict[str, Tensor]:
+    """Return the convolutional layers of torchvision's ``alexnet`` or ``vgg16`` under its names; arguments as in ``WeightFile.read``."""
+    import torch
+    from torchvision.models import get_model
+
+    with torch.device("meta"):
+        layers = get_model(network, weights=None).features.state_dict()
+    return holding({f"features.{name}": tensor for name, tensor in layers.items()}, state_dict(path, device), path)
+
+
+def read_dists(path: Path, device: str) -> dict[str, Tensor]:
+    """Return DISTS's weights of structure and texture, (1, 1475, 1, 1) each; arguments as in ``WeightFile.read``."""
     import torch
 
-    before = torch.hub.get_dir()
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoints = Path(folder) / "checkpoints"
-        checkpoints.mkdir()
-        (checkpoints / name).symlink_to(path.resolve())
-        torch.hub.set_dir(folder)
-        try:
-            yield
-        finally:
-            torch.hub.set_dir(before)
+    wanted = {name: torch.empty(1, 1475, 1, 1, device="meta") for name in ("alpha", "beta")}
+    return holding(wanted, state_dict(path, device), path)

@@ -17,10 +17,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.errors import MetricUnavailableError, suggestion
-from benchmarks.metrics.base import CellMetric, ImageMetric, MetricSettings, MetricSpec, Picture, Pixels
+from benchmarks.metrics.base import CellMetric, ImageMetric, MetricSettings, MetricSpec, Picture, Pixels, WeightFile
 from benchmarks.metrics.catalog import metric_table
+from benchmarks.metrics.clip import unusable
 from benchmarks.metrics.errors import PixelsError, UnknownMetricError
-from benchmarks.metrics.weights import find, locate, missing
+from benchmarks.metrics.weights import broken, find, locate, missing
 
 
 def lookup(names: Sequence[str], settings: MetricSettings | None = None) -> list[MetricSpec]:
@@ -165,15 +166,22 @@ def _obstacle(
         return f"{spec.name} needs the package {absent[0]}: install the project's extra 'metrics' (pip install '.[metrics]')."
     if spec.folder is not None and not (spec.folder / "open_clip_config.json").is_file():
         return f"{spec.name} needs a CLIP model in open_clip's layout: {spec.folder / 'open_clip_config.json'} is not there."
+    if spec.folder is not None and (sentence := unusable(f"local-dir:{spec.folder}", None)):
+        return f"{spec.name}: {sentence}"
     if spec.needs_caption and not captions:
         return f"{spec.name} compares pictures with captions, and the data set has none: give it captions or leave the metric out."
     if spec.needs_mask and not masks:
         return f"{spec.name} is read inside a saliency mask, and the data set has none: take a data set with masks or leave the metric out."
     if image_size and (sentence := _too_small(spec, image_size)):
         return sentence
-    if settings.allow_download:
-        return None
-    return next((missing(spec, file, settings) for file in spec.weights if find(file, settings) is None), None)
+    return next((sentence for file in spec.weights if (sentence := _file_obstacle(spec, file, settings))), None)
+
+
+def _file_obstacle(spec: MetricSpec, file: WeightFile, settings: MetricSettings) -> str | None:
+    path = find(file, settings)
+    if path is None:
+        return None if settings.allow_download else missing(spec, file, settings)
+    return broken(spec, file, path)
 
 
 def _too_small(spec: MetricSpec, size: tuple[int, int]) -> str | None:

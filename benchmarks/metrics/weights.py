@@ -10,12 +10,16 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import MetricUnavailableError
 from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
+from benchmarks.weights_files import WeightsFileError, few
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def find(file: WeightFile, settings: MetricSettings) -> Path | None:
@@ -64,15 +68,39 @@ def quiet() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
-    """Set an attribute of a library module for the length of a block."""
-    before = getattr(owner, name)
-    setattr(owner, name, value)
+def holding(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Return the tensors of ``found`` that have the names and shapes of ``wanted``.
+
+    Raises:
+        WeightsFileError: there is no such tensor.
+    """
+    absent = [name for name in wanted if name not in found]
+    other = [name for name, tensor in wanted.items() if name in found and found[name].shape != tensor.shape]
+    faults = [("lacks", absent), ("has in another shape", other)]
+    if told := "; it ".join(f"{what} {few(names)}" for what, names in faults if names):
+        raise WeightsFileError(f"{path} holds another network's weights: it {told}; put the published file there")
+    return {name: found[name] for name in wanted}
+
+
+def weights_of(spec: MetricSpec, file: WeightFile, settings: MetricSettings) -> Any:
+    """Return what is read of a file that ``spec`` needs, on the CPU.
+
+    Raises:
+        MetricUnavailableError: the file is missing, or is not what the metric needs.
+    """
+    path = locate(spec, file, settings)
+    if (sentence := broken(spec, file, path)) is not None:
+        raise MetricUnavailableError(sentence)
+    return file.read(path, "cpu")
+
+
+def broken(spec: MetricSpec, file: WeightFile, path: Path) -> str | None:
+    """Return the sentence that says what is wrong with a file that is there, ``None`` where it serves."""
     try:
-        yield
-    finally:
-        setattr(owner, name, before)
+        file.read(path, "meta")
+    except WeightsFileError as error:
+        return f"{spec.name} cannot use its weights: {error}"
+    return None
 
 
 def _caches(file: WeightFile) -> list[Path]:

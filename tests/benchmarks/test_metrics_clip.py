@@ -196,7 +196,6 @@ def archive(weights: dict[str, torch.Tensor]) -> torch.jit.ScriptModule:
     return torch.jit.script(root)
 
 
-@pytest.mark.filterwarnings("ignore:'torch.load' received a zip file")
 def test_openais_torchscript_archive_is_read(folder, photo, tmp_path):
     (tmp_path / "tiny-archive.json").write_text(json.dumps(CONFIG))
     open_clip.add_model_config(tmp_path)

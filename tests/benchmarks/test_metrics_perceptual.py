@@ -11,7 +11,6 @@ from torchvision import models
 
 from benchmarks.errors import MetricUnavailableError
 from benchmarks.metrics import METRICS, MetricSettings, Scorer
-from benchmarks.metrics.perceptual import in_torch_hub
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
 VGG16 = "vgg16-397923af.pth"
@@ -57,7 +56,7 @@ def as_tensor(pixels: np.ndarray) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("net", ["alex", "vgg"])
-def test_lpips_is_the_packages_own_and_pyiqas(photo, trunks, net):
+def test_lpips_is_the_packages_own_and_pyiqas(photo, trunks, net, tmp_path, monkeypatch):
     lpips = pytest.importorskip("lpips")
     name = f"lpips_{net}"
     scorer = Scorer([name], MetricSettings(weights_dir=trunks))
@@ -68,8 +67,10 @@ def test_lpips_is_the_packages_own_and_pyiqas(photo, trunks, net):
         assert value == float(whole(as_tensor(photo), as_tensor(worse), normalize=True))
     pyiqa_lpips = pytest.importorskip("pyiqa.archs.lpips_arch", reason="pyiqa is not installed")
     heads = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth"
-    with in_torch_hub(trunks / TRUNKS[net], TRUNKS[net]):
-        theirs = pyiqa_lpips.LPIPS(net=net, pretrained_model_path=str(heads))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / TRUNKS[net]).symlink_to(trunks / TRUNKS[net])
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    theirs = pyiqa_lpips.LPIPS(net=net, pretrained_model_path=str(heads))
     with torch.no_grad():
         assert value == float(theirs(as_tensor(worse), as_tensor(photo)))
 
@@ -109,7 +110,7 @@ def test_a_file_with_the_convolutional_layers_alone_serves_too(photo, trunks, tm
 
 def test_another_networks_file_is_refused(tmp_path):
     torch.save({"layer.weight": torch.zeros(1)}, tmp_path / ALEXNET)
-    with pytest.raises(MetricUnavailableError, match=r"is not the checkpoint that lpips_alex needs: it lacks features\.0"):
+    with pytest.raises(MetricUnavailableError, match=r"lpips_alex .*another network's weights: it lacks features\.0"):
         Scorer(["lpips_alex"], MetricSettings(weights_dir=tmp_path))
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from benchmarks.errors import MetricUnavailableError
 from benchmarks.metrics import METRICS, MetricSettings, Picture, Scorer, check, fetch, lookup, quantise
 from benchmarks.metrics.errors import PixelsError, UnknownMetricError
+from benchmarks.metrics.weights import find
 
 ROOT = Path(__file__).parents[2]
 
@@ -149,21 +150,21 @@ def test_files_are_found_in_each_place(empty_caches):
         empty_caches / "hub" / "pyiqa" / file.names[0],
     ):
         settings = MetricSettings(weights_dir=empty_caches / "mine")
-        assert check(["niqe"], settings)["niqe"] is not None
+        assert check(["niqe"], settings)["niqe"] is not None and find(file, settings) is None
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
-        assert check(["niqe"], settings)["niqe"] is None
+        assert find(file, settings) == place
         place.unlink()
 
 
 def test_a_generic_name_counts_in_the_models_own_folder_alone(empty_caches):
     settings = MetricSettings(weights_dir=empty_caches)
     (empty_caches / "open_clip_model.safetensors").touch()
-    assert check(["clip_score_vit_b_16"], settings)["clip_score_vit_b_16"] is not None
+    small, large = (METRICS[name].weights[0] for name in ("clip_score_vit_b_16", "clip_score_vit_b_32"))
+    assert find(small, settings) is None
     (empty_caches / "clip" / "ViT-B-16").mkdir(parents=True)
     (empty_caches / "clip" / "ViT-B-16" / "open_clip_model.safetensors").touch()
-    assert check(["clip_score_vit_b_16", "clip_score_vit_b_32"], settings)["clip_score_vit_b_16"] is None
-    assert check(["clip_score_vit_b_32"], settings)["clip_score_vit_b_32"] is not None
+    assert find(small, settings) is not None and find(large, settings) is None
 
 
 def test_missing_package_names_the_extra(monkeypatch):
