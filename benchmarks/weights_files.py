@@ -14,6 +14,7 @@ On the device "meta" the same checks run and the tensors have shapes alone: that
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import threading
 import warnings
@@ -32,6 +33,7 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "params
 PREFIXES = ("module.", "_orig_mod.")
 MOST_NAMES = 3
 _HEAD = 512
+_MODEL = re.compile(r"(diffusion_)?(pytorch_)?model.*\.(safetensors|bin)")
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 # What OpenAI's archives hold beside the parameters.
 _NO_PARAMETERS = frozenset({"input_resolution", "context_length", "vocab_size"})
@@ -120,6 +122,36 @@ def unwrapped(found: Any, path: str | Path) -> dict[str, Tensor]:
     return tensors
 
 
+def check_folder(folder: Path) -> None:
+    """Check the weights of a folder in the layout of transformers or diffusers, without reading their values.
+
+    Raises:
+        WeightsFileError: a part of the model has no weights, a file that its index names is missing, or one holds no weights.
+    """
+    for config in sorted((*folder.glob("config.json"), *folder.glob("*/config.json"))):
+        part = config.parent
+        for index in part.glob("*.index.json"):
+            absent = sorted(set(_shards(index)) - {path.name for path in part.iterdir()})
+            if absent:
+                raise WeightsFileError(f"'{part}' lacks {few(absent)}, which {index.name} names; fetch the model again")
+        files = [path for path in sorted(part.iterdir()) if _MODEL.fullmatch(path.name)]
+        # The libraries take safetensors where there are such, and pickles where there are none.
+        chosen = [path for path in files if path.suffix == ".safetensors"] or files
+        # A pipeline may go without its safety checker, and says so itself where it may not.
+        if not chosen and part.name != "safety_checker":
+            raise WeightsFileError(f"'{part}' holds no weights, such as model.safetensors; fetch the model again")
+        for path in chosen:
+            content(path, "meta")
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        return [str(name) for name in named.values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsFileError(f"'{index}' is no index of weights ({error}); fetch the model again") from error
+
+
 @contextlib.contextmanager
 def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
     """Set an attribute of a library module for the length of a block."""
@@ -136,15 +168,30 @@ def through_open_clip(device: str = "cpu") -> Iterator[None]:
     """Let open_clip read weights through this module, whatever the file, for the length of a block.
 
     By itself it would unpickle OpenAI's archives without restriction. Code that a tokenizer's folder brings is refused at once, where
-    transformers would ask at the terminal.
+    transformers would ask at the terminal. Where nothing may be fetched, it looks into the caches alone.
     """
-    from open_clip import factory
+    from huggingface_hub import constants
+    from open_clip import factory, pretrained
     from transformers import dynamic_module_utils
+
+    from benchmarks.fetching import forbidden
 
     def read(checkpoint_path: str, *_: object, **__: object) -> dict[str, Tensor]:
         return {name: tensor for name, tensor in state_dict(checkpoint_path, device).items() if name not in _NO_PARAMETERS}
 
-    with _OPEN_CLIP, replaced(factory, "load_state_dict", read), replaced(dynamic_module_utils, "TIME_OUT_REMOTE_CODE", 0):
+    def cached(url: str, cache_dir: str | None = None) -> str:
+        path = Path(cache_dir or "~/.cache/clip").expanduser() / url.rsplit("/", 1)[1]
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not there, and nothing is downloaded now")
+        return str(path)
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_OPEN_CLIP)
+        stack.enter_context(replaced(factory, "load_state_dict", read))
+        stack.enter_context(replaced(dynamic_module_utils, "TIME_OUT_REMOTE_CODE", 0))
+        if forbidden():
+            stack.enter_context(replaced(constants, "HF_HUB_OFFLINE", True))
+            stack.enter_context(replaced(pretrained, "download_pretrained_from_url", cached))
         yield
 
 
@@ -175,7 +222,8 @@ def _no_weights(head: bytes) -> str | None:
         return "a Git LFS pointer (git lfs pull fetches what it stands for)"
     if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
         return "a web page" if b"html" in start else "an XML page"
-    return None
+    # Weights begin with a length, a version or a zip's mark, none of which a text has.
+    return "a text file" if all(byte >= 32 or byte in b"\t\n\r" for byte in head) else None
 
 
 def _safetensors(file: BinaryIO, device: str) -> dict[str, Tensor]:

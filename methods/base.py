@@ -222,6 +222,9 @@ class TrainableMethod(Method, nn.Module):
             begins: its first step comes next; ``False`` where a stopped training goes on inside it.
         """
 
+    def check_trainable(self) -> None:
+        """Raise a :class:`MethodError` if anything that a training will need is missing; asked before any training begins."""
+
     def diagnostics(self, images: Tensor, targets: Targets) -> Mapping[str, float]:
         """Return named means over (B, 3, H, W) held-out pictures that tell how training goes; logged beside their PSNR."""
         return {}

@@ -75,8 +75,9 @@ class Dists(ImageMetric):
 
         # pyiqa would have torchvision look for the trunk, and unpickle both files without restriction.
         with replaced(dists_arch, "models", SimpleNamespace(vgg16=vgg16)):
-            self.net: Any = pyiqa_metric("dists", device, pretrained=False)
-        self.net.net.load_state_dict(coefficients, strict=False)
+            metric: Any = pyiqa_metric("dists", device, pretrained=False)
+        metric.net.load_state_dict(coefficients, strict=False)
+        self.net = metric
 
     def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
         """Return the distance."""

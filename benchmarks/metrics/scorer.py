@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.errors import MetricUnavailableError, suggestion
+from benchmarks.fetching import may_fetch
 from benchmarks.metrics.base import CellMetric, ImageMetric, MetricSettings, MetricSpec, Picture, Pixels, WeightFile
 from benchmarks.metrics.catalog import metric_table
 from benchmarks.metrics.clip import unusable
@@ -61,14 +62,17 @@ def check(
 
 
 def fetch(names: Sequence[str], settings: MetricSettings) -> None:
-    """Download the files of ``names`` that are missing, if the settings allow it.
+    """Download the files of ``names`` that are missing, if the settings allow it; a plan notes what it would download.
 
     Raises:
-        MetricUnavailableError: a file is missing and may not, or could not, be downloaded.
+        MetricUnavailableError: a file is missing and may not, or could not, be downloaded, or is not what the metric needs.
     """
     for spec in lookup(names, settings):
         for file in spec.weights:
-            locate(spec, file, settings)
+            if find(file, settings) is not None or (settings.allow_download and not may_fetch(file.names[0], file.address)):
+                continue
+            if sentence := broken(spec, file, locate(spec, file, settings)):
+                raise MetricUnavailableError(sentence)
 
 
 def cell_metric(name: str, settings: MetricSettings | None = None, device: str = "cpu") -> CellMetric:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import MetricUnavailableError
+from benchmarks.fetching import may_fetch, torch_file
 from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
 from benchmarks.weights_files import WeightsFileError, few
 
@@ -43,12 +44,12 @@ def locate(spec: MetricSpec, file: WeightFile, settings: MetricSettings) -> Path
     path = find(file, settings)
     if path is not None:
         return path
-    if not settings.allow_download:
+    if not settings.allow_download or not may_fetch(file.names[0], file.address):
         raise MetricUnavailableError(missing(spec, file, settings))
     try:
         return _fetch(file)
     # URLError and the hub's HTTP errors are OSErrors; open_clip raises FileNotFoundError and torch.hub RuntimeError (bad hash).
-    except (OSError, RuntimeError) as failure:
+    except (OSError, RuntimeError, WeightsFileError) as failure:
         raise MetricUnavailableError(f"{missing(spec, file, settings)} The download failed: {failure}") from failure
 
 
@@ -135,15 +136,8 @@ def _hub_repository(file: WeightFile) -> str:
 
 
 def _fetch(file: WeightFile) -> Path:
-    import torch
-
     if file.origin == "torchvision":
-        target = Path(torch.hub.get_dir()) / "checkpoints" / file.names[0]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # torchvision's file names end in the first digits of their SHA-256.
-        digits = target.stem.rsplit("-", 1)[1]
-        torch.hub.download_url_to_file(file.address, str(target), hash_prefix=digits, progress=False)
-        return target
+        return torch_file(file.address) or Path(file.names[0])
     if file.origin == "open_clip":
         from open_clip import download_pretrained, get_pretrained_cfg
 

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from methods.errors import CheckpointMismatchError, MissingAssetError
+from methods.errors import CheckpointMismatchError
 from methods.gened_sc.frozen import FrozenNetwork
+from methods.layers.clip import loading_clip
 
 
 class ClipFeatures(FrozenNetwork):
@@ -36,15 +37,13 @@ class ClipFeatures(FrozenNetwork):
     def __init__(self, model: str, weights: str | None, width: int) -> None:
         import open_clip
 
-        # OpenAI published TorchScript archives, which torch refuses to read as plain parameters.
-        plain = weights is None or not weights.endswith(".pt")
-        try:
-            network = open_clip.create_model(model, pretrained=weights, require_pretrained=True, weights_only=plain)
-        except (OSError, ValueError, RuntimeError) as failure:
-            raise MissingAssetError(
-                f"CLIP '{model}' with parameters '{weights}' cannot be loaded ({' '.join(str(failure).split())}); point clip at a "
-                "local-dir: folder or clip_weights at a file, or train with score_supervision: saliency and score_source: predicted"
-            ) from failure
+        way_out = (
+            "point clip at a local-dir: folder or clip_weights at a file, "
+            "or train with score_supervision: saliency and score_source: predicted"
+        )
+        with loading_clip(model, weights, way_out), torch.device("cpu"):
+            network = open_clip.create_model(model, pretrained=weights, require_pretrained=True)
+            self._tokenise = open_clip.get_tokenizer(model)
         if not isinstance(getattr(network.visual, "proj", None), Tensor):
             raise CheckpointMismatchError(
                 f"CLIP '{model}' has no projected patch tokens; choose one with a vision transformer, ViT-B-16 say"
@@ -55,7 +54,6 @@ class ClipFeatures(FrozenNetwork):
                 f"CLIP '{model}' has embeddings of {found} values, the score map of {width}; set clip_width to {found}"
             )
         super().__init__(network)
-        self._tokenise = open_clip.get_tokenizer(model)
         self._texts: dict[str, Tensor] = {}
         visual = network.visual
         size = visual.image_size

@@ -162,6 +162,27 @@ class GenEDSC(StageTwo, TrainableMethod):
             total, parts = weighted, parts | more
         return {"total": total, **{name: part.detach() for name, part in parts.items()}}
 
+    def check_trainable(self) -> None:
+        """Raise a :class:`MethodError` unless CLIP and VGG, where the losses ask them, are there and serve."""
+        settings = self.settings
+        if settings.objective == "importance" and settings.background_loss == "contextual":
+            from methods.gened_sc.vgg_features import check_vgg
+
+            check_vgg(settings.vgg)
+        if settings.needs_clip_to_train:
+            self._ask_clip()
+
+    def _ask_clip(self) -> Any:
+        """Return CLIP, loaded once."""
+        settings = self.settings
+        if self.score_map is None or settings.clip is None:
+            raise MethodError("CLIP's score map is not part of this GenED-SC; set score_supervision or score_source to clip")
+        if self._clip is None:
+            from methods.gened_sc.clip_features import ClipFeatures
+
+            self._clip = ClipFeatures(settings.clip, settings.clip_weights, settings.clip_width)
+        return self._clip
+
     def _importance_losses(
         self, images: Tensor, output: Tensor, saliency: Tensor, scores: Tensor | None, predicted: Tensor | None, probability: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -216,15 +237,10 @@ class GenEDSC(StageTwo, TrainableMethod):
 
     def _clip_scores(self, images: Tensor, targets: Targets, features: Tensor) -> Tensor:
         """Return CLIP's score map S at v's resolution, with each picture's own text or the generic one."""
-        settings = self.settings
-        if self.score_map is None or settings.clip is None:
-            raise MethodError("CLIP's score map is not part of this GenED-SC; set score_supervision or score_source to clip")
-        if self._clip is None:
-            from methods.gened_sc.clip_features import ClipFeatures
-
-            self._clip = ClipFeatures(settings.clip, settings.clip_weights, settings.clip_width)
-        texts = self._clip.texts([self._text(targets, row) for row in range(len(images))], images.device)
-        return F.interpolate(self.score_map(texts, *self._clip.images(images)), features.shape[-2:], mode="bilinear", align_corners=False)
+        clip = self._ask_clip()
+        texts = clip.texts([self._text(targets, row) for row in range(len(images))], images.device)
+        score_map: Any = self.score_map
+        return F.interpolate(score_map(texts, *clip.images(images)), features.shape[-2:], mode="bilinear", align_corners=False)
 
     def _text(self, targets: Targets, row: int) -> str:
         if targets.labels is not None and targets.labels[row]:

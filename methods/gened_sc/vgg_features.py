@@ -1,12 +1,13 @@
 """Features of a frozen VGG-19 (Simonyan and Zisserman, ICLR 2015), Phi of (23)."""
 
-import pickle
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.fetching import torch_file
+from benchmarks.weights_files import WeightsFileError, mismatch, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.gened_sc.frozen import FrozenNetwork
 
@@ -31,18 +32,7 @@ class VggFeatures(FrozenNetwork):
     """
 
     def __init__(self, source: str | None, layer: str = "relu4_2") -> None:
-        from torchvision.models.vgg import cfgs, make_layers
-
-        weights = {
-            name.removeprefix(_CONVOLUTIONS): value for name, value in _parameters(source).items() if not name.startswith("classifier.")
-        }
-        network = make_layers(cfgs["E"], batch_norm=False)
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise CheckpointMismatchError(
-                f"'{source}' does not hold VGG-19's convolutions: {' '.join(str(error).split())[:300]}"
-            ) from error
+        network = _convolutions(source, _parameters(source))
         # A rectification in place would overwrite what the layer before it needs for its gradient.
         for module in network:
             if isinstance(module, nn.ReLU):
@@ -56,16 +46,33 @@ class VggFeatures(FrozenNetwork):
         return features
 
 
-def _parameters(source: str | None) -> dict[str, Any]:
+def check_vgg(source: str | None) -> None:
+    """Raise as :class:`VggFeatures` does if the parameters do not serve; where they are still to be fetched, a plan notes it."""
+    with torch.device("meta"):
+        if found := _parameters(source, "meta"):
+            _convolutions(source, found)
+
+
+def _convolutions(source: str | None, parameters: Mapping[str, Tensor]) -> nn.Sequential:
+    from torchvision.models.vgg import cfgs, make_layers
+
+    network = make_layers(cfgs["E"], batch_norm=False)
+    weights = {name.removeprefix(_CONVOLUTIONS): value for name, value in parameters.items() if not name.startswith("classifier.")}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointMismatchError(f"'{source}' does not hold VGG-19's convolutions: it {mismatch(error)}") from error
+    return network
+
+
+def _parameters(source: str | None, device: str = "cpu") -> dict[str, Any]:
     way_out = "point vgg at torchvision's vgg19-dcbb9e9d.pth, put that file into torch's cache, or set background_loss: mse"
     if source is None:
         raise MissingAssetError(f"the contextual loss needs VGG-19's parameters and vgg is not set; {way_out}")
     try:
         if source == "torchvision":
-            loaded = torch.hub.load_state_dict_from_url(ADDRESS, map_location="cpu", progress=False, check_hash=True)
-        else:
-            loaded = torch.load(Path(source).expanduser(), map_location="cpu", weights_only=True)
-    # URLError is an OSError; a bad hash and a truncated archive are RuntimeErrors.
-    except (OSError, RuntimeError, pickle.UnpicklingError) as failure:
+            cached = torch_file(ADDRESS)
+            return {} if cached is None else state_dict(cached, device)
+        return state_dict(source, device)
+    except WeightsFileError as failure:
         raise MissingAssetError(f"VGG-19's parameters '{source}' cannot be loaded ({failure}); {way_out}") from failure
-    return dict(loaded)

@@ -59,6 +59,7 @@ class DiffusersModel(Resident):
         self._call = find_call(task, self._files.read_json("model_index.json"), settings.model)
         self._options = complete_options(options, self._call, settings.model)
         self._native, self._multiple = native_size(self._call, self._files, options.size, settings.model)
+        self._files.check_weights()
         self.identity = self._files.identity
         self._name = settings.model
         size = list(self._native) if isinstance(self._native, tuple) else self._native
@@ -83,7 +84,8 @@ class DiffusersModel(Resident):
             import transformers
 
             device = pick_device(self._access)
-            arguments: dict[str, Any] = {"dtype": torch_dtype(self._options["dtype"]), "local_files_only": True, **self._call.loading}
+            arguments: dict[str, Any] = {"dtype": torch_dtype(self._options["dtype"]), **self._call.loading}
+            arguments |= {"local_files_only": True, "trust_remote_code": False}
             if self._options.get("variant"):
                 arguments["variant"] = self._options["variant"]
             if self._options.get("safety_checker") is False:

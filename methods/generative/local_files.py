@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fetching import may_fetch
+from benchmarks.weights_files import WeightsFileError, check_folder
 from methods.generative.answers import ModelUnavailableError
 
 _HUB_NAME = re.compile(r"\w+([.-]\w+)*/\w+([.-]\w+)*")
@@ -61,6 +63,13 @@ class ModelFiles:
             raise ModelUnavailableError(f"{self.name}: {path} holds no JSON object; fetch the model again")
         return content
 
+    def check_weights(self) -> None:
+        """Raise a :class:`ModelUnavailableError` if weights are missing, or are none; their values are not read."""
+        try:
+            check_folder(self.folder)
+        except WeightsFileError as error:
+            raise ModelUnavailableError(f"{self.name} cannot be used: {error}") from error
+
 
 def find_model(name: str, marker: str, revision: str | None = None, download: bool = False) -> ModelFiles:
     """Find the files of a model.
@@ -93,7 +102,7 @@ def _from_hub(name: str, marker: str, revision: str | None, download: bool) -> M
     from huggingface_hub import snapshot_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    if download:
+    if download and may_fetch(name, "the Hugging Face Hub"):
         try:
             snapshot = Path(snapshot_download(name, revision=revision))
         except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
@@ -106,6 +115,10 @@ def _from_hub(name: str, marker: str, revision: str | None, download: bool) -> M
     found = try_to_load_from_cache(name, marker, revision=revision)
     if not isinstance(found, str):
         wanted = f" at revision {revision}" if revision else ""
+        if download:
+            raise ModelUnavailableError(
+                f"{name}{wanted} is not in the cache of the Hugging Face Hub yet, and a plan fetches nothing; a run fetches it first"
+            )
         raise ModelUnavailableError(
             f"{name}{wanted} is neither a folder nor in the cache of the Hugging Face Hub on this machine; "
             f"fetch it with 'hf download {name}', set access: {{download: true}}, or name a folder"

@@ -95,6 +95,7 @@ class TransformersCaptioner(Resident, Captioner):
         if settings.prompt_file is not None and self._family.reads != "chat":
             raise GenerativeOptionsError(f"{settings.model} reads no instruction, so prompt_file has no use; leave it out")
         self.settings: Mapping[str, Any] = _complete(options, self._family, settings.model)
+        self._files.check_weights()
         self.identity = self._files.identity
         self._name = settings.model
 
@@ -115,8 +116,10 @@ class TransformersCaptioner(Resident, Captioner):
             arguments["device_map"] = "balanced"
         transformers.utils.logging.disable_progress_bar()
         with loading(self._name, "transformers"):
-            processor = transformers.AutoProcessor.from_pretrained(self._files.folder, local_files_only=True)
-            model = load_whole(transformers.AutoModelForImageTextToText, self._files.folder, self._name, **arguments)
+            processor = transformers.AutoProcessor.from_pretrained(self._files.folder, local_files_only=True, trust_remote_code=False)
+            model = load_whole(
+                transformers.AutoModelForImageTextToText, self._files.folder, self._name, trust_remote_code=False, **arguments
+            )
         if self._family.reads == "chat" and not getattr(processor, "chat_template", None):
             raise ModelUnavailableError(
                 f"{self._name} has no chat template, so it cannot be given an instruction; name a model tuned for chats"

@@ -6,8 +6,10 @@
              └─ segmentation network ──> its classes ──share of each cell──> the class that has most of it
 """
 
-import pickle
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.fetching import may_fetch, torch_file
+from benchmarks.weights_files import WeightsFileError, check_folder, mismatch, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.hosonuma25.settings import HosonumaSettings
 
@@ -95,51 +99,76 @@ def regions(settings: HosonumaSettings) -> Regions:
 
 
 def check_regions(settings: HosonumaSettings) -> None:
-    """Raise :class:`MissingAssetError` unless what ``mask_source`` names is there; weights that torch may fetch are fetched."""
+    """Raise a :class:`MethodError` unless what ``mask_source`` names serves; weights that may be fetched are, or noted by a plan."""
     library, _, name = settings.mask_model.partition(":")
     if settings.mask_source == "saliency":
         return
     if library == "torchvision":
-        _torchvision_weights(name, settings)
+        with torch.device("meta"):
+            if (file := _torchvision_file(name, settings)) is not None:
+                _torchvision_network(name, file, "meta")
         return
-    from transformers import AutoConfig
+    if (folder := Path(name).expanduser()).is_dir():
+        try:
+            check_folder(folder)
+        except WeightsFileError as error:
+            raise MissingAssetError(f"the segmentation model '{name}' cannot be loaded: {error}; or set mask_source: saliency") from error
+    elif not may_fetch(name, "the Hugging Face Hub"):
+        return
+    # On the processor, whatever device a plan builds methods on.
+    with torch.device("cpu"):
+        _from_transformers(name)
 
-    _from_pretrained(AutoConfig, name)
 
-
-def _torchvision_weights(name: str, settings: HosonumaSettings) -> tuple[Any, Any]:
-    """Return torchvision's entry of a network and the parameters to use."""
+def _published(name: str) -> Any:
+    """Return torchvision's entry of a network's parameters."""
     from torchvision.models import get_model_weights
 
     try:
-        published = get_model_weights(name)["DEFAULT"]
+        return get_model_weights(name)["DEFAULT"]
     except (ValueError, KeyError) as error:
         raise MissingAssetError(f"torchvision has no network '{name}' with weights ({error}); deeplabv3_resnet101 is one") from error
+
+
+def _torchvision_file(name: str, settings: HosonumaSettings) -> Path | None:
+    """Return the file of a network's parameters; ``None`` where a plan would have to fetch it."""
+    published = _published(name)
+    with _unreadable(name):
+        return torch_file(published.url) if settings.mask_weights is None else settings.mask_weights
+
+
+@contextmanager
+def _unreadable(name: str) -> Iterator[None]:
     try:
-        if settings.mask_weights is None:
-            return published, published.get_state_dict(progress=False, check_hash=True)
-        return published, torch.load(settings.mask_weights.expanduser(), map_location="cpu", weights_only=True)
-    # URLError is an OSError; a bad hash and a truncated archive are RuntimeErrors.
-    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        yield
+    except WeightsFileError as error:
         raise MissingAssetError(
-            f"the weights of '{name}' cannot be loaded ({' '.join(str(error).split())[:300]}); put torchvision's file into torch's cache, "
+            f"the weights of '{name}' cannot be loaded: {error}; put torchvision's file into torch's cache, "
             "name it in mask_weights, or set mask_source: saliency"
         ) from error
 
 
-def _from_torchvision(name: str, settings: HosonumaSettings) -> tuple[Any, Any]:
+def _torchvision_network(name: str, file: Path, device: str) -> Any:
     from torchvision.models import get_model
 
-    published, weights = _torchvision_weights(name, settings)
+    with _unreadable(name):
+        weights = state_dict(file, device)
     aux_loss = any(key.startswith("aux_classifier.") for key in weights)
-    classes = len(published.meta["categories"])
+    classes = len(_published(name).meta["categories"])
     network = get_model(name, weights=None, weights_backbone=None, num_classes=classes, aux_loss=aux_loss)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise CheckpointMismatchError(f"the file does not hold the parameters of '{name}': {' '.join(str(error).split())[:300]}") from error
-    transform = published.transforms()
-    return network, lambda image: transform(image[None])
+        raise CheckpointMismatchError(f"{file} does not hold the parameters of '{name}': it {mismatch(error)}") from error
+    return network
+
+
+def _from_torchvision(name: str, settings: HosonumaSettings) -> tuple[Any, Any]:
+    file = _torchvision_file(name, settings)
+    if file is None:
+        raise MissingAssetError(f"the weights of '{name}' are not here and may not be fetched now; name their file in mask_weights")
+    transform = _published(name).transforms()
+    return _torchvision_network(name, file, "cpu"), lambda image: transform(image[None])
 
 
 def _from_transformers(name: str) -> tuple[Any, Any]:
@@ -157,7 +186,7 @@ def _from_transformers(name: str) -> tuple[Any, Any]:
 
 def _from_pretrained(kind: Any, name: str) -> Any:
     try:
-        return kind.from_pretrained(name)
+        return kind.from_pretrained(name, trust_remote_code=False)
     # A missing folder, file or network connection is an OSError, and what is no such model a ValueError.
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]

@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from benchmarks.weights_files import few
 from methods.errors import CheckpointMismatchError, UnknownNameError
 from methods.registry import nearest
 
@@ -110,7 +111,7 @@ def load_authors(part: str, state_dict: Mapping[str, Tensor], config: Mapping[st
 
     Raises:
         UnknownNameError: no such part.
-        CheckpointMismatchError: names are missing, unknown or of another shape; the message lists every one.
+        CheckpointMismatchError: names are missing, unknown or of another shape; the message names three of each kind.
     """
     parts = _parts()
     if part not in parts:
@@ -137,7 +138,7 @@ def load_authors(part: str, state_dict: Mapping[str, Tensor], config: Mapping[st
 
 
 def _complaint(part: str, **lists: list[str]) -> str:
-    listed = "; ".join(f"{len(names)} {kind}: {', '.join(names)}" for kind, names in lists.items() if names)
+    listed = "; ".join(f"{len(names)} {kind}: {few(names)}" for kind, names in lists.items() if names)
     return f"these are not the parameters of the {part} so configured: {listed}. Check the file and the constructor keywords."
 
 

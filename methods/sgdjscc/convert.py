@@ -7,32 +7,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from torch import Tensor
 
+from benchmarks.weights_files import WeightsFileError, content, few, unwrapped
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.sgdjscc.assets import ASSETS, CONVERTED, Asset
 from methods.sgdjscc.authors import load_authors
 from methods.sgdjscc.builders import PAPER
 
 
-def split(asset: Asset, content: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
+def split(asset: Asset, found: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
     """Return part -> tensors by the authors' names, without the part's prefix.
 
     Raises:
         CheckpointMismatchError: the file has no such wrapper, or tensors that belong to no part.
     """
-    if asset.wrapper and asset.wrapper not in content:
-        raise CheckpointMismatchError(f"{asset.file} has no entry '{asset.wrapper}' but {', '.join(content)}; is it the released file?")
-    tensors: Mapping[str, Tensor] = content[asset.wrapper] if asset.wrapper else content
+    if asset.wrapper and asset.wrapper not in found:
+        raise CheckpointMismatchError(f"{asset.file} has no entry '{asset.wrapper}' but {few(found)}; is it the released file?")
+    try:
+        tensors = unwrapped(found[asset.wrapper] if asset.wrapper else found, asset.file)
+    except WeightsFileError as error:
+        raise CheckpointMismatchError(str(error)) from error
     taken = {
         part: {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
         for part, prefix in asset.parts.items()
     }
     homeless = [name for name in tensors if not name.startswith(tuple(asset.parts.values()))]
     if homeless:
-        raise CheckpointMismatchError(f"{asset.file} has tensors of no known part: {', '.join(homeless)}; is it the released file?")
+        raise CheckpointMismatchError(f"{asset.file} has tensors of no known part: {few(homeless)}; is it the released file?")
     return taken
 
 
@@ -50,8 +53,11 @@ def convert(source: Path, target: Path) -> list[Path]:
         path = source / asset.file
         if not path.is_file():
             continue
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        for part, tensors in split(asset, content).items():
+        try:
+            found = content(path)
+        except WeightsFileError as error:
+            raise CheckpointMismatchError(f"{error} from {asset.source}") from error
+        for part, tensors in split(asset, found).items():
             load_authors(part, tensors, PAPER[part])
             target.mkdir(parents=True, exist_ok=True)
             save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, target / CONVERTED[part])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from benchmarks.weights_files import WeightsFileError, few, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.sgdjscc.assets import CONVERTED
 from methods.sgdjscc.authors import load_authors
@@ -93,19 +94,15 @@ def resume(method: nn.Module, path: str) -> None:
         MissingAssetError: the file is not there.
         CheckpointMismatchError: a name or a shape in it is unknown here.
     """
-    from safetensors.torch import load_file
-
     if not Path(path).is_file():
         raise MissingAssetError(
             f"the earlier stage's parameters are not at {path}; set initial to the file that stage wrote, or leave it empty"
         )
     own = method.state_dict()
-    found = {_controlled_name(name, own): tensor for name, tensor in load_file(path).items()}
+    found = {_controlled_name(name, own): tensor for name, tensor in _weights(path).items()}
     wrong = sorted(name for name, tensor in found.items() if name not in own or own[name].shape != tensor.shape)
     if wrong:
-        raise CheckpointMismatchError(
-            f"{path} does not fit these settings: {', '.join(wrong)}; build both stages with the same sizes and CR"
-        )
+        raise CheckpointMismatchError(f"{path} does not fit these settings: {few(wrong)}; build both stages with the same sizes and CR")
     method.load_state_dict(found, strict=False)
     if isinstance(controlled := getattr(method, "denoiser", None), ControlledDenoiser) and not any(".in_copies." in name for name in found):
         controlled.copy_base()
@@ -164,12 +161,17 @@ def authors_part(folder: str, part: str) -> nn.Module:
 
 
 def _read(folder: str, part: str) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
     path = Path(folder) / CONVERTED[part]
     if not path.is_file():
         raise MissingAssetError(
             f"{path} is not there; fetch the authors' files and run `python -m methods.sgdjscc.convert SOURCE {folder}`, "
             "or train your own with checkpoint: own"
         )
-    return load_file(path)
+    return _weights(path)
+
+
+def _weights(path: str | Path) -> dict[str, Tensor]:
+    try:
+        return state_dict(path)
+    except WeightsFileError as error:
+        raise CheckpointMismatchError(str(error)) from error

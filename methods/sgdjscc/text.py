@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from methods.errors import CheckpointMismatchError, MissingAssetError
+from methods.layers.clip import loading_clip
 
 TextEncoderName = Literal["none", "hashing", "clip"]
 
@@ -88,12 +89,11 @@ class ClipText:
             raise MissingAssetError(
                 f"CLIP's parameters for {model} are not at '{weights}'; point text_weights at the file, or set text_encoder to hashing"
             )
-        # OpenAI's own .pt files are TorchScript archives, which torch reads only without its restriction to weights. A plan
-        # is checked on the meta device, where no weights can be read.
-        with torch.device("cpu"):
-            loaded = open_clip.create_model(model, pretrained=weights, weights_only=not weights.endswith(".pt"))
+        # A plan is checked on the meta device, where no embedding could be computed.
+        with torch.device("cpu"), loading_clip(model, weights, "point text_weights at the file, or set text_encoder to hashing"):
+            loaded = open_clip.create_model(model, pretrained=weights)
+            self.tokenise = open_clip.get_tokenizer(model)
         self.model = loaded.eval().requires_grad_(False)
-        self.tokenise = open_clip.get_tokenizer(model)
         found = self(["a picture"], torch.device("cpu")).shape[1]
         if found != width:
             raise CheckpointMismatchError(

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
+from benchmarks.weights_files import WeightsFileError, few, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.swinjscc.gates import TieBreak
 
@@ -37,6 +37,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
     Raises:
         MissingAssetError: there is no such file; the message says where the authors publish theirs.
+        CheckpointMismatchError: it holds no weights, or more than weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -44,11 +45,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
             f"no SwinJSCC weights at '{path}'; the authors publish them at {PUBLISHED} (linked from github.com/semcomm/SwinJSCC), "
             "download the .model file of the variant and give its path"
         )
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return state_dict(path)
+    except WeightsFileError as error:
+        raise CheckpointMismatchError(f"{error}; the authors publish theirs at {PUBLISHED}") from error
 
 
 def load_authors(
@@ -90,7 +90,7 @@ def load_translated(network: "SwinJSCCNetwork", state_dict: Mapping[str, Tensor]
     """Copy the authors' weights of ``model`` into ``network``.
 
     Raises:
-        CheckpointMismatchError: keys or shapes do not fit; the message lists them under the authors' names.
+        CheckpointMismatchError: keys or shapes do not fit; the message names three of each kind, as the authors call them.
     """
     named = {key: translated for key in state_dict if (translated := _translate(key, model)) is not None}
     expected = network.state_dict()
@@ -103,7 +103,7 @@ def load_translated(network: "SwinJSCCNetwork", state_dict: Mapping[str, Tensor]
     ]
     faults = [("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)]
     if any(found for _, found in faults):
-        listed = "; ".join(f"{kind}: {', '.join(found)}" for kind, found in faults if found)
+        listed = "; ".join(f"{kind}: {few(found)}" for kind, found in faults if found)
         raise CheckpointMismatchError(f"the weights do not fit {model} of these sizes; check the variant and the sizes. Keys {listed}")
     network.load_state_dict({translated: state_dict[key] for key, translated in named.items()})
 

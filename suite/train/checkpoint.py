@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import load, save
 from torch import nn
 
+from benchmarks.weights_files import mismatch
 from methods.errors import CheckpointMismatchError
 from suite.errors import TrainingError
 from suite.files import read_sealed_json, write_atomic, write_sealed_json
@@ -100,7 +101,7 @@ class Checkpoint:
         try:
             method.load_state_dict(weights)
         except RuntimeError as error:
-            raise CheckpointMismatchError(f"{self.path} does not fit {type(method).__name__}: {' '.join(str(error).split())}") from error
+            raise CheckpointMismatchError(f"{self.path} does not fit {type(method).__name__}: it {mismatch(error)}") from error
 
     def problem(self) -> str | None:
         """Return what is wrong with the weights' file, ``None`` if nothing is."""

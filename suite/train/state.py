@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
+from benchmarks.weights_files import content
 from suite.errors import StorageError, TrainingError
 from suite.files import sealed, unsealed, write_atomic
 from suite.storage import Place
@@ -62,7 +63,7 @@ def load(path: Place, identity: str, parts: Mapping[str, Stateful], device: str)
     if not path.exists():
         return Progress()
     try:
-        state = torch.load(BytesIO(unsealed(path.read_bytes())), map_location=device, weights_only=True)
+        state = content(str(path), device, BytesIO(unsealed(path.read_bytes())))
         found, progress = state["identity"], Progress(**state["progress"])
         states = {name: state[name] for name in parts}
     except StorageError:

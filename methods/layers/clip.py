@@ -1,0 +1,32 @@
+"""Loading a CLIP through open_clip: its weights are read without running anything, and one sentence says what is wrong with them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.fetching import forbidden
+from benchmarks.weights_files import WeightsFileError, mismatch, through_open_clip
+from methods.errors import MissingAssetError
+
+
+@contextmanager
+def loading_clip(model: str, weights: str | None, way_out: str) -> Iterator[None]:
+    """Let a block build a network and a tokenizer with open_clip.
+
+    Args:
+        model, weights: for the message.
+        way_out: for the message.
+
+    Raises:
+        MissingAssetError: the model or its weights are not there or cannot be used.
+    """
+    try:
+        with through_open_clip():
+            yield
+    # open_clip's own errors for what is not there, for a bad configuration and for weights of another shape.
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, WeightsFileError) as failure:
+        if forbidden() and "download" in str(failure):
+            raise MissingAssetError(
+                f"CLIP '{model}' with parameters '{weights}' is not here yet, and a plan fetches nothing; the training fetches it first"
+            ) from failure
+        reason = mismatch(failure) or " ".join(str(failure).split())[:400]
+        raise MissingAssetError(f"CLIP '{model}' with parameters '{weights}' cannot be loaded ({reason}); {way_out}") from failure
