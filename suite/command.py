@@ -8,7 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.errors import DatasetError
+from benchmarks.errors import BenchmarkError, DatasetError
+from benchmarks.fetching import nothing_fetched
+from methods.errors import MethodError
 from suite.catalog import DATASETS, METHODS
 from suite.errors import TrainingError
 from suite.evaluate.calls import told
@@ -19,7 +21,7 @@ from suite.evaluate.work import evaluate, remaining
 from suite.keys import key_names
 from suite.lock import at_work
 from suite.method_code import method_code
-from suite.pipeline import CHECKPOINTS, SHIPPED, Prepared, prepare
+from suite.pipeline import CHECKPOINTS, SHIPPED, Prepared, check_trainable, prepare
 from suite.points import kept_note
 from suite.records import load
 from suite.runfolder import RunFolder
@@ -80,6 +82,7 @@ class Command:
         assignments: Sequence[str],
         console: Console,
         search: int = 0,
+        dry_run: bool = False,
     ) -> None:
         self.grid = compose(grid, methods, datasets, limit, assignments)
         # Workers of a cluster have working directories of their own.
@@ -91,7 +94,10 @@ class Command:
         self.address = address
         self.search = search
         self.console = console
-        self.prepared: Prepared = prepare(self.grid, data_dir, train_data, search)
+        self.dry_run = dry_run
+        self.to_fetch: list[str] = []
+        with self._looking():
+            self.prepared: Prepared = prepare(self.grid, data_dir, train_data, search)
         self.checkpoints: dict[TrainingJob, Checkpoint] = {}
         self.failures: dict[TrainingJob, str] = {}
         self._started = self._at_work = False
@@ -105,7 +111,7 @@ class Command:
         return [self.folder.path / CHECKPOINTS, SHIPPED]
 
     def show_plan(self) -> None:
-        """Print what a run would do and start nothing."""
+        """Print what a run would do; start, fetch and write nothing."""
         table = Table("method", "variant", "CR", "weights", title=f"Grid {self.grid.name}")
         found = self._found()
         for contestant in self.prepared.contestants:
@@ -128,6 +134,14 @@ class Command:
             self._say(sentence)
         searches = f", each after a search of {self.search} trials" if self.search else ""
         self._say(f"trainings left to do: {len(set(self.prepared.jobs.values())) - len(found)}{searches}")
+        with self._looking():
+            for job in self._missing(found):
+                try:
+                    check_trainable(job, self.grid.image_size)
+                except (MethodError, BenchmarkError) as error:
+                    self._say(f"training {job.label} lacks something: {error}")
+        for line in self.to_fetch:
+            self._say(f"to be fetched first: {line}")
         self._say(f"metrics: {', '.join(self.prepared.metrics.names)}")
         for name, reason in self.prepared.metrics.left_out.items():
             self._say(f"left out: {name}: {reason}")
@@ -154,6 +168,7 @@ class Command:
 
         Raises:
             RunFolderError: another command is at work in the run folder.
+            MethodError: a training lacks something that it needs; none has begun then.
         """
         with self.at_work():
             self._train()
@@ -161,7 +176,9 @@ class Command:
     def _train(self) -> None:
         self._start()
         found = self._found()
-        missing = [job for job in dict.fromkeys(self.prepared.jobs.values()) if job not in found]
+        missing = self._missing(found)
+        for job in missing:
+            check_trainable(job, self.grid.image_size)
         if missing:
             from suite.train.progress import TrainingProgress
             from suite.train.tune import TrainingsFailedError, train_missing
@@ -255,6 +272,19 @@ class Command:
     def _found(self) -> dict[TrainingJob, Checkpoint]:
         checkpoints = {job: find(job.identity, self.places) for job in dict.fromkeys(self.prepared.jobs.values())}
         return {job: checkpoint for job, checkpoint in checkpoints.items() if checkpoint is not None}
+
+    def _missing(self, found: Mapping[TrainingJob, Checkpoint]) -> list[TrainingJob]:
+        return [job for job in dict.fromkeys(self.prepared.jobs.values()) if job not in found]
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """Fetch nothing within the block in a dry run, but keep what a run would fetch."""
+        if not self.dry_run:
+            yield
+            return
+        with nothing_fetched() as wanted:
+            yield
+        self.to_fetch += [line for line in wanted if line not in self.to_fetch]
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.fetching import nothing_fetched
 from methods.errors import MethodError
 from suite.cli import Address, DataDir, Datasets, GridName, Methods, Set, TrainData, guarded
 from suite.errors import ClusterError, SuiteError
@@ -81,7 +82,8 @@ def doctor(
     from suite.command import compose
 
     question = Question(compose(grid, methods, datasets, None, set_ or []), data_dir, train_data, address)
-    findings = [finding for find in FINDERS for finding in find(question)]
+    with nothing_fetched():
+        findings = [finding for find in FINDERS for finding in find(question)]
     lacking = [finding for finding in findings if finding.needed and finding.state == "missing"]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))

@@ -15,6 +15,7 @@ from benchmarks.datasets import Dataset, open_dataset
 from benchmarks.errors import MetricUnavailableError, PictureError
 from benchmarks.link.link import Link
 from benchmarks.metrics import check, fetch, lookup, metric_table
+from methods.base import TrainableMethod
 from methods.generative.backends import check_ready
 from methods.generative.settings import ModelSettings
 from methods.generative.spending import UnpricedModelError
@@ -182,6 +183,16 @@ def check_fits(contestant: Contestant, size: int, cr: Fraction | None) -> None:
     # Built on no device: the constructor's checks run, the weights take no memory.
     with torch.device("meta"):
         contestant.build(size, size, cr).check_ready()
+
+
+def check_trainable(job: TrainingJob, size: int) -> None:
+    """Raise a :class:`MethodError` if a training lacks something that it needs besides its pictures of ``size`` pixels a side."""
+    import torch
+
+    with torch.device("meta"):
+        method = job.contestant.build(size, size, job.cr if job.cr is not None else next(iter(job.rates), None))
+        if isinstance(method, TrainableMethod):
+            method.check_trainable()
 
 
 def _jobs(

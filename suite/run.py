@@ -41,7 +41,7 @@ def run(
     """
     from suite.command import Command
 
-    command = Command(grid, methods, datasets, data_dir, train_data, limit, out, address, set_ or [], Console(), tune)
+    command = Command(grid, methods, datasets, data_dir, train_data, limit, out, address, set_ or [], Console(), tune, dry_run=dry_run)
     if dry_run:
         command.show_plan()
         return

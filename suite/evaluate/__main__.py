@@ -25,7 +25,7 @@ def main(
     """Evaluate what is left of a grid; the weights must be there, made by `python -m suite.train` or shipped."""
     from suite.command import Command
 
-    command = Command(grid, methods, datasets, data_dir, train_data, limit, out, address, set_ or [], Console())
+    command = Command(grid, methods, datasets, data_dir, train_data, limit, out, address, set_ or [], Console(), dry_run=dry_run)
     if dry_run:
         command.show_plan()
         return

@@ -27,7 +27,7 @@ def main(
     """Train what has no checkpoint of the same identity; a training that was stopped goes on where it was."""
     from suite.command import Command
 
-    command = Command(grid, methods, datasets, data_dir, train_data, None, out, address, set_ or [], Console(), tune)
+    command = Command(grid, methods, datasets, data_dir, train_data, None, out, address, set_ or [], Console(), tune, dry_run=dry_run)
     if dry_run:
         command.show_plan()
         return
