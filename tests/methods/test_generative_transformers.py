@@ -141,9 +141,8 @@ def test_missing_and_foreign_models(tiny_model: TinyModel, tmp_path: Path) -> No
         opened(tiny_model("flux2-klein") / "text_encoder")
     bare = shutil.copytree(tiny_model("blip"), tmp_path / "bare")
     (bare / "model.safetensors").unlink()
-    model = opened(bare)
-    with pytest.raises(ModelUnavailableError, match="could not be loaded by transformers"):
-        model.caption([asked(model, 0)])
+    with pytest.raises(ModelUnavailableError, match="bare' holds no weights"):
+        opened(bare)
 
 
 def test_a_missing_weight_is_an_error_not_a_random_one(tiny_model: TinyModel, tmp_path: Path) -> None:
