@@ -3,7 +3,7 @@
 ::
 
     caption:  picture ──chat/completions──────> text
-    generate: prompt ──images/generations─────> picture   (as base64, or at an address, absolute or relative)
+    generate: prompt ──images/generations─────> picture   (as base64, or at an address on the same server)
     edit:     picture, prompt ──images/edits──> picture
 
 OpenAI itself, and whatever speaks its interface at another ``base_url``: vLLM for captions, vLLM-Omni and SGLang for pictures,
@@ -22,7 +22,7 @@ from pydantic import Field, field_validator
 from methods.generative.answers import Answer, GenerativeError, RefusalError, Request, UnusableAnswerError
 from methods.generative.backends import Backend, Captioner, Editor, Generator, Options, Outcome, read_options
 from methods.generative.openai_client import Access, Connection
-from methods.generative.openai_replies import ChatReply, ImageReply, decoded, reply_as
+from methods.generative.openai_replies import ChatReply, ImageReply, decoded, most_bytes, reply_as
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Choice = TypeVar("Choice", bound=Options)
 _PIXELS = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})")
+# A caption is a paragraph; thinking and what servers add to it come to much less than this.
+_CHAT_BYTES = 2**22
 
 
 class ChatOptions(Options):
@@ -116,7 +118,7 @@ class OpenAICaptioner(Served[ChatOptions], Captioner):
         async def ask(client: "openai.AsyncOpenAI") -> Any:
             return await client.chat.completions.with_raw_response.create(**fields)
 
-        payload, told = self.connection.call(ask)
+        payload, told = self.connection.call(ask, _CHAT_BYTES)
         with _answered():
             reply = reply_as(ChatReply, payload)
             return Answer(text=reply.text(), metadata=reply.metadata() | told)
@@ -147,7 +149,7 @@ class OpenAIPainter(Served[ImageOptions], Generator, Editor):
         async def ask(client: "openai.AsyncOpenAI") -> Any:
             return await client.images.with_raw_response.generate(**fields)
 
-        return self._picture(*self.connection.call(ask))
+        return self._picture(request, *self.connection.call(ask, most_bytes(request.size)))
 
     def _edit(self, request: Request) -> Answer:
         fields = self._fields(request) | {"image": ("picture.png", _png(request), "image/png")}
@@ -155,7 +157,7 @@ class OpenAIPainter(Served[ImageOptions], Generator, Editor):
         async def ask(client: "openai.AsyncOpenAI") -> Any:
             return await client.images.with_raw_response.edit(**fields)
 
-        return self._picture(*self.connection.call(ask))
+        return self._picture(request, *self.connection.call(ask, most_bytes(request.size)))
 
     def _fields(self, request: Request) -> dict[str, Any]:
         options = self.options
@@ -169,11 +171,11 @@ class OpenAIPainter(Served[ImageOptions], Generator, Editor):
         fields["extra_body"] = options.extra | ({"seed": request.draw} if options.send_seed else {}) or None
         return fields
 
-    def _picture(self, payload: Any, told: dict[str, Any]) -> Answer:
+    def _picture(self, request: Request, payload: Any, told: dict[str, Any]) -> Answer:
         with _answered():
             reply = reply_as(ImageReply, payload)
             content, url = reply.source
-            pixels = decoded(self.connection.fetch(url) if content is None else content)
+            pixels = decoded(self.connection.fetch(url, most_bytes(request.size)) if content is None else content, request.size)
             return Answer(pixels=pixels, metadata=reply.metadata() | told | {"received": [pixels.shape[1], pixels.shape[0]]})
 
 

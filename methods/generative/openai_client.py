@@ -44,7 +44,7 @@ class Access(Options):
         base_url: address that ends where ``/chat/completions`` begins.
         api_key_env: environment variable that holds the key; by default OPENAI_API_KEY for OpenAI itself and no key for others.
         concurrency: calls under way at a time, of each model and process.
-        timeout: seconds until an unanswered call is given up and repeated.
+        timeout: seconds until a call whose answer has not arrived in full is given up and repeated.
         retries: repetitions after faults of the server or the network.
         patience: seconds in all that one call waits where the server asks for more than two minutes.
         response_format: how pictures are to be sent; left out of the request by default, because OpenAI's own models accept none.
@@ -105,39 +105,42 @@ class Connection:
         self._key = ""
         self._refused: str | None = None
 
-    def call(self, ask: "Callable[[openai.AsyncOpenAI], Awaitable[Any]]") -> tuple[Any, dict[str, Any]]:
+    def call(self, ask: "Callable[[openai.AsyncOpenAI], Awaitable[Any]]", most_bytes: int) -> tuple[Any, dict[str, Any]]:
         """Return the JSON body that ``ask`` gets through the client's raw interface, and what its headers tell.
 
         Raises:
             RefusalError: the server's content policy.
             ModelUnavailableError: no key, a wrong one, no such model, no server, no quota left.
+            UnusableAnswerError: the answer is longer than ``most_bytes``, or not JSON.
             GenerativeError: any other failure, after the repetitions.
         """
-        return _in_loop(self._guarded(lambda client: self._json(client, ask)))
+        return _in_loop(self._guarded(lambda client: self._json(client, ask), most_bytes))
 
-    def fetch(self, url: str) -> bytes:
-        """Return what lies at ``url``, which may be relative to the server; the key is sent to the server alone.
+    def fetch(self, url: str, most_bytes: int) -> bytes:
+        """Return what lies at ``url``, which may be relative, on the server itself: no other is contacted.
 
         Raises:
-            GenerativeError: it cannot be fetched.
+            GenerativeError: it lies elsewhere, cannot be fetched, or is longer than ``most_bytes``.
         """
-        target = urljoin(f"{self.access.base_url}/", url)
-        return _in_loop(self._guarded(lambda client: self._content(client, target), of_model=False))
+        return _in_loop(self._guarded(lambda client: self._content(client, url), most_bytes, of_model=False))
 
-    async def _guarded(self, work: "Callable[[openai.AsyncOpenAI], Awaitable[T]]", of_model: bool = True) -> T:
+    async def _guarded(self, work: "Callable[[openai.AsyncOpenAI], Awaitable[T]]", most_bytes: int, of_model: bool = True) -> T:
         import httpx2
         import openai
+
+        from methods.generative.openai_transport import allowed_bytes
 
         async with self._slots:
             if self._refused is not None:
                 raise ModelUnavailableError(self._refused)
             client = self._connected()
+            allowed_bytes.set(most_bytes)
             try:
                 return await self._patiently(client, work)
             except openai.APIError as error:
                 failure = self._failure(error, of_model)
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                failure = GenerativeError(f"the picture's address cannot be fetched ({type(error).__name__})")
+                failure = GenerativeError(f"the image's address cannot be fetched ({type(error).__name__})")
             # Out of the handler, so that no traceback leads to the client's own error and what the server wrote there.
             raise failure
 
@@ -145,14 +148,18 @@ class Connection:
         import httpx2
         import openai
 
+        from methods.generative.openai_transport import Bounded
+
         if self._client is None:
             access = self.access
             self._key = access.key()
+            limits = httpx2.Timeout(access.timeout, connect=min(access.timeout, 10.0))
             self._client = openai.AsyncOpenAI(
                 api_key=self._key or "none",
                 base_url=access.base_url,
-                timeout=httpx2.Timeout(access.timeout, connect=min(access.timeout, 10.0)),
+                timeout=limits,
                 max_retries=access.retries,
+                http_client=Bounded(access.base_url, access.timeout, timeout=limits),
             )
         return self._client
 
@@ -175,22 +182,30 @@ class Connection:
         self, client: "openai.AsyncOpenAI", ask: "Callable[[openai.AsyncOpenAI], Awaitable[Any]]"
     ) -> tuple[Any, dict[str, Any]]:
         response = await ask(client)
+        told = {"request_id": response.headers.get("x-request-id"), "retries": response.retries_taken}
         try:
-            payload = json.loads(response.content)
+            payload = self._without_key(json.loads(response.content))
         except ValueError:
             raise UnusableAnswerError("the server's answer is malformed: it is not JSON") from None
-        told = {"request_id": response.headers.get("x-request-id"), "retries": response.retries_taken}
-        return self._without_key(payload), self._without_key({name: value for name, value in told.items() if value is not None})
+        except RecursionError:
+            raise UnusableAnswerError("the server's answer is malformed: it is nested without end") from None
+        return payload, self._without_key({name: value for name, value in told.items() if value is not None})
 
     async def _content(self, client: "openai.AsyncOpenAI", url: str) -> bytes:
         import httpx2
 
-        if _origin(url) == _origin(self.access.base_url):
-            return (await client.get(url, cast_to=httpx2.Response)).content
-        async with httpx2.AsyncClient(timeout=self.access.timeout, follow_redirects=True) as plain:
-            response = await plain.get(url)
-            response.raise_for_status()
-            return response.content
+        from methods.generative.openai_transport import same_server
+
+        try:
+            target = urljoin(f"{self.access.base_url}/", url)
+        except ValueError:
+            raise UnusableAnswerError("the server's address of an image is no address, so it cannot be fetched") from None
+        if not same_server(target, self.access.base_url):
+            raise UnusableAnswerError(
+                f"the server names an image at {short(urlsplit(target).netloc) or 'no server'}, which cannot be fetched: only "
+                f"{urlsplit(self.access.base_url).netloc} is contacted; set access.response_format: b64_json to get images in the answer"
+            )
+        return (await client.get(target, cast_to=httpx2.Response)).content
 
     def _failure(self, error: "openai.APIError", of_model: bool) -> GenerativeError:
         import httpx2
@@ -246,11 +261,6 @@ def _long_wait(error: "openai.APIStatusError") -> float | None:
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         delay = (until - datetime.now(UTC)).total_seconds()
     return delay if math.isfinite(delay) and delay > _CLIENT_WAITS_UP_TO else None
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
 
 
 def _in_loop(work: Coroutine[Any, Any, T]) -> T:

@@ -17,6 +17,9 @@ from methods.generative.answers import GenerativeError, RefusalError
 # OpenAI's images, its older models, and Azure's gateway.
 REFUSALS = frozenset({"moderation_blocked", "content_policy_violation", "content_filter"})
 _LONGEST = 500
+# Of the formats that OpenAI documents; others bring decoders, and even programs, that nobody asked for.
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_LARGEST_UNASKED = 2048
 
 
 class _Message(BaseModel):
@@ -178,19 +181,33 @@ def short(text: str) -> str:
     return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."
 
 
-def decoded(content: bytes) -> np.ndarray:
-    """Return an encoded picture as uint8 (H, W, 3).
+def most_bytes(asked: tuple[int, int] | None) -> int:
+    """Return how long an answer may be whose image was asked for in a height and width: four bytes a pixel, in base64, and some words."""
+    return _most_pixels(asked) * 4 * 4 // 3 + 2**20
+
+
+def decoded(content: bytes, asked: tuple[int, int] | None) -> np.ndarray:
+    """Return an encoded image, PNG, JPEG or WebP, as uint8 (H, W, 3).
 
     Raises:
-        GenerativeError: it is not a picture, or a damaged one.
+        GenerativeError: it is none of these, damaged, or far larger than the height and width that were ``asked`` for.
     """
     from PIL import Image
 
     try:
-        with Image.open(BytesIO(content)) as image:
-            return np.asarray(image.convert("RGB"))
+        with Image.open(BytesIO(content), formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height <= _most_pixels(asked):
+                return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise GenerativeError(f"what the server sent as a picture ({len(content)} bytes) cannot be read as one") from None
+        raise GenerativeError(f"what the server sent as an image ({len(content)} bytes) cannot be read as PNG, JPEG or WebP") from None
+    wanted = f" where {asked[1]}x{asked[0]} was asked for" if asked else ""
+    raise GenerativeError(f"the server sent an image of {width}x{height}{wanted}, which is too large to be read")
+
+
+def _most_pixels(asked: tuple[int, int] | None) -> int:
+    # Servers that know few sizes answer in one of theirs, and others in the next that they can make.
+    return max(_LARGEST_UNASKED**2, 4 * asked[0] * asked[1] if asked else 0)
 
 
 def _present(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -30,7 +31,7 @@ class Fault:
 
     Attributes:
         status: of the response.
-        body: JSON data, or raw bytes.
+        body: JSON data, raw bytes, or an iterator of pieces that are sent as they come, without a length, until nobody reads on.
         headers: more headers.
         drop: close the connection without a word.
         wait: seconds before anything.
@@ -83,6 +84,7 @@ class Double:
         self.as_url: str | None = None
         self.files: dict[str, bytes] = {}
         self.delay = 0.0
+        self.sent = 0
         self.under_way = self.peak = 0
         self.lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"double": self}))
@@ -154,14 +156,20 @@ class _Handler(BaseHTTPRequestHandler):
         return {"created": 1, "data": [{"url": double.as_url}], "usage": USAGE}
 
     def _send(self, status: int, body: Any, headers: dict[str, str] | None = None, content_type: str = "application/json") -> None:
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        streamed = isinstance(body, Iterator)
+        content = body if isinstance(body, bytes) or streamed else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
+        if not streamed:
+            self.send_header("Content-Length", str(len(content)))
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        self.close_connection = self.close_connection or streamed
+        with suppress(ConnectionError):
+            for piece in content if streamed else (content,):
+                self.wfile.write(piece)
+                self.double.sent += len(piece)
 
 
 def _parsed(content_type: str, body: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
