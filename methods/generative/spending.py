@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from methods.generative.answers import SpendingLimitError, Task
 
 _MILLION = 1e6
+# Of one call; more than any model reads or writes, and few enough for every sum of costs to be a number.
+_MOST_TOKENS = 1e12
 # Sums of prices are not exact in binary; a billionth of a dollar is nobody's limit.
 _ROUNDING = 1e-9
 # An average question: an instruction of a paragraph and one picture go in, a paragraph or a square picture of medium quality comes out.
@@ -58,9 +60,12 @@ class Price(BaseModel):
         return self.call + sum(getattr(self, kind) * tokens.get(kind, 0) for kind in _KINDS) / _MILLION
 
     def charged(self, task: Task, metadata: Mapping[str, Any]) -> float:
-        """Return the cost of an answered call: from the tokens in its metadata or, where the response tells none, as expected."""
-        tokens = metadata.get("tokens")
-        return self.of(tokens) if tokens else self.expected(task)
+        """Return the cost of an answered call: from the tokens in its metadata or, where they tell nothing one can believe, as expected."""
+        tokens = metadata.get("tokens") or {}
+        counts = [tokens.get(kind, 0) for kind in _KINDS]
+        # No model answers without reading or writing, so a count of nothing at all is none.
+        believed = any(counts) and all(isinstance(count, int | float) and 0 <= count <= _MOST_TOKENS for count in counts)
+        return self.of(tokens) if believed else self.expected(task)
 
 
 _KINDS: tuple[Literal["input_text", "input_image", "output_text", "output_image"], ...] = (
@@ -158,10 +163,10 @@ class LocalSpending:
     def settle(self, model: str, estimate: float, cost: float) -> None:
         """Put the real cost of a counted call in the place of its estimate."""
         with self._lock:
-            self.cost[model] = self.cost.get(model, 0.0) + cost - estimate
+            self.cost[model] = max(0.0, self.cost.get(model, 0.0) + cost - estimate)
 
     def withdraw(self, model: str, estimate: float) -> None:
         """Take back a counted call that reached no model."""
         with self._lock:
             self.calls[model] = max(0, self.calls.get(model, 0) - 1)
-            self.cost[model] = self.cost.get(model, 0.0) - estimate
+            self.cost[model] = max(0.0, self.cost.get(model, 0.0) - estimate)

@@ -7,16 +7,24 @@
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from methods.generative import SpendingLimitError
 from methods.generative.spending import Limits, LocalSpending
 from suite.errors import RunFolderError
 from suite.files import read_sealed_json, write_sealed_json
-from suite.storage import Place, place
+from suite.storage import Place, RemotePath, place
 
 SPENDING = "spending.json"
+_LOCK = ".spending.lock"
+# A count is held for some milliseconds.
+_LONGEST_HOLD_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,15 @@ class Spent:
         return {"calls": self.calls, "cost_usd": {model: round(cost, 9) for model, cost in self.cost.items()}}
 
 
+class _Kept(BaseModel):
+    """The content of ``spending.json``."""
+
+    model_config = ConfigDict(strict=True)
+
+    calls: dict[str, Annotated[int, Field(ge=0)]]
+    cost_usd: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+
+
 def read_spending(run_dir: Place) -> Spent:
     """Return what a run has spent; nothing where no call was made.
 
@@ -48,21 +65,30 @@ def read_spending(run_dir: Place) -> Spent:
     """
     path = run_dir / SPENDING
     try:
-        content = read_sealed_json(path)
-        return Spent(
-            {str(model): int(calls) for model, calls in content["calls"].items()},
-            {str(model): float(cost) for model, cost in content["cost_usd"].items()},
-        )
+        kept = _Kept.model_validate(read_sealed_json(path))
     except FileNotFoundError:
         return Spent()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(f"{path} cannot be read ({error}); the limits of spending rest on it: restore it or delete it") from error
+    except ValueError as error:
+        raise RunFolderError(
+            f"{path} cannot be read ({_problem(error)}) and the limits of spending rest on it: "
+            'restore it, or write down what was spent, such as {"calls": {"openai:NAME": 12}, "cost_usd": {"openai:NAME": 0.5}}'
+        ) from None
+    return Spent(kept.calls, kept.cost_usd)
+
+
+def _problem(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 class FolderSpending(LocalSpending):
-    """A count that goes on where earlier commands on the same run folder left it.
+    """A count that goes on where earlier commands on the same run folder left it, and that commands at work on it share.
 
-    A call is written down before it is made, so that a killed run has counted too much rather than too little.
+    A call is written down before it is made, so that a killed run has counted too much rather than too little. In a folder, a lock
+    keeps commands apart; a bucket has none, so of calls within the same instant one may be missed there.
 
     Args:
         limits: of the run.
@@ -74,35 +100,59 @@ class FolderSpending(LocalSpending):
         self._run_dir = run_dir
         self._writing = threading.Lock()
         self._refused = ""
-        before = read_spending(run_dir)
-        self.calls, self.cost = before.calls, before.cost
+        self._take(read_spending(run_dir))
 
     def reserve(self, model: str, estimate: float) -> None:
-        """Count a call before it is made; :class:`SpendingLimitError` if it would pass a limit."""
+        """Count a call before it is made; :class:`SpendingLimitError` if it would pass a limit, or if the count cannot be kept."""
         try:
-            super().reserve(model, estimate)
-        except SpendingLimitError as error:
+            with self._together():
+                super().reserve(model, estimate)
+        except (SpendingLimitError, RunFolderError) as error:
             self._refused = self._refused or str(error)
-            raise
-        self._write()
+            raise error if isinstance(error, SpendingLimitError) else SpendingLimitError(str(error)) from error
 
     def settle(self, model: str, estimate: float, cost: float) -> None:
         """Put the real cost of a counted call in the place of its estimate."""
-        super().settle(model, estimate, cost)
-        self._write()
+        with self._together():
+            super().settle(model, estimate, cost)
 
     def withdraw(self, model: str, estimate: float) -> None:
         """Take back a counted call that reached no model."""
-        super().withdraw(model, estimate)
-        self._write()
+        with self._together():
+            super().withdraw(model, estimate)
 
     def refused(self) -> str:
         """Return the sentence of the first call that a limit refused, "" while there is none."""
         return self._refused
 
-    def _write(self) -> None:
-        with self._writing:
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Change the count of all commands at once: read what they wrote, and write what comes of it."""
+        with self._writing, _alone(self._run_dir):
+            self._take(read_spending(self._run_dir))
+            yield
             write_sealed_json(self._run_dir / SPENDING, Spent(dict(self.calls), dict(self.cost)).content())
+
+    def _take(self, kept: Spent) -> None:
+        # A file that was removed under way does not make what was spent undone.
+        if kept.calls or not self.calls:
+            self.calls, self.cost = kept.calls, kept.cost
+
+
+@contextmanager
+def _alone(run_dir: Place) -> Iterator[None]:
+    lock: AbstractContextManager[Any] = nullcontext()
+    if not isinstance(run_dir, RemotePath):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(run_dir / _LOCK, timeout=_LONGEST_HOLD_S)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise RunFolderError(
+            f"{run_dir / _LOCK} is held by another command for {_LONGEST_HOLD_S:g} s, so calls cannot be counted; "
+            "end that command and run again"
+        ) from None
 
 
 class Counter:
@@ -149,6 +199,8 @@ class SharedSpending:
         """Start the actor; it begins anew from the run folder should its machine be lost."""
         import ray
 
+        # A damaged file is told here, where no layer of Ray is about the sentence.
+        read_spending(run_dir)
         actor: Any = ray.remote(Counter)
         return cls(actor.options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote(limits, str(run_dir)), limits)
 

@@ -80,6 +80,7 @@ class Double:
         self.asked: list[Asked] = []
         self.faults: list[Fault] = []
         self.caption: Any = None
+        self.usage: Any = None
         self.picture_size: tuple[int, int] | None = None
         self.as_url: str | None = None
         self.files: dict[str, bytes] = {}
@@ -140,7 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(401, error(f"Incorrect API key provided: {self.headers.get('Authorization')}", "invalid_api_key"))
         elif self.path.endswith("/chat/completions"):
             caption = double.caption if double.caption is not None else f"a picture of mean {pictures[0].mean():.3f}"
-            self._send(200, chat(caption), {"x-request-id": "req-7"})
+            told = chat(caption)
+            self._send(200, told if double.usage is None else told | {"usage": double.usage}, {"x-request-id": "req-7"})
         else:
             self._send(200, self._painted(fields, pictures))
 

@@ -84,6 +84,37 @@ def test_max_cost_is_never_passed_by_calls_under_way(server, tmp_path):
     assert sum(done) == 3 == len(server.asked) and spending.cost[MODEL] == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": -(10**9), "completion_tokens": 50},
+        {"prompt_tokens": 900, "completion_tokens": -(10**15)},
+        {"prompt_tokens": 0, "completion_tokens": 0},
+        {},
+    ],
+    ids=["negative input", "negative output", "nothing", "empty"],
+)
+def test_a_count_of_tokens_that_cannot_be_is_charged_as_expected(server, tmp_path, usage):
+    spending = LocalSpending(Limits(max_cost=0.025, prices={MODEL: Price(input_text=10, output_text=10, estimate=0.0125)}))
+    desk = Desk(Bank(tmp_path), spending)
+    server.usage = usage
+    for seed in range(10):
+        try:
+            desk.caption(captioner(server), pictures(1, seed=seed))
+        except SpendingLimitError:
+            continue
+    assert len(server.asked) == 2 and spending.cost == {MODEL: pytest.approx(0.025)}
+
+
+def test_costs_never_fall_below_nothing():
+    assert Price(estimate=1).charged("caption", {"tokens": {"input_text": float("nan"), "output_text": 1}}) == 1
+    spending = LocalSpending()
+    spending.reserve(MODEL, 0.5)
+    spending.settle(MODEL, 0.5, -9999.9)
+    spending.withdraw(MODEL, 0.5)
+    assert spending.cost == {MODEL: 0.0}
+
+
 def test_failures_cost_nothing_and_refusals_what_was_expected(server, tmp_path):
     spending = LocalSpending(Limits(max_cost=1.0, prices={MODEL: Price(input_text=2.5, estimate=0.25)}))
     desk = Desk(Bank(tmp_path), spending)
