@@ -1,66 +1,119 @@
 """What an OpenAI-compatible server sends back, read as far as an answer needs it.
 
-Servers differ in what they leave out, so everything but the answer itself may be missing; what is there must have the right type.
+Servers differ in what they leave out and how they write it, so everything but the answer itself may be missing or of any type.
 """
 
 import base64
 import binascii
+import math
+import re
 from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from methods.generative.answers import GenerativeError, RefusalError
 
 # OpenAI's images, its older models, and Azure's gateway.
 REFUSALS = frozenset({"moderation_blocked", "content_policy_violation", "content_filter"})
 _LONGEST = 500
+# Of what a server says beside its answer, which is kept with it.
+_MOST_WORDS = 10_000
+_MOST_COUNTED = 10**15
+_TEXT_PARTS = ("text", "output_text")
+# Where a chat template opens the thinking by itself, the answer holds its end alone; where the tokens end, its beginning alone.
+_THINKING = re.compile(r"\A(?:\s*<think>.*?(?:</think>|\Z)|(?:(?!<think>).)*?</think>)\s*", re.DOTALL | re.IGNORECASE)
 # Of the formats that OpenAI documents; others bring decoders, and even programs, that nobody asked for.
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _LARGEST_UNASKED = 2048
 
 
+def _words(value: Any) -> str | None:
+    """Return what a server says beside its answer as text, whatever it wrote it as; ``None`` where it is none."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return value[:_MOST_WORDS] if isinstance(value, str) else None
+
+
+def _count(value: Any) -> int | None:
+    """Return a count, a fraction of one as the next whole number; ``None`` where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_MOST_COUNTED <= value <= _MOST_COUNTED:
+        return None
+    return math.ceil(value)
+
+
+def _tokens(value: Any) -> int:
+    """Return a count of tokens, 0 for ``null``; what is no count becomes one that cannot be, so that no cost is reckoned from it."""
+    count = 0 if value is None else _count(value)
+    return -1 if count is None else count
+
+
+def _fields(value: Any) -> Any:
+    return value if isinstance(value, Mapping) else None
+
+
+def _first(value: Any) -> Any:
+    # One answer is asked for, so what more there is need not be right.
+    return value[:1] if isinstance(value, list) else value
+
+
+def _written(content: Any) -> Any:
+    """Return the text of a message whose content is a list of parts; thinking and whatever else is no text is left out."""
+    if not isinstance(content, list):
+        return content
+    parts = [part for part in content if isinstance(part, Mapping) and part.get("type", "text") in _TEXT_PARTS]
+    return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
+
+
+_Told = Annotated[str | None, BeforeValidator(_words)]
+_Count = Annotated[int | None, BeforeValidator(_count)]
+_Tokens = Annotated[int, BeforeValidator(_tokens)]
+
+
 class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
+    content: Annotated[str | None, BeforeValidator(_written)] = None
+    refusal: _Told = None
 
 
 class _Choice(BaseModel):
     message: _Message
-    finish_reason: str | None = None
+    finish_reason: _Told = None
 
 
 class _ChatUsage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: _Tokens = 0
+    completion_tokens: _Tokens = 0
 
 
 class ChatReply(BaseModel):
     """Body of ``chat/completions``."""
 
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _ChatUsage | None = None
-    id: str | None = None
-    model: str | None = None
-    system_fingerprint: str | None = None
+    choices: Annotated[list[_Choice], BeforeValidator(_first)] = Field(min_length=1)
+    usage: Annotated[_ChatUsage | None, BeforeValidator(_fields)] = None
+    id: _Told = None
+    model: _Told = None
+    system_fingerprint: _Told = None
 
     def text(self) -> str:
-        """Return the caption; it may be empty.
+        """Return the caption, without the thinking that some servers leave before it; it may be empty.
 
         Raises:
             RefusalError: the model or the server's filter declines.
-            GenerativeError: the model spent its tokens before it wrote anything.
+            GenerativeError: the model spent its tokens before it wrote anything, or wrote down its thinking alone.
         """
         choice = self.choices[0]
         if choice.message.refusal:
             raise RefusalError(f"the model declines: {short(choice.message.refusal)}")
         if choice.finish_reason == "content_filter":
             raise RefusalError("the server's content filter withheld the answer")
-        text = choice.message.content or ""
+        said = choice.message.content or ""
+        text = _THINKING.sub("", said, count=1)
         if choice.finish_reason == "length" and not text.strip():
             raise GenerativeError("the model used up its tokens before it wrote a word; raise options.max_output_tokens or leave it out")
+        if said.strip() and not text.strip():
+            raise GenerativeError("the model wrote down its thinking and no answer; turn thinking off or raise options.max_output_tokens")
         return text
 
     def metadata(self) -> dict[str, Any]:
@@ -72,32 +125,32 @@ class ChatReply(BaseModel):
 
 
 class _Kinds(BaseModel):
-    text_tokens: int = 0
-    image_tokens: int = 0
+    text_tokens: _Tokens = 0
+    image_tokens: _Tokens = 0
 
 
 class _ImageUsage(BaseModel):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    input_tokens_details: _Kinds | None = None
-    output_tokens_details: _Kinds | None = None
+    input_tokens: _Tokens = 0
+    output_tokens: _Tokens = 0
+    input_tokens_details: Annotated[_Kinds | None, BeforeValidator(_fields)] = None
+    output_tokens_details: Annotated[_Kinds | None, BeforeValidator(_fields)] = None
 
 
 class _Picture(BaseModel):
     b64_json: str | None = None
     url: str | None = None
-    revised_prompt: str | None = None
+    revised_prompt: _Told = None
 
 
 class ImageReply(BaseModel):
     """Body of ``images/generations`` and ``images/edits``."""
 
-    data: list[_Picture] = Field(min_length=1)
-    usage: _ImageUsage | None = None
-    created: int | None = None
-    model: str | None = None
-    quality: str | None = None
-    size: str | None = None
+    data: Annotated[list[_Picture], BeforeValidator(_first)] = Field(min_length=1)
+    usage: Annotated[_ImageUsage | None, BeforeValidator(_fields)] = None
+    created: _Count = None
+    model: _Told = None
+    quality: _Told = None
+    size: _Told = None
 
     @property
     def source(self) -> tuple[bytes | None, str]:
@@ -112,7 +165,9 @@ class ImageReply(BaseModel):
             encoded = url.partition(",")[2]
         if encoded:
             try:
-                return base64.b64decode(encoded.partition(",")[2] if encoded.startswith("data:") else encoded, validate=True), ""
+                content = encoded.partition(",")[2] if encoded.startswith("data:") else encoded
+                # Some encoders break their lines, as in a mail.
+                return base64.b64decode("".join(content.split()), validate=True), ""
             except (binascii.Error, ValueError):
                 raise GenerativeError("the server's picture is not valid base64") from None
         if not url:
@@ -158,13 +213,20 @@ def told_error(body: Any) -> tuple[str, str]:
     if isinstance(body, Mapping):
         inner = body.get("error")
         if isinstance(inner, Mapping):
-            return told_error(inner)
+            body, inner = inner, inner.get("error")
         words = body.get("message") or body.get("detail") or inner or ""
         if isinstance(words, list):
             # FastAPI repeats the whole input beside each of these; the place and the words are enough.
             words = "; ".join(_problem(each) for each in words)
-        return str(body.get("code") or ""), short(str(words))
-    return "", short(str(body or ""))
+        return _words(body.get("code")) or "", short(_shown(words))
+    return "", short(_shown(body or ""))
+
+
+def _shown(value: Any) -> str:
+    try:
+        return str(value)
+    except RecursionError:
+        return "an error nested without end"
 
 
 def _problem(each: Any) -> str:

@@ -1,5 +1,6 @@
 """The official client against a real server on loopback: what goes out and what comes back."""
 
+import base64
 import json
 import runpy
 import threading
@@ -15,6 +16,7 @@ from PIL import Image
 from methods.generative import Desk
 from methods.generative.answers import GenerativeError
 from methods.generative.bank import Bank
+from methods.generative.spending import Limits, LocalSpending, Price
 
 torch.set_num_threads(1)
 DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("openai_double.py"))))
@@ -153,3 +155,84 @@ def test_where_a_server_stands_is_no_part_of_a_request(server):
     [other] = Desk().requests(there, images=pictures(1))
     [changed] = Desk().requests(captioner(server, {"detail": "low"}), images=pictures(1))
     assert one.digest == other.digest != changed.digest
+
+
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm, a dog?"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "heard"),
+    [
+        ([{"type": "text", "text": "a cat "}, {"type": "text", "text": "on a mat"}], "a cat on a mat"),
+        ([THOUGHT, {"type": "text", "text": "a cat"}, {"type": "text", "text": None}, "a dog", 7], "a cat"),
+        ([{"text": "a cat"}], "a cat"),
+        ([], ""),
+        ("<think>\nA dog?\nNo.\n</think>\n\na cat", "a cat"),
+        ("  <THINK></THINK>a cat", "a cat"),
+        ("A dog? No.</think>a cat", "a cat"),
+        ([{"type": "text", "text": "<think>A dog?</think>"}, {"type": "text", "text": "a cat"}], "a cat"),
+        ("a cat on a <think> sign", "a cat on a <think> sign"),
+    ],
+)
+def test_a_caption_is_read_however_it_is_written(server, tmp_path, content, heard):
+    server.caption = content
+    assert Desk(Bank(tmp_path)).caption(captioner(server), pictures(1)) == [heard]
+
+
+@pytest.mark.parametrize("content", ["<think>A dog?</think>", "<think>A dog? A", "A dog?</think>\n "])
+def test_thinking_without_an_answer_is_told(server, tmp_path, content):
+    server.caption = content
+    with pytest.raises(GenerativeError, match="wrote down its thinking and no answer"):
+        Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"usage": None},
+        {"usage": 7},
+        {"usage": {"prompt_tokens": None, "completion_tokens": 12.5}},
+        {"usage": {"prompt_tokens": "many", "completion_tokens": 10**400}},
+        {"usage": {"input_tokens": 3.2, "input_tokens_details": [1]}},
+        {"id": 17, "model": 3.5, "system_fingerprint": {"a": 1}, "created": "today"},
+        {"created": 1.7e9 + 0.25, "size": [64, 64], "quality": 3},
+    ],
+)
+def test_what_is_no_answer_never_costs_the_answer(server, tmp_path, more):
+    words, image = DOUBLE.chat("a cat"), {"created": 1, "data": [{"b64_json": as_base64(), "revised_prompt": 7}, {"b64_json": 7}]}
+    words["choices"][0] |= {"finish_reason": 1}
+    words["choices"].append({"message": None})
+    server.faults = [Fault(200, words | more), Fault(200, image | more)]
+    desk = Desk(Bank(tmp_path))
+    assert desk.caption(captioner(server), pictures(1)) == ["a cat"]
+    assert desk.edit(editor(server), pictures(1), ["a cat"]).images.shape == (1, 3, 16, 16)
+    # What is kept can be read again.
+    assert Desk(Bank(tmp_path)).caption(captioner(server), pictures(1)) == ["a cat"] and len(server.asked) == 2
+
+
+def as_base64() -> str:
+    return base64.encodebytes(DOUBLE.png(np.zeros((64, 64, 3), np.uint8))).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("b64_json", "{}"), ("b64_json", " \r\n{}\r\n"), ("b64_json", "data:image/png;base64,{}"), ("url", "data:image/png;base64,{}")],
+)
+def test_base64_may_have_broken_lines(server, name, form):
+    encoded = as_base64()
+    assert "\n" in encoded.strip()
+    server.faults = [Fault(200, {"data": [{name: form.format(encoded.replace("\n", "\r\n"))}]})]
+    assert Desk().edit(editor(server), pictures(1), ["a cat"]).images.max() == 0
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [(None, 0.5), ({"prompt_tokens": None, "completion_tokens": 2}, 2.0), ({"prompt_tokens": 0.5, "completion_tokens": 2.25}, 3.0)]
+    + [({"prompt_tokens": 10**400, "completion_tokens": 2}, 0.5), ({"prompt_tokens": "9", "completion_tokens": 2}, 0.5)],
+)
+def test_usage_is_counted_as_far_as_it_tells_something(server, usage, cost):
+    server.faults = [Fault(200, DOUBLE.chat("a cat") | {"usage": usage})]
+    spending = LocalSpending(Limits(max_cost=10, prices={"openai:seer-1": Price(output_text=1e6, estimate=0.5)}))
+    Desk(None, spending).caption(captioner(server), pictures(1))
+    assert spending.cost == {"openai:seer-1": cost}
