@@ -69,7 +69,8 @@ class EvaluationSettings(Strict):
         most: most actors of the pools that transmit and score, which they grow to while units wait, and an autoscaling cluster with
             them; 0 for ``workers`` and no more.
         gpus: GPUs of a transmitting actor, may be a fraction; 0 keeps it on the CPU.
-        time_limit_s: seconds that a method may take for one cell of a batch before the rest of its unit fails; 0 waits for ever.
+        time_limit_s: seconds that a method may take to describe a batch, or for one cell of it to transmit or to refine, before the
+            rest of its unit fails; 0 waits for ever. Calls to models of others end by themselves, as their ``access`` says.
         code_changed: what becomes of units that were done before a method's code changed: "redo", or "keep" them, with a warning on
             every table and the page.
         describe, refine: actors that write captions before the transmission, and those that make pictures after it.

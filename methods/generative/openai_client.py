@@ -73,6 +73,11 @@ class Access(Options):
         """The environment variable that must hold a key, ``None`` where none is sent."""
         return self.api_key_env or ("OPENAI_API_KEY" if self.base_url == OPENAI else None)
 
+    @property
+    def seconds_in_all(self) -> float:
+        """How long one call may take with all its tries and the waits between them."""
+        return self.timeout * (self.retries + 1) + _CLIENT_WAITS_UP_TO * self.retries + self.patience
+
     def key(self) -> str:
         """Return the key, "" where none is sent.
 
@@ -136,7 +141,12 @@ class Connection:
             client = self._connected()
             allowed_bytes.set(most_bytes)
             try:
-                return await self._patiently(client, work)
+                async with asyncio.timeout(self.access.seconds_in_all):
+                    return await self._patiently(client, work)
+            except TimeoutError:
+                failure = GenerativeError(
+                    f"{urlsplit(self.access.base_url).netloc} put off its answer for {self.access.seconds_in_all:g} s in all; ask later"
+                )
             except openai.APIError as error:
                 failure = self._failure(error, of_model)
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:

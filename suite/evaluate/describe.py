@@ -23,10 +23,11 @@ from benchmarks.datasets import Sample
 from methods.generative import CaptionerSettings, Desk, SpendingLimitError
 from suite import parquet
 from suite.contestants import Contestant, is_metered, what_it_is
+from suite.errors import RecordError, TimeLimitError
 from suite.evaluate.networks import Networks
 from suite.evaluate.pictures import Batch, assemble, chunks, load
 from suite.evaluate.plan import Pictures, WorkUnit
-from suite.evaluate.refine import in_threads
+from suite.evaluate.refine import in_threads, limit_of
 from suite.evaluate.transmission import Description, Task, guard, without_trace
 from suite.identity import digest
 from suite.settings import Grid
@@ -215,14 +216,19 @@ class Describer:
         if writer.metered:
             singles = [assemble(samples, [image], 1, self.device) for image in ids]
             return done + in_threads(self._threads, [partial(self._batch, ask, writer, each) for each in singles])
-        for chunk in chunks(ids, size):
+        for start, chunk in zip(range(0, len(ids), size), chunks(ids, size), strict=True):
             batch = assemble(samples, chunk, size, self.device)
-            done += self._batch(ask, writer, batch, lambda image: assemble(samples, [image], size, self.device))
+            try:
+                done += self._batch(ask, writer, batch, lambda image: assemble(samples, [image], size, self.device))
+            except TimeLimitError as error:
+                # What hangs once would hang for each image; and the thread that hangs keeps the network.
+                self._networks.forget()
+                return done + [_row(ask, writer, image, Description(error=f"{type(error).__name__}: {error}")) for image in ids[start:]]
         return done
 
     def _batch(self, ask: Ask, writer: Writer, batch: Batch, alone: Callable[[str], Batch] | None = None) -> list[Caption]:
         """Describe a batch; where that fails, each of its pictures alone."""
-        texts, reason = guard(partial(self._texts, ask, writer, batch))
+        texts, reason = guard(partial(self._texts, ask, writer, batch), limit_of(ask.grid, writer.metered))
         if texts is not None:
             return [_row(ask, writer, image, texts[row]) for row, image in enumerate(batch.ids)]
         if alone is None or len(batch.ids) == 1:

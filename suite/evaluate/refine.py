@@ -20,10 +20,12 @@ import torch
 from benchmarks.metrics import quantise
 from methods.base import Method, Refined
 from methods.generative import Desk, SpendingLimitError
+from suite.errors import TimeLimitError
 from suite.evaluate.networks import Networks
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.transmission import Arrival, Candidate, Transmission, guard, shaped
 from suite.records import KEY
+from suite.settings import Grid
 
 
 class Refiner:
@@ -52,7 +54,7 @@ class Refiner:
             elif unit.route == "metered":
                 done = self._at_once(unit, method, transmission.arrivals)
             else:
-                done = [each for arrival in transmission.arrivals for each in self._batch(unit, method, arrival)]
+                done = self._in_turn(unit, method, transmission.arrivals)
         except SpendingLimitError as error:
             return Transmission(unit, stopped=str(error))
         return replace(transmission, candidates=[*transmission.candidates, *done], arrivals=[])
@@ -61,12 +63,25 @@ class Refiner:
         rows = [arrival.row(index, 1) for arrival in arrivals for index in range(len(arrival.records))]
         return in_threads(self._threads, [partial(self._alone, unit, method, row) for row in rows])
 
+    def _in_turn(self, unit: WorkUnit, method: Method, arrivals: Sequence[Arrival]) -> list[Candidate]:
+        done: list[Candidate] = []
+        late = ""
+        for arrival in arrivals:
+            try:
+                done += _failed(arrival, late) if late else self._batch(unit, method, arrival)
+            except TimeLimitError as error:
+                # What hangs once would hang in each cell; and the thread that hangs keeps the network.
+                late = f"{type(error).__name__}: {error}"
+                self._networks.forget()
+                done += _failed(arrival, late)
+        return done
+
     def _alone(self, unit: WorkUnit, method: Method, row: Arrival) -> list[Candidate]:
-        done, reason = guard(partial(self._refined, unit, method, row))
+        done, reason = guard(partial(self._refined, unit, method, row), limit_of(unit.grid, unit.route == "metered"))
         return _failed(row, reason) if done is None else done
 
     def _batch(self, unit: WorkUnit, method: Method, arrival: Arrival) -> list[Candidate]:
-        done, reason = guard(partial(self._refined, unit, method, arrival))
+        done, reason = guard(partial(self._refined, unit, method, arrival), limit_of(unit.grid))
         if done is not None:
             return done
         count = len(arrival.records)
@@ -87,6 +102,11 @@ class Refiner:
             Candidate(record | {"seconds_refine": seconds} | _told(result, row, arrival.size), pixels[row])
             for row, record in enumerate(arrival.records)
         ]
+
+
+def limit_of(grid: Grid, metered: bool = False) -> float:
+    """Return the seconds that a method may take; a call to somebody else's model has a limit of its own, and may have to queue."""
+    return 0.0 if metered else grid.evaluation.time_limit_s
 
 
 def in_threads(threads: ThreadPoolExecutor, jobs: Sequence[Callable[[], list[Any]]]) -> list[Any]:

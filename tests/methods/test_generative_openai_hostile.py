@@ -19,7 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
-from methods.generative import Desk
+from methods.generative import Desk, openai_client
 from methods.generative.answers import GenerativeError, ModelUnavailableError, UnusableAnswerError
 from methods.generative.bank import Bank
 
@@ -181,3 +181,11 @@ def test_an_answer_that_drips_is_given_up_as_often_as_one_that_never_comes(serve
     with pytest.raises(GenerativeError, match=r"no answer within 0\.3 s, after 2 tries"):
         Desk().caption(captioner(server, timeout=0.3, retries=1), pictures(1))
     assert len(server.asked) == 2 and server.sent < 100
+
+
+def test_waits_that_a_server_asks_for_end_with_the_call(server, monkeypatch):
+    monkeypatch.setattr(openai_client, "_CLIENT_WAITS_UP_TO", 0.0)
+    server.faults = [Fault(503, {}, {"retry-after-ms": "100"})] * 99
+    with pytest.raises(GenerativeError, match=r"put off its answer for 1\.1 s in all"):
+        Desk().caption(captioner(server, timeout=0.01, retries=99, patience=0.1), pictures(1))
+    assert len(server.asked) < 20

@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -47,6 +49,26 @@ def test_a_method_that_hangs_fails_its_unit_and_no_other(make_grid, pictures, tm
     ]
     assert records[records["method"].ne(SLEEPING)]["status"].eq("ok").all()
     assert [unit.contestant.method for unit in remaining(work, tmp_path).units] == [SLEEPING]
+
+
+@pytest.mark.parametrize("stage", ["describe", "refine"])
+def test_describing_and_refining_have_the_limit_too(make_grid, pictures, tmp_path, without_ray, monkeypatch, stage):
+    waits: list[str] = []
+
+    def hang(self, images, *rest):
+        waits.append(stage)
+        time.sleep(30)
+
+    blocks = METHODS.get("blocks_for_tests")
+    traits = replace(blocks.traits(blocks.Settings()), describes=stage == "describe", refines=stage == "refine")
+    monkeypatch.setattr(blocks, "traits", classmethod(lambda cls, settings: traits))
+    monkeypatch.setattr(blocks, stage, hang)
+    work = units(make_grid, pictures, methods=["blocks_for_tests", SLEEPING], cr=["1/12"], evaluation={"unit": 5, "time_limit_s": 0.3})
+    evaluate(work, tmp_path, work[0].grid.evaluation, Console(quiet=True))
+    records = load(tmp_path)
+    last = records[records["method"].ne(SLEEPING) & ~records["variant"].str.endswith("stage-one")]
+    assert len(last) == 20 and last["error"].str.contains("TimeLimitError: no answer within 0.3 s").all()
+    assert records.drop(last.index)["status"].eq("ok").all() and len(waits) == 1
 
 
 def test_a_limit_that_is_kept_changes_no_bit(make_grid, pictures, tmp_path):
