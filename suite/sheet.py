@@ -9,14 +9,13 @@
 """
 
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
+from methods.images import opened
 from suite.errors import RecordError
 from suite.points import cr_label, series_label
 from suite.records import WHOLE_CELL, load, metric_columns
@@ -81,11 +80,15 @@ def _kept(run_dir: Path, records: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(path=paths)[np.array([path.is_file() for path in paths], dtype=bool)]
 
 
-def _read(path: Place) -> np.ndarray:
+def read_sample(path: Place) -> np.ndarray:
+    """Return a kept image as uint8 (H, W, 3).
+
+    Raises:
+        RecordError: it is no PNG that can be read.
+    """
     try:
-        with Image.open(BytesIO(path.read_bytes())) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
+        return np.asarray(opened(path.read_bytes(), ("PNG",)).convert("RGB"))
+    except (OSError, ValueError) as error:
         raise RecordError(f"the kept picture {path} cannot be read ({error}); restore it, or move it away and do without") from error
 
 
@@ -128,7 +131,7 @@ def _sheet(run_dir: Path, dataset: str, rows: pd.DataFrame) -> "Figure":
         axes.set_axis_off()
     for line, strip, label in zip(grid, strips, labels, strict=True):
         for axes, (caption, path) in zip(line, strip, strict=False):
-            axes.imshow(_read(path), interpolation="none")
+            axes.imshow(read_sample(path), interpolation="none")
             axes.set_title(caption, fontsize=5.5, pad=2, linespacing=1.0)
         line[0].text(-0.06, 0.5, label, rotation=90, fontsize=5.5, ha="right", va="center", ma="center", transform=line[0].transAxes)
     return figure

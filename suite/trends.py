@@ -28,7 +28,7 @@ from suite.cli import guarded
 from suite.errors import RecordError
 from suite.points import cr_label
 from suite.records import WHOLE_CELL, load, metric_columns
-from suite.sheet import sample_folder, sample_name
+from suite.sheet import read_sample, sample_folder, sample_name
 from suite.statistics import bootstrap_means
 
 # A fall of PSNR by more than this much a dB of SNR is a cliff.
@@ -163,8 +163,6 @@ def caption_accuracy(run_dir: Path, records: pd.DataFrame, folder: Path) -> list
         records: its records.
         folder: open_clip folder of the CLIP that judges.
     """
-    from PIL import Image
-
     from benchmarks.metrics.base import Picture
     from benchmarks.metrics.clip import load_encoder
 
@@ -180,8 +178,7 @@ def caption_accuracy(run_dir: Path, records: pd.DataFrame, folder: Path) -> list
         texts = np.stack([encoder.text(Picture(blank, caption))[0].numpy() for caption in captions])
         hits = 0
         for image, path in kept:
-            with Image.open(path) as picture:
-                cosines = texts @ encoder.image(Picture(np.asarray(picture.convert("RGB")))).numpy()
+            cosines = texts @ encoder.image(Picture(read_sample(path))).numpy()
             hits += captions[int(cosines.argmax())] == captions[images.index(image)]
         test = binomtest(hits, len(kept), 1 / len(images), alternative="greater")
         numbers = f"{hits} of {len(kept)} are nearest to their own of {len(images)} captions, p = {test.pvalue:.2g}"

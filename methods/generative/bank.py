@@ -10,6 +10,7 @@ A file appears whole or not at all. The first answer to a request stands: of two
 
 import hashlib
 import json
+import math
 import os
 import re
 import uuid
@@ -226,12 +227,18 @@ def _unpacked(name: str, content: bytes) -> Kept:
         words = _checked(json.loads(content))
         if "refusal" in words:
             return RefusalError(words["refusal"])
-        return Answer(text=words["text"], cut=words["cut"], cost=words["cost"], metadata=words["metadata"])
-    from PIL import Image
+        return Answer(text=words["text"], cut=words["cut"], cost=_cost(words), metadata=words["metadata"])
+    from methods.images import opened
 
-    with Image.open(BytesIO(content)) as image:
-        image.load()
-        words = json.loads(image.info[_CHUNK])
-        pixels = np.asarray(image.convert("RGB"))
+    image = opened(content, ("PNG",))
+    words = json.loads(image.info[_CHUNK])
+    pixels = np.asarray(image.convert("RGB"))
     _checked(words, pixels)
-    return Answer(pixels=pixels, cut=words["cut"], cost=words["cost"], metadata=words["metadata"])
+    return Answer(pixels=pixels, cut=words["cut"], cost=_cost(words), metadata=words["metadata"])
+
+
+def _cost(words: Mapping[str, Any]) -> float:
+    cost = float(words["cost"])
+    if not 0 <= cost < math.inf:
+        raise ValueError(f"a cost of {cost}")
+    return cost

@@ -8,7 +8,6 @@ import binascii
 import math
 import re
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Annotated, Any
 
 import numpy as np
@@ -254,17 +253,13 @@ def decoded(content: bytes, asked: tuple[int, int] | None) -> np.ndarray:
     Raises:
         GenerativeError: it is none of these, damaged, or far larger than the height and width that were ``asked`` for.
     """
-    from PIL import Image
+    from methods.images import opened
 
     try:
-        with Image.open(BytesIO(content), formats=_FORMATS) as image:
-            width, height = image.size
-            if width * height <= _most_pixels(asked):
-                return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise GenerativeError(f"what the server sent as an image ({len(content)} bytes) cannot be read as PNG, JPEG or WebP") from None
-    wanted = f" where {asked[1]}x{asked[0]} was asked for" if asked else ""
-    raise GenerativeError(f"the server sent an image of {width}x{height}{wanted}, which is too large to be read")
+        return np.asarray(opened(content, _FORMATS, _most_pixels(asked)).convert("RGB"))
+    except ValueError as error:
+        wanted = f" where {asked[1]}x{asked[0]} was asked for" if asked else ""
+        raise GenerativeError(f"the server sent {error}{wanted}") from None
 
 
 def _most_pixels(asked: tuple[int, int] | None) -> int:

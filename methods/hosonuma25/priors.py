@@ -129,7 +129,7 @@ def _planes(labels: np.ndarray, count: int) -> np.ndarray:
 def _group4(bits: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(bits).save(file, "TIFF", compression="group4")
-    written = Image.open(file)
+    written = Image.open(file, formats=["TIFF"])
     (start,), (length,) = written.tag_v2[_STRIP_OFFSETS], written.tag_v2[_STRIP_BYTES]  # type: ignore[attr-defined]
     return file.getvalue()[start : start + length]
 

@@ -23,7 +23,7 @@ from benchmarks.datasets import Sample
 from methods.generative import CaptionerSettings, Desk, SpendingLimitError
 from suite import parquet
 from suite.contestants import Contestant, is_metered, what_it_is
-from suite.errors import RecordError, TimeLimitError
+from suite.errors import TimeLimitError
 from suite.evaluate.networks import Networks
 from suite.evaluate.pictures import Batch, assemble, chunks, load
 from suite.evaluate.plan import Pictures, WorkUnit

@@ -100,7 +100,7 @@ def _naive(units: Sequence[WorkUnit], folder: Path) -> dict[str, list[float]]:
         for image, path in pairs:
             # An id of its own each time: what the scorer keeps of an original must not be found again.
             reference = scorer.reference(path.name, dataset.load(image).image)
-            pixels = np.asarray(Image.open(io.BytesIO(path.read_bytes())))
+            pixels = np.asarray(Image.open(io.BytesIO(path.read_bytes()), formats=["PNG"]))
             for column, value in scorer.score(reference, pixels).items():
                 scores.setdefault(column, []).append(float(value))
     return scores

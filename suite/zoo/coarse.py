@@ -148,4 +148,4 @@ def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
 
     coded = io.BytesIO()
     Image.fromarray(image).save(coded, format="JPEG", quality=quality)
-    return np.asarray(Image.open(coded))
+    return np.asarray(Image.open(coded, formats=["JPEG"]))

@@ -1,17 +1,22 @@
 """The bank: answers come back bit for bit, the first one stands, and a bucket serves as well as a folder."""
 
+import io
 import json
 import os
 import pickle
+import struct
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from methods.generative.answers import Answer, RefusalError, Request
 from methods.generative.bank import Bank, BankError
+from methods.images import opened
 
 NOISE = np.random.default_rng(3).integers(0, 256, (24, 16, 3), np.uint8)
 
@@ -142,6 +147,60 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         Bank(tmp_path / "file").put(request(), Answer(pixels=NOISE))
     with pytest.raises(BankError, match="cannot be used as a bank"):
         Bank("nowhere://bucket/bank")
+
+
+@pytest.mark.parametrize("cost", ["NaN", "-1.0", "1e999", '"much"'])
+def test_a_kept_cost_that_cannot_be_is_damage(tmp_path, cost):
+    bank = Bank(tmp_path)
+    bank.put(request(), Answer(pixels=NOISE, cost=0.5))
+    [path] = tmp_path.rglob("*.png")
+    with Image.open(path) as image:
+        words = image.info["answer"].replace('"cost": 0.5', f'"cost": {cost}')
+        info = PngInfo()
+        info.add_text("answer", words)
+        image.save(path, pnginfo=info)
+    with pytest.raises(BankError, match=r"\.png is damaged"):
+        bank.get(request())
+
+
+def test_what_else_lies_in_the_place_of_a_kept_image_is_damage(tmp_path):
+    bank = Bank(tmp_path)
+    bank.put(request(), Answer(pixels=NOISE))
+    [path] = tmp_path.rglob("*.png")
+    for content, words in ((encoded("BMP"), "cannot be read as PNG"), (header(13_000), "an image of 13000x13000")):
+        path.write_bytes(content)
+        with pytest.raises(BankError, match=rf"\.png is damaged \(.*{words}"):
+            bank.get(request())
+
+
+def encoded(name: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(NOISE).save(buffer, name)
+    return buffer.getvalue()
+
+
+def header(side: int) -> bytes:
+    """A PNG of which the size alone is there."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(side)))]
+    packed = (struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+@pytest.mark.parametrize("name", ["EPS", "TIFF", "BMP", "GIF", "PPM", "JPEG"])
+def test_an_image_is_opened_as_what_it_may_be_alone(name):
+    if name != "EPS":
+        assert np.asarray(opened(encoded(name), (name,)).convert("RGB")).shape == NOISE.shape
+    with pytest.raises(ValueError, match="cannot be read as PNG or WEBP"):
+        opened(encoded(name), ("PNG", "WEBP"))
+
+
+@pytest.mark.parametrize("side", [9_000, 13_000, 30_000])
+def test_an_image_is_decoded_only_where_its_header_says_that_it_can_be_held(side):
+    with pytest.raises(ValueError, match="an image of "):
+        opened(header(side), ("PNG",))
+    assert opened(encoded("PNG"), ("PNG",), NOISE.shape[0] * NOISE.shape[1]).size == NOISE.shape[1::-1]
+    with pytest.raises(ValueError, match="too large to be read"):
+        opened(encoded("PNG"), ("PNG",), NOISE.shape[0] * NOISE.shape[1] - 1)
 
 
 def test_a_bucket_serves_as_well(monkeypatch):

@@ -138,7 +138,6 @@ def test_an_answer_nested_without_end_is_told(server):
         Desk().caption(captioner(server), pictures(1))
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_small_file_of_many_pixels_is_not_decoded(server, tmp_path):
     server.files["/v1/files/large.png"] = content = blank(13_000)
     assert len(content) < MIB
@@ -146,7 +145,7 @@ def test_a_small_file_of_many_pixels_is_not_decoded(server, tmp_path):
     for _ in range(2):
 
         def ask() -> None:
-            with pytest.raises(UnusableAnswerError, match="an image of 13000x13000 where 64x64 was asked for, which is too large"):
+            with pytest.raises(UnusableAnswerError, match="of 13000x13000, which is too large to be read where 64x64 was asked for"):
                 Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"])
 
         assert peak_of(ask) < 32 * MIB
@@ -157,7 +156,7 @@ def test_what_is_asked_for_may_be_answered_in_the_next_size_of_the_server(server
     server.picture_size = (1024, 1024)
     assert edited(server).shape == (1, 3, 16, 16)
     server.picture_size = (2100, 2100)
-    with pytest.raises(UnusableAnswerError, match="2100x2100 where 64x64"):
+    with pytest.raises(UnusableAnswerError, match="2100x2100, which is too large"):
         edited(server)
     assert edited(server, options={"size": "1100x1100"}).shape == (1, 3, 16, 16)
 
@@ -167,7 +166,7 @@ def test_other_formats_are_not_opened(server, name):
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64)).save(buffer, name)
     server.faults = [Fault(200, encoded(buffer.getvalue()))]
-    with pytest.raises(UnusableAnswerError, match="cannot be read as PNG, JPEG or WebP"):
+    with pytest.raises(UnusableAnswerError, match="cannot be read as PNG or JPEG or WEBP where 64x64"):
         edited(server)
 
 
