@@ -108,10 +108,10 @@ class Dataset(ABC):
 
     @abstractmethod
     def content(self) -> Sequence[tuple[str | int, ...]]:
-        """Return id, size of its files in bytes, label and caption in order; what tells two data sets of one name apart cheaply."""
+        """Return in order what tells two data sets of one name apart: ids, what their files hold, labels and captions."""
 
     def fingerprint(self) -> str:
-        """Return 32 hexadecimal digits over name, split, size, ids, file sizes, labels and captions."""
+        """Return 32 hexadecimal digits over name, split, size, ids, content of the files, labels and captions."""
         identity = json.dumps([self.name, self.split, self.height, self.width, *self.content()], separators=(",", ":"))
         return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.datasets.base import Dataset, Fit, Item, Sample, Split
+from benchmarks.datasets.digests import digests
 from benchmarks.datasets.pictures import SUFFIXES, picture_size, read_mask, read_reduced, read_rgb, resize_mask
 from benchmarks.errors import DatasetError, PictureError
 
@@ -76,9 +77,11 @@ class PictureDataset(Dataset):
         return read_mask(path)
 
     def content(self) -> Sequence[tuple[str | int, ...]]:
-        """Return id, bytes of picture, mask and annotation, label and caption; a file that has vanished counts as none."""
+        """Return id, region, what the files of image, mask and annotation hold, label and caption."""
+        files = {entry.id: (entry.path, entry.mask, entry.annotation) for entry in self._entries.values()}
+        known = digests(path for paths in files.values() for path in paths if path)
         return [
-            (entry.id, sum(_bytes(path) for path in (entry.path, entry.mask, entry.annotation) if path), entry.label, entry.caption)
+            (entry.id, str(entry.box or ""), *(known[path] if path else "" for path in files[entry.id]), entry.label, entry.caption)
             for entry in self._entries.values()
         ]
 
@@ -143,10 +146,6 @@ def require_some(entries: Sequence[Item], name: str, expected: str, folder: Path
     if not entries:
         raise DatasetError(f"the data set '{name}' expects {expected} in {folder}, which holds {found_in(folder)}")
     return entries
-
-
-def _bytes(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
 
 
 def _check_shape(mask: np.ndarray, shown: tuple[int, int], item: Item) -> None:

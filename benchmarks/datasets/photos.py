@@ -5,6 +5,7 @@ The colour photographs in the wheel of scikit-image 0.26 are split by picture: `
 licences of each picture are listed in ``skimage/data/README.txt`` and in the documentation of ``skimage.data``.
 """
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +19,18 @@ TEST = ("chelsea.png", "coffee.png", "rocket.jpg")
 SIDE = 256
 
 
-def open_photos(data_dir: Path | None, image_size: int | tuple[int, int], split: Split, fit: Fit = "squash") -> PictureDataset:
+class Photos(PictureDataset):
+    """The photographs of scikit-image."""
+
+    def content(self) -> Sequence[tuple[str | int, ...]]:
+        """Return id, bytes of the file, label and caption: files of a package change with its versions alone, and sizes tell these."""
+        return [
+            (entry.id, entry.path.stat().st_size if entry.path.is_file() else 0, entry.label, entry.caption)
+            for entry in self._entries.values()
+        ]
+
+
+def open_photos(data_dir: Path | None, image_size: int | tuple[int, int], split: Split, fit: Fit = "squash") -> Photos:
     """Return the photographs of a split; ``data_dir`` plays no part.
 
     Raises:
@@ -32,7 +44,7 @@ def open_photos(data_dir: Path | None, image_size: int | tuple[int, int], split:
         raise DatasetError(f"the data set 'photos' expects {lost} in {folder}, which holds {found_in(folder)}; reinstall scikit-image")
     whole = [Item(f"photos/{path.stem}", path) for path in paths]
     entries = whole if split == "train" else [tile for item in whole for tile in _tiles(item)]
-    return PictureDataset("photos", split, image_size, entries, fit)
+    return Photos("photos", split, image_size, entries, fit)
 
 
 def _folder() -> Path:
