@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.datasets import Sample, open_dataset
+from benchmarks.datasets import Dataset, Sample, open_dataset
+from benchmarks.datasets.base import Fit
 from benchmarks.errors import BenchmarkError
 from suite.evaluate.plan import Pictures
 from suite.settings import Grid
@@ -34,7 +37,7 @@ class Batch:
 
 def load(pictures: Pictures, grid: Grid) -> tuple[dict[str, Sample], dict[str, str]]:
     """Return the pictures that can be read, and why the others cannot."""
-    dataset = open_dataset(pictures.dataset, pictures.data_dir, grid.image_size, "test", fit=grid.fit)
+    dataset = _opened(pictures.dataset, pictures.data_dir, pictures.fingerprint, grid.image_size, grid.fit)
     samples: dict[str, Sample] = {}
     unreadable: dict[str, str] = {}
     for id in pictures.ids:
@@ -43,6 +46,15 @@ def load(pictures: Pictures, grid: Grid) -> tuple[dict[str, Sample], dict[str, s
         except BenchmarkError as error:
             unreadable[id] = f"{type(error).__name__}: {error}"
     return samples, unreadable
+
+
+@lru_cache(maxsize=8)
+def _opened(name: str, data_dir: Path | None, fingerprint: str, image_size: int, fit: Fit) -> Dataset:
+    """Return a test set, opened once a process: units share it, and listing a large folder takes longer than a unit.
+
+    The fingerprint tells the files that a plan was made for from those of a later plan of the same process.
+    """
+    return open_dataset(name, data_dir, image_size, "test", fit)
 
 
 def chunks(ids: Sequence[str], size: int) -> Iterator[list[str]]:

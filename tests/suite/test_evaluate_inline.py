@@ -1,5 +1,6 @@
 """The evaluation without Ray: sharing, invariance, failures that stay visible, units that are recognised."""
 
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from benchmarks.datasets import open_dataset
 from benchmarks.metrics import METRICS, CellMetric
 from suite.contestants import resolve
+from suite.evaluate import pictures as suite_pictures
 from suite.evaluate import stream, work
 from suite.evaluate.plan import estimate, make_units
 from suite.evaluate.stream import inline
@@ -254,3 +256,22 @@ def test_a_contestant_that_could_not_be_trained_fails_visibly(make_grid, picture
     records = load(tmp_path)
     assert len(records) == 20 and records["status"].eq("failed").all()
     assert records["error"].eq("TrainingError: the loss is not finite at step 7").all()
+
+
+def test_a_data_set_is_opened_once_for_all_its_units(make_grid, pictures, tmp_path, monkeypatch):
+    folder = tmp_path / "images"
+    shutil.copytree(pictures, folder)
+    opened = []
+
+    def counted(*arguments, **keys):
+        opened.append(arguments)
+        return open_dataset(*arguments, **keys)
+
+    monkeypatch.setattr(suite_pictures, "open_dataset", counted)
+    grid = make_grid(evaluation={"batch": 1, "unit": 1, "workers": 1})
+    assert len(list(inline(plan(grid, folder), tmp_path / "a"))) == 10
+    assert len(opened) == 1
+    # A later plan of the same process meets the files of its day.
+    shutil.copy(folder / "picture0.png", folder / "picture5.png")
+    assert evaluated(grid, folder, tmp_path / "b")["image"].nunique() == 6
+    assert len(opened) == 2
