@@ -7,7 +7,8 @@ import numpy as np
 
 from benchmarks.datasets.base import Dataset, Fit, Item, Sample, Split
 from benchmarks.datasets.digests import digests
-from benchmarks.datasets.pictures import SUFFIXES, picture_size, read_mask, read_reduced, read_rgb, resize_mask
+from benchmarks.datasets.formats import SUFFIXES
+from benchmarks.datasets.pictures import picture_size, read_mask, read_reduced, read_rgb, resize_mask
 from benchmarks.errors import DatasetError, PictureError
 
 
@@ -19,7 +20,12 @@ class PictureDataset(Dataset):
         entries: the items, in order.
         fit: "squash" stretches each picture to the size, as the paper does; "crop" cuts its centre out first.
         notes: see :class:`Dataset`.
+
+    Attributes:
+        profiles: convert the colours of images with a profile to sRGB.
     """
+
+    profiles = True
 
     def __init__(
         self,
@@ -57,14 +63,14 @@ class PictureDataset(Dataset):
         """Return the picture resized to (height, width) by bicubic, its mask by nearest neighbour."""
         item = self.item(id)
         size = (self.height, self.width)
-        image = read_rgb(item.path, size, self.fit, item.box)
+        image = read_rgb(item.path, size, self.fit, item.box, profiles=self.profiles)
         mask = self._mask(item)
         return Sample(id, image, None if mask is None else resize_mask(mask, size, self.fit), self.label(item), item.caption)
 
     def native(self, id: str, largest: int | None = None) -> Sample:
         """Return the picture as stored, both sides at most ``largest`` pixels."""
         item = self.item(id)
-        image = read_reduced(item.path, largest, item.box)
+        image = read_reduced(item.path, largest, item.box, profiles=self.profiles)
         mask = self._mask(item)
         return Sample(id, image, None if mask is None else resize_mask(mask, image.shape[:2]), self.label(item), item.caption)
 

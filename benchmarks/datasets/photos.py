@@ -20,7 +20,12 @@ SIDE = 256
 
 
 class Photos(PictureDataset):
-    """The photographs of scikit-image."""
+    """The photographs of scikit-image.
+
+    One of them, ``rocket.jpg``, is in Adobe RGB; its samples are taken as they are stored, so that published numbers hold.
+    """
+
+    profiles = False
 
     def content(self) -> Sequence[tuple[str | int, ...]]:
         """Return id, bytes of the file, label and caption: files of a package change with its versions alone, and sizes tell these."""

@@ -2,10 +2,11 @@
 
 ::
 
-    file ── size check ── draft (JPEG: decode at 1/2, 1/4, 1/8) ── decode ── EXIF orientation ── RGB ── resize ──> (H, W, 3)
+    file ── size check ── draft (JPEG: decode at 1/2, 1/4, 1/8) ── decode ── EXIF orientation ── sRGB ── resize ──> (H, W, 3)
 
 Grey is repeated over the channels, transparency is composited on white, 16-bit samples are scaled to 8 bits, CMYK and
-palettes are converted. The resizing is bicubic and anti-aliased (the kernel grows with the reduction).
+palettes are converted, and so are the colours of an image with a profile. The resizing is bicubic and anti-aliased (the
+kernel grows with the reduction).
 """
 
 import warnings
@@ -14,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from benchmarks.datasets.base import Fit
+from benchmarks.datasets.formats import open_image, orientation, upright
+from benchmarks.datasets.profiles import to_srgb
 from benchmarks.errors import PictureError
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".jp2", ".bmp", ".tga", ".tif", ".tiff", ".ppm", ".pgm", ".gif"})
 
 # A reduction beyond 2 x GAP first averages whole blocks of pixels, or lets the JPEG decoder do so: a 20,000 px wide
 # picture then costs little. Below it the bicubic kernel alone does the work.
@@ -28,7 +29,7 @@ GAP = 3.0
 Box = tuple[float, float, float, float]
 
 
-def read_rgb(path: Path, size: tuple[int, int] | None, fit: Fit = "squash", box: Box | None = None) -> np.ndarray:
+def read_rgb(path: Path, size: tuple[int, int] | None, fit: Fit = "squash", box: Box | None = None, *, profiles: bool = True) -> np.ndarray:
     """Return the picture as uint8 (H, W, 3).
 
     Args:
@@ -36,6 +37,7 @@ def read_rgb(path: Path, size: tuple[int, int] | None, fit: Fit = "squash", box:
         size: (height, width) to resize to; ``None`` keeps the stored size.
         fit: "squash" stretches the picture to ``size``, "crop" takes the largest centred part of its aspect first.
         box: (left, upper, right, lower) in stored, oriented pixels that is read instead of the whole.
+        profiles: convert the colours of an image with a profile to sRGB; else its samples are taken for sRGB.
 
     Raises:
         PictureError: the file is missing, is no picture, is truncated, or has more pixels than Pillow's own limit
@@ -45,15 +47,14 @@ def read_rgb(path: Path, size: tuple[int, int] | None, fit: Fit = "squash", box:
         if size is not None and box is None:
             # Orientation may swap the sides, so the draft serves the longer target either way round.
             image.draft(None, (round(max(size) * GAP), round(max(size) * GAP)))
-        ImageOps.exif_transpose(image, in_place=True)
-        rgb = _flatten(image, path)
+        rgb = _flatten(upright(image), path, image.info.get("icc_profile") if profiles else None)
         if size is None:
             return np.asarray(rgb if box is None else rgb.crop(box))
         region = fit_box(rgb.size, size, fit, box)
         return np.asarray(rgb.resize((size[1], size[0]), Image.Resampling.BICUBIC, box=region, reducing_gap=GAP))
 
 
-def read_reduced(path: Path, largest: int | None, box: Box | None = None) -> np.ndarray:
+def read_reduced(path: Path, largest: int | None, box: Box | None = None, *, profiles: bool = True) -> np.ndarray:
     """Return the picture as stored, uint8 (H, W, 3), reduced where a side is longer than ``largest`` pixels.
 
     Raises:
@@ -62,9 +63,9 @@ def read_reduced(path: Path, largest: int | None, box: Box | None = None) -> np.
     height, width = picture_size(path)
     longest = max(height, width)
     if largest is None or box is not None or longest <= largest:
-        return read_rgb(path, None, box=box)
+        return read_rgb(path, None, box=box, profiles=profiles)
     reduced = (max(1, round(height * largest / longest)), max(1, round(width * largest / longest)))
-    return read_rgb(path, reduced)
+    return read_rgb(path, reduced, profiles=profiles)
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -74,8 +75,8 @@ def read_mask(path: Path) -> np.ndarray:
         PictureError: as :func:`read_rgb`.
     """
     with _opened(path) as image:
-        ImageOps.exif_transpose(image, in_place=True)
-        levels = np.asarray(image if image.mode.startswith("I;16") else image.convert("L"))
+        shown = upright(image)
+        levels = np.asarray(shown if shown.mode.startswith("I;16") else shown.convert("L"))
     if levels.max(initial=0) <= 1:
         return levels.astype(np.uint8)
     return (levels > np.iinfo(levels.dtype).max / 2).astype(np.uint8)
@@ -119,21 +120,25 @@ def picture_size(path: Path) -> tuple[int, int]:
         PictureError: as :func:`read_rgb`.
     """
     with _opened(path) as image:
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        # Pillow turns a TIFF image by itself, and tells its size turned already.
+        turned = image.format != "TIFF" and orientation(image) in (5, 6, 7, 8)
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def _flatten(image: Image.Image, path: Path) -> Image.Image:
+def _flatten(image: Image.Image, path: Path, profile: bytes | None) -> Image.Image:
     if image.mode.startswith("I"):
         levels = np.asarray(image).clip(0, 65535).astype(np.float64) / 257.0
-        return Image.fromarray(np.rint(levels).astype(np.uint8)).convert("RGB")
+        image = Image.fromarray(np.rint(levels).astype(np.uint8))
     if image.mode == "F":
         raise PictureError(f"{path}: floating-point samples have no agreed range; save the picture with 8 or 16 bits a channel")
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
+        rgba = to_srgb(image.convert("RGBA"), profile)
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    if image.mode not in ("L", "CMYK"):
+        # A profile is of the colours that a palette holds, not of its indices.
+        image = image.convert("RGB")
+    return to_srgb(image, profile).convert("RGB")
 
 
 @contextmanager
@@ -143,7 +148,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # Between Pillow's limit and twice that it only warns; such pictures are read.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
+            image = open_image(path)
         with image:
             yield image
     except FileNotFoundError as error:
