@@ -56,6 +56,7 @@ class Sample:
         mask: uint8 (H, W) saliency in {0, 1}, or ``None``.
         label: class name, or "".
         caption: caption, or "".
+        remark: what a reader of the results should know of it, a sentence ("the mask masks/a.png marks nothing"), or "".
     """
 
     id: str
@@ -63,6 +64,7 @@ class Sample:
     mask: np.ndarray | None = None
     label: str = ""
     caption: str = ""
+    remark: str = ""
 
 
 class Dataset(ABC):

@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks.datasets.base import Dataset, Fit, Item, Sample, Split
 from benchmarks.datasets.digests import digests
 from benchmarks.datasets.formats import SUFFIXES
+from benchmarks.datasets.masks import Mask
 from benchmarks.datasets.pictures import picture_size, read_mask, read_reduced, read_rgb, resize_mask
 from benchmarks.errors import DatasetError, PictureError
 
@@ -64,22 +65,22 @@ class PictureDataset(Dataset):
         item = self.item(id)
         size = (self.height, self.width)
         image = read_rgb(item.path, size, self.fit, item.box, profiles=self.profiles)
-        mask = self._mask(item)
-        return Sample(id, image, None if mask is None else resize_mask(mask, size, self.fit), self.label(item), item.caption)
+        mask, doubt = self._mask(item)
+        return Sample(id, image, None if mask is None else resize_mask(mask, size, self.fit), self.label(item), item.caption, doubt)
 
     def native(self, id: str, largest: int | None = None) -> Sample:
         """Return the picture as stored, both sides at most ``largest`` pixels."""
         item = self.item(id)
         image = read_reduced(item.path, largest, item.box, profiles=self.profiles)
-        mask = self._mask(item)
-        return Sample(id, image, None if mask is None else resize_mask(mask, image.shape[:2]), self.label(item), item.caption)
+        mask, doubt = self._mask(item)
+        return Sample(id, image, None if mask is None else resize_mask(mask, image.shape[:2]), self.label(item), item.caption, doubt)
 
     def label(self, item: Item) -> str:
         """Return the class name of an item, or ""."""
         return item.label
 
-    def foreground(self, path: Path) -> np.ndarray:
-        """Return a mask file as uint8 (H, W) saliency in {0, 1}, at its stored size."""
+    def foreground(self, path: Path) -> Mask:
+        """Return what a mask file marks, at its stored size."""
         return read_mask(path)
 
     def content(self) -> Sequence[tuple[str | int, ...]]:
@@ -91,14 +92,15 @@ class PictureDataset(Dataset):
             for entry in self._entries.values()
         ]
 
-    def _mask(self, item: Item) -> np.ndarray | None:
+    def _mask(self, item: Item) -> tuple[np.ndarray | None, str]:
+        """Return the mask of an item and what is to be said of it."""
         if item.mask is None:
-            return None
+            return None, ""
         if not item.mask.is_file():
             raise PictureError(f"{item.path}: its mask {item.mask} is missing")
-        mask = self.foreground(item.mask)
+        mask, doubt = self.foreground(item.mask)
         _check_shape(mask, picture_size(item.path), item)
-        return mask
+        return mask, f"the mask {item.mask} {doubt}" if doubt else ""
 
 
 def list_pictures(folder: Path, *, recursive: bool = False) -> list[Path]:

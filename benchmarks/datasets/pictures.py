@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.datasets import masks
 from benchmarks.datasets.base import Fit
 from benchmarks.datasets.formats import open_image, orientation, upright
+from benchmarks.datasets.masks import Mask
 from benchmarks.datasets.profiles import to_srgb
 from benchmarks.errors import PictureError
 
@@ -68,18 +70,14 @@ def read_reduced(path: Path, largest: int | None, box: Box | None = None, *, pro
     return read_rgb(path, reduced, profiles=profiles)
 
 
-def read_mask(path: Path) -> np.ndarray:
-    """Return a mask file thresholded at half of its scale, uint8 (H, W) in {0, 1}; stored zeros and ones are kept.
+def read_mask(path: Path) -> Mask:
+    """Return what a mask file marks, at its stored size; see :mod:`benchmarks.datasets.masks` for the rules.
 
     Raises:
         PictureError: as :func:`read_rgb`.
     """
     with _opened(path) as image:
-        shown = upright(image)
-        levels = np.asarray(shown if shown.mode.startswith("I;16") else shown.convert("L"))
-    if levels.max(initial=0) <= 1:
-        return levels.astype(np.uint8)
-    return (levels > np.iinfo(levels.dtype).max / 2).astype(np.uint8)
+        return masks.read(upright(image))
 
 
 def read_indices(path: Path) -> np.ndarray:

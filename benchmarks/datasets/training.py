@@ -98,6 +98,7 @@ class TrainingPictures:
         self.unreadable: dict[str, str] = {}
         self._cache: OrderedDict[str, Sample] = OrderedDict()
         self._cached_bytes = 0
+        self._remarked: set[str] = set()
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
 
     def fingerprint(self) -> str:
@@ -150,7 +151,11 @@ class TrainingPictures:
         if id in self._cache:
             self._cache.move_to_end(id)
             return self._cache[id]
-        sample = _at_least(self.dataset.native(id, LARGEST), self.settings.crop)
+        stored = self.dataset.native(id, LARGEST)
+        if stored.remark and id not in self._remarked:
+            self._remarked.add(id)
+            log.warning("%s", stored.remark)
+        sample = _at_least(stored, self.settings.crop)
         self._cache[id] = sample
         self._cached_bytes += _bytes(sample)
         while self._cached_bytes > self.settings.cache_bytes:

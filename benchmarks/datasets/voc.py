@@ -14,10 +14,9 @@ the data has one. VOC2007 and VOC2012 together give 9,000 and 1,000.
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.datasets.base import Fit, Item, Split
 from benchmarks.datasets.files import PictureDataset, found_in, require_dir, require_folder, require_some
+from benchmarks.datasets.masks import Mask, marked
 from benchmarks.datasets.pictures import read_indices
 from benchmarks.datasets.splits import place
 from benchmarks.errors import DatasetError, PictureError
@@ -45,10 +44,10 @@ class VocDataset(PictureDataset):
         except (ElementTree.ParseError, ValueError, OSError) as error:
             raise PictureError(f"{item.path}: its annotation {item.annotation} cannot be read ({error})") from error
 
-    def foreground(self, path: Path) -> np.ndarray:
-        """Return saliency from a segmentation: neither background (0) nor unlabelled border (255)."""
+    def foreground(self, path: Path) -> Mask:
+        """Return what a segmentation marks: neither background (0) nor unlabelled border (255)."""
         indices = read_indices(path)
-        return ((indices != 0) & (indices != 255)).astype(np.uint8)
+        return marked((indices != 0) & (indices != 255), varies=False)
 
 
 def open_voc(data_dir: Path | None, image_size: int | tuple[int, int], split: Split, fit: Fit = "squash") -> VocDataset:

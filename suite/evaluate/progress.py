@@ -20,6 +20,8 @@ from suite.evaluate.score import Done
 SECONDS_BETWEEN_LINES = 10.0
 # Metrics that the live table has room for.
 COLUMNS = 4
+# Remarks on images that are written out.
+REMARKS = 5
 
 
 class Tally:
@@ -31,6 +33,7 @@ class Tally:
     Attributes:
         stopped: the sentence of the limit of spending that ended the run, "" where none did.
         costs: seconds by contestant.
+        remarks: what is to be said of images, each once, in the order of the work.
     """
 
     def __init__(self, units: Sequence[WorkUnit] = ()) -> None:
@@ -41,6 +44,7 @@ class Tally:
         self.failures: Counter[str] = Counter()
         self.stopped = ""
         self.costs = Costs()
+        self.remarks: dict[str, None] = {}
         self._failed: Counter[str] = Counter()
         self._scores: dict[str, dict[str, tuple[float, int]]] = {}
         self._started = time.monotonic()
@@ -57,6 +61,7 @@ class Tally:
         self.cells += self._sizes.get(heard.identity, 0)
         self.records += heard.records
         self.failures.update(heard.failures)
+        self.remarks |= dict.fromkeys(heard.remarks)
         self._failed[heard.label] += sum(heard.failures.values())
         self.costs.add(heard.label, heard.seconds, heard.records)
         own = self._scores.setdefault(heard.label, {})
@@ -73,6 +78,12 @@ class Tally:
         left = (self.total_cells - self.cells) / max(rate, 1e-9)
         done = f"evaluated {self.units} of {self.total_units} units, {self.cells} of {self.total_cells} cells"
         return _and(done, f"{rate:.3g} cells/s", f"about {left:.0f} s left", spent)
+
+    def remarked(self) -> list[str]:
+        """Return the first remarks, sorted, and how many more there are."""
+        ordered = sorted(self.remarks)
+        more = [f"{len(ordered) - REMARKS} more images have such a remark"] if len(ordered) > REMARKS else []
+        return ordered[:REMARKS] + more
 
     def table(self) -> Table:
         """Return each contestant's records, failures and mean scores so far."""

@@ -11,7 +11,7 @@ A unit whose file is there is done; writing it twice writes the same bytes under
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ class Done:
         label: the contestant, ``method/variant``.
         seconds: what its stages took together.
         scores: sum and number of the values of each metric.
+        remarks: what is to be said of its images, a sentence each.
     """
 
     identity: str
@@ -50,6 +51,7 @@ class Done:
     label: str = ""
     seconds: float = 0.0
     scores: dict[str, tuple[float, int]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 class UnitScorer:
@@ -79,7 +81,8 @@ class UnitScorer:
         for row in rows:
             row["error"] = without_trace(row["error"])
         write_unit(self.run_dir / "records" / unit.file, rows, list(scorer.columns), unit.identity, unit.work, unit.code)
-        return _done(unit, rows, scorer.columns)
+        remarks = tuple(sample.remark for sample in transmission.samples.values() if sample.remark)
+        return replace(_done(unit, rows, scorer.columns), remarks=remarks)
 
     def _keep_traces(self, unit: WorkUnit, rows: Sequence[dict[str, Any]]) -> None:
         """Write the tracebacks of a unit's failures, each once, and take away those of an earlier attempt."""

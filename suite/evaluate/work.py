@@ -141,6 +141,8 @@ def _worked(units: Sequence[WorkUnit], run_dir: Place, settings: EvaluationSetti
             before.add(label, seconds, tally.costs.records[label])
         if tally.units:
             before.write(run_dir)
+        for sentence in tally.remarked():
+            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
     if tally.stopped:
         raise SpendingLimitError(tally.stopped)
     return tally

@@ -131,10 +131,10 @@ def test_missing_file_and_float_samples(tmp_path):
 
 def test_mask_is_thresholded_at_half_and_resized_by_nearest(tmp_path):
     levels = np.array([[0, 127], [128, 255]], np.uint8)
-    mask = read_mask(save(tmp_path / "m.png", levels))
+    mask = read_mask(save(tmp_path / "m.png", levels)).pixels
     np.testing.assert_array_equal(mask, [[0, 0], [1, 1]])
     np.testing.assert_array_equal(resize_mask(mask, (4, 4)), np.repeat(np.repeat(mask, 2, 0), 2, 1))
-    np.testing.assert_array_equal(read_mask(save(tmp_path / "ones.png", levels // 128)), [[0, 0], [1, 1]])
+    np.testing.assert_array_equal(read_mask(save(tmp_path / "ones.png", levels // 128)).pixels, [[0, 0], [1, 1]])
 
 
 def test_segmentation_needs_indices(tmp_path):

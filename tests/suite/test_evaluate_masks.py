@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 from benchmarks.datasets import open_dataset
 from benchmarks.errors import MetricUnavailableError
 from suite import figures
 from suite.contestants import resolve
+from suite.evaluate import stream
 from suite.evaluate.plan import make_units
 from suite.evaluate.stream import inline
+from suite.evaluate.work import evaluate
 from suite.pipeline import resolve_metrics
 from suite.records import load
 from suite.sheet import sample_folder, write_sheets
@@ -99,3 +102,15 @@ def test_metrics_of_a_mask_are_left_out_where_the_data_set_has_none(make_grid, p
     assert found.names == ("psnr",) and "has none" in found.left_out["psnr_foreground"]
     with pytest.raises(MetricUnavailableError, match="psnr_foreground is read inside a saliency mask"):
         resolve_metrics(make_grid(metrics=["psnr", "psnr_foreground"]), [folder])
+
+
+def test_a_mask_that_marks_nothing_is_told_once(make_grid, tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+    folder = duts(tmp_path)
+    mask = next((folder / "DUTS-TE/DUTS-TE-Mask").iterdir())
+    Image.new("L", (32, 32)).save(mask)
+    grid = make_grid(datasets=["duts"], cr=["1/12", "1/6"])
+    units = make_units("run", grid, resolve(grid), {"duts": (open_dataset("duts", folder, 32, "test"), folder)}, {}, ("psnr",), {})
+    console = Console(record=True, width=400)
+    evaluate(units, tmp_path / "out", grid.evaluation, console)
+    assert console.export_text().count(f"the mask {mask} marks nothing") == 1
