@@ -10,8 +10,20 @@ def suggestion(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
+def printable(text: str) -> str:
+    r"""Return ``text`` as it can be shown and stored as UTF-8: bytes of a file name that are none are spelled ``\xe9``."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
 class BenchmarkError(Exception):
     """Base class of everything that goes wrong inside ``benchmarks``."""
+
+    def __str__(self) -> str:
+        # Messages name files, and go into records.
+        return printable(super().__str__())
 
 
 class BudgetError(BenchmarkError):

@@ -101,9 +101,8 @@ class Command:
         self.checkpoints: dict[TrainingJob, Checkpoint] = {}
         self.failures: dict[TrainingJob, str] = {}
         self._started = self._at_work = False
-        for dataset, _ in self.prepared.datasets.values():
-            for note in dataset.notes:
-                self._say(note)
+        for note in self.prepared.notes:
+            self._say(note)
 
     @property
     def places(self) -> list[Place]:
@@ -287,4 +286,5 @@ class Command:
         self.to_fetch += [line for line in wanted if line not in self.to_fetch]
 
     def _say(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True)
+        # Names of files may hold what would be markup.
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -66,6 +66,7 @@ class Prepared:
         datasets: test set by name, with its folder.
         metrics: what is scored.
         jobs: training job by contestant label and ratio; several ratios of one network share a job.
+        notes: what a reader of the results should know of the data sets found, each once.
     """
 
     grid: Grid
@@ -73,6 +74,7 @@ class Prepared:
     datasets: dict[str, tuple[Dataset, Path | None]]
     metrics: Metrics
     jobs: dict[tuple[str, Fraction | None], TrainingJob]
+    notes: tuple[str, ...] = ()
 
     def units(
         self, run: str, checkpoints: Mapping[TrainingJob, Checkpoint], failures: Mapping[TrainingJob, str] | None = None
@@ -114,7 +116,10 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
             check_fits(contestant, grid.image_size, cr)
     metrics = resolve_metrics(grid, [dataset for dataset, _ in datasets.values()])
     _check_prices(grid, contestants, metrics)
-    return Prepared(grid, contestants, datasets, metrics, _jobs(grid, contestants, _source(grid, data_dir, train_data), search))
+    source = _source(grid, data_dir, train_data)
+    jobs = _jobs(grid, contestants, source, search)
+    told = [note for dataset, _ in datasets.values() for note in dataset.notes] + list(source.notes if jobs else ())
+    return Prepared(grid, contestants, datasets, metrics, jobs, tuple(dict.fromkeys(told)))
 
 
 def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:

@@ -19,6 +19,8 @@ from typing import Literal
 
 import numpy as np
 
+from benchmarks.errors import printable
+
 Split = Literal["train", "validation", "test"]
 Fit = Literal["squash", "crop"]
 
@@ -79,7 +81,7 @@ class Dataset(ABC):
 
     def __init__(self, name: str, split: Split, image_size: int | tuple[int, int], notes: Sequence[str] = ()) -> None:
         self.name = name
-        self.notes = tuple(notes)
+        self.notes = tuple(map(printable, notes))
         self.split = split
         self.height, self.width = (image_size, image_size) if isinstance(image_size, int) else image_size
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from benchmarks.datasets.base import Fit, Item, Split
-from benchmarks.datasets.files import PictureDataset, list_pictures, require_dir, require_folder, require_some
+from benchmarks.datasets.files import PictureDataset, mask_beside, require_dir, require_folder, require_some
+from benchmarks.datasets.listing import ids_of, list_images
 
 PARTS: dict[Split, str] = {"train": "DUTS-TR", "test": "DUTS-TE"}
 
@@ -20,5 +21,7 @@ def open_duts(data_dir: Path | None, image_size: int | tuple[int, int], split: S
     root = require_folder(require_dir(data_dir, "duts"), part, "duts")
     images = require_folder(root, f"{part}-Image", "duts")
     masks = require_folder(root, f"{part}-Mask", "duts")
-    entries = [Item(f"{part}/{path.stem}", path, masks / f"{path.stem}.png") for path in list_pictures(images)]
-    return PictureDataset("duts", split, image_size, require_some(entries, "duts", "pictures (*.jpg)", images), fit)
+    found = list_images(images)
+    ids = ids_of(found, f"{part}/")
+    entries = [Item(id, path, mask_beside(masks, path.stem)) for id, path in zip(ids, found.images, strict=True)]
+    return PictureDataset("duts", split, image_size, require_some(entries, "duts", "pictures (*.jpg)", images), fit, found.notes)

@@ -10,7 +10,7 @@ from benchmarks.datasets.digests import digests
 from benchmarks.datasets.formats import SUFFIXES
 from benchmarks.datasets.masks import Mask
 from benchmarks.datasets.pictures import picture_size, read_mask, read_reduced, read_rgb, resize_mask
-from benchmarks.errors import DatasetError, PictureError
+from benchmarks.errors import DatasetError, PictureError, printable
 
 
 class PictureDataset(Dataset):
@@ -21,6 +21,9 @@ class PictureDataset(Dataset):
         entries: the items, in order.
         fit: "squash" stretches each picture to the size, as the paper does; "crop" cuts its centre out first.
         notes: see :class:`Dataset`.
+
+    Raises:
+        DatasetError: two entries have one id.
 
     Attributes:
         profiles: convert the colours of images with a profile to sRGB.
@@ -39,7 +42,10 @@ class PictureDataset(Dataset):
     ) -> None:
         super().__init__(name, split, image_size, notes)
         self.fit = fit
-        self._entries = {entry.id: entry for entry in entries}
+        self._entries: dict[str, Item] = {}
+        for entry in entries:
+            if (other := self._entries.setdefault(entry.id, entry)) is not entry:
+                raise DatasetError(f"{other.path} and {entry.path} have one id, '{entry.id}'; rename one of them")
         self._ids = tuple(self._entries)
 
     def items(self) -> Sequence[str]:
@@ -100,15 +106,15 @@ class PictureDataset(Dataset):
             raise PictureError(f"{item.path}: its mask {item.mask} is missing")
         mask, doubt = self.foreground(item.mask)
         _check_shape(mask, picture_size(item.path), item)
-        return mask, f"the mask {item.mask} {doubt}" if doubt else ""
+        return mask, printable(f"the mask {item.mask} {doubt}") if doubt else ""
 
 
-def list_pictures(folder: Path, *, recursive: bool = False) -> list[Path]:
-    """Return the pictures of a folder, sorted by relative path; hidden files are left out."""
-    found = folder.rglob("*") if recursive else folder.iterdir()
-    visible = (path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-    pictures = (path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file())
-    return sorted(pictures, key=lambda path: path.relative_to(folder).as_posix())
+def mask_beside(folder: Path, bare: str) -> Path:
+    """Return where the mask of an image lies, its path without the suffix given: a PNG file, else one of another format that is there."""
+    wanted = folder / f"{bare}.png"
+    if wanted.is_file():
+        return wanted
+    return next((path for suffix in sorted(SUFFIXES) if (path := folder / f"{bare}{suffix}").is_file()), wanted)
 
 
 def require_dir(data_dir: Path | None, name: str) -> Path:

@@ -12,12 +12,12 @@ Where the folder has ``train/`` or ``test/`` inside, a split reads its own part 
 either split reads every picture, so training and test must be given different folders.
 """
 
-from collections import Counter
 from pathlib import Path
 
 from benchmarks.datasets.base import Fit, Item, Split
 from benchmarks.datasets.captions import read_captions
-from benchmarks.datasets.files import PictureDataset, found_in, list_pictures, require_dir, require_some
+from benchmarks.datasets.files import PictureDataset, found_in, mask_beside, require_dir, require_some
+from benchmarks.datasets.listing import ids_of, list_images
 from benchmarks.errors import DatasetError
 
 MASKS = "masks"
@@ -27,8 +27,8 @@ PARTS = ("train", "test")
 def open_folder(data_dir: Path | None, image_size: int | tuple[int, int], split: Split, fit: Fit = "squash") -> PictureDataset:
     """Return the pictures below ``data_dir``; an id is the path relative to it, without the suffix.
 
-    Two files that differ in the suffix alone keep it in their ids. With a ``masks`` folder every picture needs a mask:
-    loading one without raises ``PictureError``.
+    Folders that links lead to are entered. Two files that differ in the suffix alone keep it in their ids. With a ``masks``
+    folder every picture needs a mask: loading one without raises ``PictureError``.
 
     Raises:
         DatasetError: the folder is missing or holds no picture of this split, or the captions file is malformed.
@@ -37,35 +37,29 @@ def open_folder(data_dir: Path | None, image_size: int | tuple[int, int], split:
     parts = [part for part in PARTS if (root / part).is_dir()]
     if parts and split not in parts:
         raise DatasetError(f"{root} has no part '{split}/', only {found_in(root)}; add it, or give a part itself as the folder")
-    pictures = [path for path in list_pictures(root, recursive=True) if _kept(path.relative_to(root), split if parts else None)]
     captions = read_captions(root, root.parent)
-    stems = Counter(path.relative_to(root).with_suffix("") for path in pictures)
+    found = list_images(root / split if parts else root, recursive=True, skip={MASKS})
     masks = root / MASKS if (root / MASKS).is_dir() else None
     entries = []
-    for path in pictures:
+    for id, path in zip(ids_of(found, f"{split}/" if parts else ""), found.images, strict=True):
         relative = path.relative_to(root)
-        bare = relative.with_suffix("")
         caption, label = captions.get(path.resolve(), ("", ""))
-        id = (bare if stems[bare] == 1 else relative).as_posix()
-        entries.append(Item(id, path, _mask(masks, bare) if masks else _inner_mask(root, relative), caption=caption, label=label))
-    return PictureDataset("folder", split, image_size, require_some(entries, "folder", "pictures", root), fit)
-
-
-def _kept(relative: Path, part: Split | None) -> bool:
-    return MASKS not in relative.parts[:-1] and (part is None or relative.parts[0] == part)
+        mask = _mask(masks, relative.with_suffix("")) if masks else _inner_mask(root, relative)
+        entries.append(Item(id, path, mask, caption=caption, label=label))
+    return PictureDataset("folder", split, image_size, require_some(entries, "folder", "pictures", found.folder), fit, found.notes)
 
 
 def _inner_mask(root: Path, relative: Path) -> Path | None:
     """Return where the mask of a picture in a part should be if the part has masks of its own, ``train/masks/<rest>.png``."""
     if len(relative.parts) < 2 or not (inner := root / relative.parts[0] / MASKS).is_dir():
         return None
-    return inner.joinpath(*relative.parts[1:]).with_suffix(".png")
+    return mask_beside(inner, Path(*relative.parts[1:]).with_suffix("").as_posix())
 
 
 def _mask(masks: Path, bare: Path) -> Path:
     """Return where a picture's mask should be: the same path below ``masks``, or the path without its first folder."""
-    same = masks / f"{bare.as_posix()}.png"
+    same = mask_beside(masks, bare.as_posix())
     if same.is_file() or len(bare.parts) == 1:
         return same
-    inner = masks.joinpath(*bare.parts[1:-1], f"{bare.name}.png")
+    inner = mask_beside(masks, Path(*bare.parts[1:]).as_posix())
     return inner if inner.is_file() else same

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from benchmarks.datasets.base import Fit, Item, Split
 from benchmarks.datasets.captions import read_captions
-from benchmarks.datasets.files import PictureDataset, list_pictures, require_dir, require_folder, require_some
+from benchmarks.datasets.files import PictureDataset, require_dir, require_folder, require_some
+from benchmarks.datasets.listing import ids_of, list_images
 
 FULL = 24
 
@@ -18,8 +19,9 @@ def open_kodak(data_dir: Path | None, image_size: int | tuple[int, int], split: 
     root = require_dir(data_dir, "kodak")
     folder = require_folder(root, "kodak", "kodak")
     captions = read_captions(folder, root)
-    known = [(path, *captions.get(path.resolve(), ("", ""))) for path in list_pictures(folder) if path.suffix.lower() == ".png"]
-    entries = [Item(f"kodak/{path.stem}", path, caption=caption, label=label) for path, caption, label in known]
+    found = list_images(folder, suffixes={".png"})
+    known = [(id, path, *captions.get(path.resolve(), ("", ""))) for id, path in zip(ids_of(found, "kodak/"), found.images, strict=True)]
+    entries = [Item(id, path, caption=caption, label=label) for id, path, caption, label in known]
     require_some(entries, "kodak", "pictures (kodim01.png ...)", folder)
     notes = [] if len(entries) == FULL else [f"{folder} holds {len(entries)} of the {FULL} Kodak pictures"]
-    return PictureDataset("kodak", split, image_size, entries, fit, notes)
+    return PictureDataset("kodak", split, image_size, entries, fit, [*notes, *found.notes])

@@ -41,6 +41,15 @@ class PictureSource:
         """Name of the data set."""
         return self.dataset or (recognise(self.folder) if self.folder is not None else "")
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the results should know of the data found, as :class:`~benchmarks.datasets.Dataset` tells it.
+
+        Raises:
+            DatasetError: as :meth:`open`.
+        """
+        return open_training(self.folder, self.dataset).notes
+
     def open(self, crop: int, seed: int, held_out: int) -> "Pictures":
         """Return random crops of ``crop`` pixels and up to ``held_out`` pictures for validation.
 

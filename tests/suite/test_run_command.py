@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,14 @@ def test_failed_cells_make_the_exit_code_non_zero_and_are_reported(out, pictures
     info = json.loads((Path(out) / "run.json").read_text())
     assert info["failed"] == 80 and info["records"] == 160 and info["ended"]
     assert "the decoder broke" in (Path(out) / "tables" / "failures.md").read_text()
+
+
+def test_what_is_not_read_is_told_of_test_and_training_images(out, pictures, tmp_path):
+    for part in ("tests", "[/b] trains"):
+        shutil.copytree(pictures, tmp_path / part)
+        (tmp_path / part / "holiday.heic").write_bytes(b"?")
+    folders = ("--data-dir", str(tmp_path / "tests"), "--train-data", str(tmp_path / "[/b] trains"))
+    result = run("--methods", "deepjscc", "--datasets", "folder", *folders, "--dry-run", "--out", out)
+    assert result.exit_code == 0, result.output
+    for part in ("tests", "[/b] trains"):
+        assert result.output.count(f"1 file is not read in {tmp_path / part}: 1 .heic") == 1
