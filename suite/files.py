@@ -16,6 +16,23 @@ from suite.storage import Place, RemotePath
 # What a killed process leaves of a file that had not yet its name.
 PARTIAL = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.partial")
 _SEAL, _DIGITS, _CHECKSUM = b"\nsha256:", 64, "checksum"
+# File systems bear 255 bytes a name; a temporary name beside it takes some of them.
+LONGEST_NAME = 180
+# Not a name's own on some file system; and where a slash that became two underscores would not be told from underscores.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]|__|_/|/_|^[./]|[. ]$|//|/\.+(/|$)')
+
+
+def file_name(id: str) -> str:
+    """Return a name for a file or folder of an image: the id with ``__`` for ``/``.
+
+    Different ids have different names: one that is too long, or that could be taken for another's, ends with its hash.
+    """
+    plain = id.replace("/", "__")
+    if not _UNSAFE.search(id) and len(plain.encode()) <= LONGEST_NAME:
+        return plain
+    digest = hashlib.blake2b(id.encode(), digest_size=6).hexdigest()
+    start = _UNSAFE.sub("_", id).replace("/", "_").encode()[: LONGEST_NAME - len(digest) - 1].decode(errors="ignore")
+    return f"{start}-{digest}"
 
 
 def write_atomic(path: Place, write: Callable[[IO[bytes]], object]) -> None:

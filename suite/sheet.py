@@ -17,6 +17,7 @@ import pandas as pd
 
 from methods.images import opened
 from suite.errors import RecordError
+from suite.files import file_name
 from suite.points import cr_label, series_label
 from suite.records import WHOLE_CELL, load, metric_columns
 from suite.storage import Place
@@ -36,7 +37,7 @@ _MAP = "map-"
 
 def sample_folder(run_dir: Place, dataset: str, image: str) -> Place:
     """Return where the kept pictures of one image lie."""
-    return run_dir / "samples" / dataset / image.replace("/", "__")
+    return run_dir / "samples" / dataset / file_name(image)
 
 
 def sample_name(record: Mapping[str, Any]) -> str:
