@@ -109,12 +109,15 @@ class PictureDataset(Dataset):
         return mask, printable(f"the mask {item.mask} {doubt}") if doubt else ""
 
 
+def beside(folder: Path, bare: str, *suffixes: str) -> Path:
+    """Return a file of a folder from its path without the suffix: the first suffix that is there in either case, else the first of all."""
+    names = (f"{bare}{suffix}" for lower in suffixes for suffix in (lower, lower.upper()))
+    return next((path for name in names if (path := folder / name).is_file()), folder / f"{bare}{suffixes[0]}")
+
+
 def mask_beside(folder: Path, bare: str) -> Path:
-    """Return where the mask of an image lies, its path without the suffix given: a PNG file, else one of another format that is there."""
-    wanted = folder / f"{bare}.png"
-    if wanted.is_file():
-        return wanted
-    return next((path for suffix in sorted(SUFFIXES) if (path := folder / f"{bare}{suffix}").is_file()), wanted)
+    """Return where the mask of an image lies: a PNG file, else one of another format that is there."""
+    return beside(folder, bare, ".png", *sorted(SUFFIXES - {".png"}))
 
 
 def require_dir(data_dir: Path | None, name: str) -> Path:

@@ -43,10 +43,11 @@ def open_folder(data_dir: Path | None, image_size: int | tuple[int, int], split:
     entries = []
     for id, path in zip(ids_of(found, f"{split}/" if parts else ""), found.images, strict=True):
         relative = path.relative_to(root)
-        caption, label = captions.get(path.resolve(), ("", ""))
+        caption, label = captions.of(path)
         mask = _mask(masks, relative.with_suffix("")) if masks else _inner_mask(root, relative)
         entries.append(Item(id, path, mask, caption=caption, label=label))
-    return PictureDataset("folder", split, image_size, require_some(entries, "folder", "pictures", found.folder), fit, found.notes)
+    notes = [*found.notes, *captions.notes(found.images)]
+    return PictureDataset("folder", split, image_size, require_some(entries, "folder", "pictures", found.folder), fit, notes)
 
 
 def _inner_mask(root: Path, relative: Path) -> Path | None:

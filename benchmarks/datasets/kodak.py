@@ -20,8 +20,8 @@ def open_kodak(data_dir: Path | None, image_size: int | tuple[int, int], split: 
     folder = require_folder(root, "kodak", "kodak")
     captions = read_captions(folder, root)
     found = list_images(folder, suffixes={".png"})
-    known = [(id, path, *captions.get(path.resolve(), ("", ""))) for id, path in zip(ids_of(found, "kodak/"), found.images, strict=True)]
+    known = [(id, path, *captions.of(path)) for id, path in zip(ids_of(found, "kodak/"), found.images, strict=True)]
     entries = [Item(id, path, caption=caption, label=label) for id, path, caption, label in known]
     require_some(entries, "kodak", "pictures (kodim01.png ...)", folder)
     notes = [] if len(entries) == FULL else [f"{folder} holds {len(entries)} of the {FULL} Kodak pictures"]
-    return PictureDataset("kodak", split, image_size, entries, fit, [*notes, *found.notes])
+    return PictureDataset("kodak", split, image_size, entries, fit, [*notes, *found.notes, *captions.notes(found.images)])

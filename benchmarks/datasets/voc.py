@@ -11,15 +11,22 @@ picture changes sides when another year is added; the smallest hash is a test pi
 the data has one. VOC2007 and VOC2012 together give 9,000 and 1,000.
 """
 
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from benchmarks.datasets.base import Fit, Item, Split
-from benchmarks.datasets.files import PictureDataset, found_in, require_dir, require_folder, require_some
+from benchmarks.datasets.captions import read_utf8
+from benchmarks.datasets.files import PictureDataset, beside, found_in, require_dir, require_folder, require_some
+from benchmarks.datasets.formats import SUFFIXES
 from benchmarks.datasets.masks import Mask, marked
 from benchmarks.datasets.pictures import read_indices
 from benchmarks.datasets.splits import place
 from benchmarks.errors import DatasetError, PictureError
+
+# What stands for bytes that are no text.
+LOST = "\ufffd"
+_ENCODING = re.compile(rb"""\s*<\?xml[^>]*encoding\s*=\s*["']([\w.:-]+)["']""")
 
 YEARS = ("VOC2007", "VOC2012")
 TEST_SHARE = 0.1
@@ -39,10 +46,15 @@ class VocDataset(PictureDataset):
         if item.annotation is None:
             return ""
         try:
-            objects = ElementTree.parse(item.annotation).getroot().findall("object")
-            return max(((_area(entry), entry.findtext("name", "")) for entry in objects), default=(0.0, ""))[1]
+            objects = _parsed(item.annotation.read_bytes()).findall("object")
+            label = max(((_area(entry), entry.findtext("name", "")) for entry in objects), default=(0.0, ""))[1]
         except (ElementTree.ParseError, ValueError, OSError) as error:
             raise PictureError(f"{item.path}: its annotation {item.annotation} cannot be read ({error})") from error
+        if LOST in label:
+            raise PictureError(
+                f"{item.path}: the class '{label}' in {item.annotation} is not in the encoding it declares; save it as UTF-8"
+            )
+        return label
 
     def foreground(self, path: Path) -> Mask:
         """Return what a segmentation marks: neither background (0) nor unlabelled border (255)."""
@@ -79,19 +91,33 @@ def _names(year: Path) -> list[str]:
     present = [lists / name for name in LISTS if (lists / name).is_file()]
     if not present:
         raise DatasetError(f"the data set 'voc' expects lists such as Main/trainval.txt in {lists}, which holds {found_in(lists)}")
-    return sorted({line.split()[0] for path in present for line in path.read_text().splitlines() if line.strip()})
+    return sorted({line.split()[0] for path in present for line in read_utf8(path).splitlines() if line.strip()})
 
 
 def _item(year: Path, name: str) -> Item:
     require_folder(year, "JPEGImages", "voc")
-    masks = (year / folder / f"{name}.png" for folder in ("SegmentationClass", "SegmentationObject"))
-    annotation = year / "Annotations" / f"{name}.xml"
+    masks = (beside(year / folder, name, ".png") for folder in ("SegmentationClass", "SegmentationObject"))
+    annotation = beside(year / "Annotations", name, ".xml")
     return Item(
         f"{year.name}/{name}",
-        year / "JPEGImages" / f"{name}.jpg",
+        beside(year / "JPEGImages", name, ".jpg", *sorted(SUFFIXES - {".jpg"})),
         mask=next((path for path in masks if path.is_file()), None),
         annotation=annotation if annotation.is_file() else None,
     )
+
+
+def _parsed(content: bytes) -> ElementTree.Element:
+    """Return the root of an XML file. Encodings that the parser does not know, or that are not as declared, are decoded beforehand."""
+    try:
+        return ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError):
+        declared = _ENCODING.match(content)
+        encoding = declared[1].decode() if declared else "utf-8"
+        try:
+            text = content.decode(encoding, errors="replace")
+        except LookupError:
+            text = content.decode(errors="replace")
+        return ElementTree.fromstring(text)
 
 
 def _area(entry: ElementTree.Element) -> float:
