@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PAGE_WIDTH = 7.16
 PANEL_INCHES = (0.85, 1.6)
 LABEL_INCHES = 0.35
+LABEL_CHARACTERS = 28
 MAX_COLUMNS = 10
 # Of a data set, from the first; all that were kept lie in the folder of samples.
 MAX_PICTURES = 6
@@ -99,6 +100,11 @@ def _caption(row: Mapping[str, Any]) -> str:
     return f"{series_label(row['method'], row['variant'])}{rate}\n" + (f"{value:.2f} dB" if np.isfinite(value) else "")
 
 
+def _short(name: str) -> str:
+    # A longer one beside its line would leave the panels no room.
+    return name if len(name) <= LABEL_CHARACTERS else f"{name[: LABEL_CHARACTERS // 2]}…{name[-LABEL_CHARACTERS // 2 + 1 :]}"
+
+
 def _strips(run_dir: Path, dataset: str, rows: pd.DataFrame) -> tuple[list[str], list[list[tuple[str, Place]]]]:
     """Return a label and the captioned pictures of each line: one line an image, channel state and CR, fixed rates in each."""
     labels, strips = [], []
@@ -109,7 +115,10 @@ def _strips(run_dir: Path, dataset: str, rows: pd.DataFrame) -> tuple[list[str],
             strip = [("original\n", sample_folder(run_dir, dataset, image) / "original.png")]
             strip += [(_caption(row), row["path"]) for row in shown.to_dict("records")]
             seen = _distinct([panel for row in shown.to_dict("records") for panel in _maps(row)])
-            for panels, label in ((strip, f"{image.rsplit('/', 1)[-1]}\n{channel}, {snr_db:g} dB\n{rate}"), (seen, "sender's maps")):
+            for panels, label in (
+                (strip, f"{_short(image.rsplit('/', 1)[-1])}\n{channel}, {snr_db:g} dB\n{rate}"),
+                (seen, "sender's maps"),
+            ):
                 for start in range(0, len(panels), MAX_COLUMNS):
                     strips.append(panels[start : start + MAX_COLUMNS])
                     labels.append("" if start else label)

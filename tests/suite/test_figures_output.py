@@ -145,6 +145,22 @@ def test_sheet_shows_the_first_pictures_and_each_map_once(tmp_path: Path, monkey
     assert titles.count("m/full\nM") == titles.count("m/other\nM") == 6 and "m/full/stage-one\nM" not in titles
 
 
+def test_a_long_name_leaves_the_panels_their_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = {"dataset": "d", "cr": 1 / 24, "channel": "awgn", "snr_db": 4.0, "repetition": 0, "method": "m", "variant": "v", "psnr": 20.0}
+    rows = [{**cell, "image": f"folder/{'n' * 140}{index}"} for index in range(2)]
+    for kept in rows:
+        folder = sample_folder(tmp_path, "d", kept["image"])
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("original.png", sample_name(kept)):
+            Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / name)
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, stem: drawn.append(figure) or [stem])
+    write_sheets(tmp_path, pd.DataFrame(rows))
+    names = [text.get_text().split("\n")[0] for axes in drawn[0].axes for text in axes.texts]
+    # What tells one image from another stands at either end of its name.
+    assert len(set(names)) == 2 and all(len(name) <= 28 for name in names)
+
+
 def test_unreadable_sample_is_named(run_dir: Path, tmp_path: Path) -> None:
     keep_samples(run_dir)
     broken = sample_folder(run_dir, "kodak", "set/00") / "original.png"
