@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import struct
+import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -130,6 +131,18 @@ def test_a_damaged_file_is_named(tmp_path, task, content):
     path.write_bytes(content)
     with pytest.raises(BankError, match=f"{path.name} is damaged .*delete it"):
         bank.get(request(task=task))
+
+
+def test_postscript_in_a_bank_reaches_no_other_program(tmp_path):
+    bank = Bank(tmp_path)
+    bank.put(request(), Answer(pixels=NOISE))
+    [path] = tmp_path.rglob("*.png")
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
+    started = []
+    sys.addaudithook(lambda event, arguments: started.append(arguments) if event == "subprocess.Popen" else None)
+    with pytest.raises(BankError, match="is damaged"):
+        bank.get(request())
+    assert not started
 
 
 def test_a_picture_cut_short_is_damaged(tmp_path):
