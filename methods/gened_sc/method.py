@@ -162,6 +162,12 @@ class GenEDSC(StageTwo, TrainableMethod):
             total, parts = weighted, parts | more
         return {"total": total, **{name: part.detach() for name, part in parts.items()}}
 
+    def check_ready(self) -> None:
+        """Raise a :class:`MethodError` unless the models of stage two and, where the router asks it, CLIP are there and serve."""
+        super().check_ready()
+        if self.settings.score_source == "clip":
+            self._ask_clip()
+
     def check_trainable(self) -> None:
         """Raise a :class:`MethodError` unless CLIP and VGG, where the losses ask them, are there and serve."""
         settings = self.settings

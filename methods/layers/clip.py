@@ -26,7 +26,7 @@ def loading_clip(model: str, weights: str | None, way_out: str) -> Iterator[None
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, WeightsFileError) as failure:
         if forbidden() and "download" in str(failure):
             raise MissingAssetError(
-                f"CLIP '{model}' with parameters '{weights}' is not here yet, and a plan fetches nothing; the training fetches it first"
+                f"CLIP '{model}' with parameters '{weights}' is not here yet, and a plan fetches nothing; a run fetches it first"
             ) from failure
         reason = mismatch(failure) or " ".join(str(failure).split())[:400]
         raise MissingAssetError(f"CLIP '{model}' with parameters '{weights}' cannot be loaded ({reason}); {way_out}") from failure

@@ -157,6 +157,9 @@ def test_the_clip_score_source_transmits_with_clip(clip_folder: Path, tmp_path: 
         assert signal.analog is not None and signal.analog.shape == (2, 128)
         with pytest.raises(MissingAssetError):
             method_with(tmp_path / "deleted", score_source="clip").encode(pictures(1), POINT, None)
+    with pytest.raises(MissingAssetError, match="cannot be loaded"):
+        method_with(tmp_path / "deleted", score_source="clip").check_ready()
+    method_with(tmp_path / "deleted").check_ready()
 
 
 @pytest.mark.parametrize(
