@@ -67,7 +67,13 @@ def peak_of(work: Any) -> int:
 
 
 def test_an_image_at_another_server_is_not_fetched(server, other):
-    for address in (f"{other.host}/cat.png", other.host.replace("http://", "//") + "/cat.png", "http://[", "http://a:b/", "ftp://127.0.0.1/x"):
+    for address in (
+        f"{other.host}/cat.png",
+        other.host.replace("http://", "//") + "/cat.png",
+        "http://[",
+        "http://a:b/",
+        "ftp://127.0.0.1/x",
+    ):
         server.as_url = address
         with pytest.raises(UnusableAnswerError, match="cannot be fetched") as caught:
             edited(server)
