@@ -1,21 +1,21 @@
-# `make run` shows the suite at work, `make test` checks it, `make zoo` trains the built-in world's networks; all build .venv first, from constraints.txt.
+# `make run` shows the suite at work, `make test` checks it, `make scene-models` trains the built-in world's networks; all build .venv first, from constraints.txt.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Of the zoo: full, or smoke for a few steps of each part in a folder of its own.
-ZOO ?= full
-ZOO_OUT := $(if $(filter smoke,$(ZOO)),results/zoo-smoke,results/reference/zoo)
+# Of the scene-models: full, or smoke for a few steps of each part in a folder of its own.
+SCENE_MODELS ?= full
+SCENE_MODELS_OUT := $(if $(filter smoke,$(SCENE_MODELS)),results/scene-models-smoke,results/reference/scene_models)
 READY := $(VENV)/.ready
 
-.PHONY: run zoo test test-all lint clean
+.PHONY: run scene-models test test-all lint clean
 
 run: $(READY)
 	@echo "[3/3] Running the quick grid"
 	@$(BIN)/python -m suite.run --grid quick --out results/quick
 
-zoo: $(READY)
-	@echo "[3/3] Training the zoo, as far as it is not there ($(ZOO))"
-	@$(BIN)/python -m suite.zoo --budget $(ZOO) --out $(ZOO_OUT) --work results/zoo-work-$(ZOO)
+scene-models: $(READY)
+	@echo "[3/3] Training the scene-models, as far as it is not there ($(SCENE_MODELS))"
+	@$(BIN)/python -m suite.scene_models --budget $(SCENE_MODELS) --out $(SCENE_MODELS_OUT) --work results/scene-models-work-$(SCENE_MODELS)
 
 test: $(READY)
 	@echo "[3/3] Running the tests"

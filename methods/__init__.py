@@ -1,10 +1,10 @@
-"""The contestants: every method of the comparison, each a sender and a receiver that meet only on the link.
+"""The methods: every method of the comparison, each a sender and a receiver that meet only on the link.
 
 ``METHODS`` finds them: a file ``methods/<name>.py`` (or a package of that name) whose class carries
 ``@METHODS.register("<name>")``, or an entry point in the group ``semcom.methods`` of another distribution.
 """
 
 from methods.base import Geometry, Method, OperatingPoint, Received, Signal, Targets, TrainableMethod, Traits
-from methods.catalog import METHODS
+from methods.registry import METHODS
 
 __all__ = ["METHODS", "Geometry", "Method", "OperatingPoint", "Received", "Signal", "Targets", "TrainableMethod", "Traits"]

@@ -9,7 +9,7 @@
     coarse <──decode──────────┘                              (once a cell)
     final  <──refine── coarse                                (optional, once a cell, a stage of its own)
 
-Whatever ``decode`` and ``refine`` know of a picture stands in ``Received``; what is there was sent and counted.
+Whatever ``decode`` and ``refine`` know of an image stands in ``Received``; what is there was sent and counted.
 """
 
 from abc import ABC, abstractmethod
@@ -56,16 +56,16 @@ class Traits:
         uses_snr_at_sender: ``encode`` reads the SNR or the channel, so it runs once an SNR instead of once.
         trainable: has weights to train.
         one_model_for_all_rates: one set of weights serves every CR of the grid.
-        digital_in_budget: the digital stream carries the picture itself and counts towards k; otherwise (captions,
+        digital_in_budget: the digital stream carries the image itself and counts towards k; otherwise (captions,
             side information) it comes on top of the visual stream, as in the paper, and only the total shows it.
         protection: coding mode of its digital stream, if it asks for one of its own.
-        needs_masks: its loss needs the saliency mask of every picture; pictures without one are left out of its training.
+        needs_masks: its loss needs the saliency mask of every image; images without one are left out of its training.
         describes: has a ``describe`` stage.
-        refines: has a ``refine`` stage; the coarse picture is then scored too, as variant ``<variant>/stage-one``.
-        told_masks: its sender is told each picture's true saliency mask and encodes through ``encode_routed``: an upper bound that
-            no system reaches, so the variant's name must say it. A picture without a mask fails.
-        coarse: ``decode`` gives a picture; without it (text alone arrives) ``decode`` returns ``None`` and the picture is ``refine``'s.
-        asks: field of a generative model in the settings -> most questions that ``refine`` puts to it for one picture; a dry run counts
+        refines: has a ``refine`` stage; the coarse image is then scored too, as variant ``<variant>/stage-one``.
+        told_masks: its sender is told each image's true saliency mask and encodes through ``encode_with_masks``: an upper bound that
+            no system reaches, so the variant's name must say it. An image without a mask fails.
+        coarse: ``decode`` gives an image; without it (text alone arrives) ``decode`` returns ``None`` and the image is ``refine``'s.
+        asks: field of a generative model in the settings -> most questions that ``refine`` puts to it for one image; a dry run counts
             with it, and a model that is not named here is not waited for.
     """
 
@@ -74,11 +74,11 @@ class Traits:
     trainable: bool = False
     one_model_for_all_rates: bool = False
     digital_in_budget: bool = False
-    protection: str | None = None
+    coding_mode: str | None = None
     needs_masks: bool = False
     describes: bool = False
     refines: bool = False
-    told_masks: bool = False
+    oracle_masks: bool = False
     coarse: bool = True
     asks: Mapping[str, int] = field(default_factory=dict)
 
@@ -106,7 +106,7 @@ class Method(ABC):
 
     Args:
         settings: a ``Settings`` instance.
-        geometry: picture size and symbol budget.
+        geometry: image size and symbol budget.
     """
 
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
@@ -139,32 +139,32 @@ class Method(ABC):
         """Raise a :class:`MethodError` if anything that a run will need is missing; asked before anything runs."""
 
     def describe(self, images: Tensor, captions: Sequence[str] | None = None) -> Sequence[str] | None:
-        """Return a text for each of (B, 3, H, W) pictures in [0, 1]; depends on the picture and its caption alone.
+        """Return a text for each of (B, 3, H, W) images in [0, 1]; depends on the image and its caption alone.
 
         Args:
-            images: the pictures.
-            captions: B captions that came with the data set, "" for a picture without one.
+            images: the images.
+            captions: B captions that came with the data set, "" for an image without one.
         """
         return None
 
     @abstractmethod
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
-        """Turn (B, 3, H, W) pictures in [0, 1] into a signal of at most ``geometry.symbols(point.cr)`` symbols."""
+        """Turn (B, 3, H, W) images in [0, 1] into a signal of at most ``geometry.symbols(point.cr)`` symbols."""
 
-    def encode_routed(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None, masks: Tensor | None) -> Signal:
-        """Encode with knowledge of the true (B, 1, H, W) saliency masks; asked instead of ``encode`` where the traits say ``told_masks``.
+    def encode_with_masks(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None, masks: Tensor | None) -> Signal:
+        """Encode with knowledge of the true (B, 1, H, W) saliency masks; asked instead of ``encode`` where the traits say ``oracle_masks``.
 
         Raises:
             MethodError: the method has no use for masks.
         """
-        raise MethodError(f"{type(self).__name__} encodes pictures alone; its traits must not say told_masks=True")
+        raise MethodError(f"{type(self).__name__} encodes images alone; its traits must not say told_masks=True")
 
     @abstractmethod
     def decode(self, received: Received, point: OperatingPoint) -> Tensor | None:
-        """Turn what arrived into (B, 3, H, W) pictures in [0, 1]; ``None`` where the traits say ``coarse=False``."""
+        """Turn what arrived into (B, 3, H, W) images in [0, 1]; ``None`` where the traits say ``coarse=False``."""
 
     def refine(self, coarse: Tensor | None, received: Received, point: OperatingPoint) -> Refined:
-        """Improve (B, 3, H, W) decoded pictures, or make pictures where there are none, knowing only what arrived.
+        """Improve (B, 3, H, W) decoded images, or make images where there are none, knowing only what arrived.
 
         It runs apart from ``decode``, perhaps in another process, on what ``decode`` returned and the same ``received``.
 
@@ -174,10 +174,10 @@ class Method(ABC):
         raise MethodError(f"{type(self).__name__} has no stage after decode; its traits must not say refines=True")
 
     def maps(self, images: Tensor, masks: Tensor | None = None) -> Mapping[str, Tensor]:
-        """Return what the sender sees in (B, 3, H, W) pictures, for people to look at: name -> (B, 1, H, W) in [0, 1].
+        """Return what the sender sees in (B, 3, H, W) images, for people to look at: name -> (B, 1, H, W) in [0, 1].
 
         Args:
-            images: the pictures.
+            images: the images.
             masks: (B, 1, H, W) true saliency, for a sender that is told it.
         """
         return {}
@@ -226,7 +226,7 @@ class TrainableMethod(Method, nn.Module):
         """Raise a :class:`MethodError` if anything that a training will need is missing; asked before any training begins."""
 
     def diagnostics(self, images: Tensor, targets: Targets) -> Mapping[str, float]:
-        """Return named means over (B, 3, H, W) held-out pictures that tell how training goes; logged beside their PSNR."""
+        """Return named means over (B, 3, H, W) held-out images that tell how training goes; logged beside their PSNR."""
         return {}
 
     @abstractmethod

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
-from methods.catalog import METHODS
 from methods.errors import RateError
 from methods.layers.symbols import from_symbols, to_symbols
+from methods.registry import METHODS
 
 DOWNSAMPLING = 4
 
@@ -54,10 +54,10 @@ class DeepJSCC(TrainableMethod):
         super().__init__(settings, geometry)
         if geometry.height % DOWNSAMPLING or geometry.width % DOWNSAMPLING:
             raise RateError(
-                f"DeepJSCC needs pictures whose sides are multiples of {DOWNSAMPLING}, got {geometry.height} x {geometry.width}; "
+                f"DeepJSCC needs images whose sides are multiples of {DOWNSAMPLING}, got {geometry.height} x {geometry.width}; "
                 "set image_size accordingly"
             )
-        # From the ratio, not from the rounded budget, so that a network trained on crops fits any picture size.
+        # From the ratio, not from the rounded budget, so that a network trained on crops fits any image size.
         geometry.symbols()
         self.channels = math.ceil(2 * 3 * DOWNSAMPLING**2 * (geometry.cr or 0))
         a, b, c, d = settings.widths
@@ -82,7 +82,7 @@ class DeepJSCC(TrainableMethod):
         return Signal(analog=to_symbols(self.encoder(images), Geometry(height, width, point.cr).symbols()))
 
     def decode(self, received: Received, point: OperatingPoint) -> Tensor:
-        """Return (B, 3, H, W) pictures of the size the method was built for."""
+        """Return (B, 3, H, W) images of the size the method was built for."""
         symbols = received.symbols()
         maps = (self.channels, self.geometry.height // DOWNSAMPLING, self.geometry.width // DOWNSAMPLING)
         return torch.sigmoid(self.decoder(from_symbols(symbols, (len(symbols), *maps))))

@@ -1,4 +1,4 @@
-"""What passes between the engine, a sender, the link and a receiver: sizes, operating points, signals, pictures, targets."""
+"""What passes between the engine, a sender, the link and a receiver: sizes, operating points, signals, images, targets."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,10 +11,10 @@ from methods.errors import MethodError, RateError
 
 @dataclass(frozen=True)
 class Geometry:
-    """What a network must know of its task to be built: the picture's size and the symbol budget.
+    """What a network must know of its task to be built: the image's size and the symbol budget.
 
     Attributes:
-        height, width: picture size in pixels.
+        height, width: image size in pixels.
         cr: channel symbols per source value, k = cr x 3 x height x width; ``None`` for a fixed-rate method and
             for a network that serves every rate.
     """
@@ -34,7 +34,7 @@ class Geometry:
             raise RateError("a symbol budget was asked for without a compression ratio; give the operating point a CR")
         budget = int(cr * 3 * self.height * self.width)
         if budget < 1:
-            raise RateError(f"CR {cr} leaves no symbol for a {self.height} x {self.width} picture; choose a larger CR")
+            raise RateError(f"CR {cr} leaves no symbol for a {self.height} x {self.width} image; choose a larger CR")
         return budget
 
 
@@ -56,11 +56,11 @@ class OperatingPoint:
     channel: str | None = None
     payload: Callable[[int, str | None], int] | None = field(default=None, compare=False, repr=False)
 
-    def payload_bytes(self, symbols: int, protection: str | None = None) -> int:
+    def payload_bytes(self, symbols: int, coding_mode: str | None = None) -> int:
         """Return how many payload bytes fit into ``symbols`` channel symbols of the digital stream."""
         if self.payload is None:
             raise RateError("this operating point has no digital stream to ask; build it through the suite")
-        return self.payload(symbols, protection)
+        return self.payload(symbols, coding_mode)
 
     def blind(self) -> "OperatingPoint":
         """Return the point as a sender without channel knowledge sees it."""
@@ -69,7 +69,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class Signal:
-    """What a sender puts on the air for a batch of B pictures.
+    """What a sender puts on the air for a batch of B images.
 
     Attributes:
         analog: complex (B, k) symbols, the visual stream that the CR budgets; the link normalises each row to unit mean power.
@@ -85,14 +85,14 @@ class Signal:
     analog: Tensor | None = None
     side: Tensor | None = None
     digital: Sequence[bytes] | None = None
-    protection: str | None = None
+    coding_mode: str | None = None
     text: bool = False
     uncharged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Received:
-    """What the link hands to a receiver for a batch of B pictures.
+    """What the link hands to a receiver for a batch of B images.
 
     Attributes:
         analog: complex (B, k) equalised symbols on the scale of the unit-power transmission.
@@ -123,12 +123,12 @@ class Received:
 
 @dataclass(frozen=True)
 class Refined:
-    """What the generative stage of a receiver gives for a batch of B pictures.
+    """What the generative stage of a receiver gives for a batch of B images.
 
     Attributes:
-        images: (B, 3, H, W) pictures in [0, 1].
+        images: (B, 3, H, W) images in [0, 1].
         cut: B texts, the end of what arrived that the model did not read; empty where it reads everything.
-        cost: B prices in US dollars of the calls behind each picture; empty where they are free.
+        cost: B prices in US dollars of the calls behind each image; empty where they are free.
     """
 
     images: Tensor
@@ -138,7 +138,7 @@ class Refined:
 
 @dataclass(frozen=True)
 class Targets:
-    """What training knows of a batch of B pictures besides the pixels.
+    """What training knows of a batch of B images besides the pixels.
 
     Attributes:
         masks: (B, 1, H, W) saliency in {0, 1}, or ``None``.

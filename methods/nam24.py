@@ -1,8 +1,8 @@
-"""Nam24: words alone are sent, and the receiver paints a picture of them.
+"""Nam24: words alone are sent, and the receiver paints an image of them.
 
 ::
 
-    picture ──captioner──> caption ──[head words]──> bytes ══ digital stream ══> text ──generator──> picture
+    image ──captioner──> caption ──[head words]──> bytes ══ digital stream ══> text ──generator──> image
 
 Source: H. Nam, J. Park, J. Choi, M. Bennis and S. Kim, "Language-oriented communication with semantic coding and knowledge
 distillation for text-to-image generation", ICASSP 2024, arXiv 2309.11127; github.com/NamHyelin/Language-oriented-Semantic-Communiation,
@@ -24,12 +24,12 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from methods.base import Method, MethodSettings, OperatingPoint, Received, Refined, Signal, Traits
-from methods.catalog import METHODS
 from methods.errors import MethodError
-from methods.generative import DeskUser
+from methods.generative import UsesModels
 from methods.generative.required import check_required, required
 from methods.generative.settings import Captioning, Generation
 from methods.layers.text import received_texts
+from methods.registry import METHODS
 
 # English words of the closed classes: determiners, pronouns, conjunctions, prepositions, auxiliaries, adverbs of degree.
 _FUNCTION_WORD = re.compile(
@@ -69,8 +69,8 @@ class Nam24Settings(MethodSettings):
 
 
 @METHODS.register("nam24")
-class Nam24(DeskUser, Method):
-    """A caption over the text link and a picture of it at the receiver.
+class Nam24(UsesModels, Method):
+    """A caption over the text link and an image of it at the receiver.
 
     A text that does not arrive leaves the generator an empty caption.
     """
@@ -89,35 +89,35 @@ class Nam24(DeskUser, Method):
 
     @classmethod
     def traits(cls, settings: MethodSettings) -> Traits:
-        """One operating point; the picture is made after the text has arrived."""
+        """One operating point; the image is made after the text has arrived."""
         own = Nam24Settings.model_validate(settings.model_dump())
-        return Traits(rates="fixed", protection=own.protection, describes=True, refines=True, coarse=False, asks={"generator": 1})
+        return Traits(rates="fixed", coding_mode=own.protection, describes=True, refines=True, coarse=False, asks={"generator": 1})
 
     def check_ready(self) -> None:
         """Raise a :class:`MethodError` unless both models are named and can be asked."""
         check_required("nam24", captioner=self.settings.captioner, generator=self.settings.generator)
 
     def describe(self, images: Tensor, captions: Sequence[str] | None = None) -> Sequence[str]:
-        """Return the captioner's text of each picture."""
-        return self.desk.caption(required(self.settings.captioner, "captioner", "nam24"), images, captions)
+        """Return the captioner's text of each image."""
+        return self.model_client.caption(required(self.settings.captioner, "captioner", "nam24"), images, captions)
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Return the captions, or their head words, as messages."""
         if descriptions is None:
-            raise MethodError("nam24 sends captions and got none; describe the pictures first")
+            raise MethodError("nam24 sends captions and got none; describe the images first")
         texts = [head_words(text) if self.settings.words == "head" else text for text in descriptions]
         messages = [text.encode(self.settings.characters, errors="replace") for text in texts]
-        return Signal(digital=messages, text=True, protection=self.settings.protection)
+        return Signal(digital=messages, text=True, coding_mode=self.settings.protection)
 
     def decode(self, received: Received, point: OperatingPoint) -> None:
-        """Return nothing: words are no picture yet."""
+        """Return nothing: words are no image yet."""
         return
 
     def refine(self, coarse: Tensor | None, received: Received, point: OperatingPoint) -> Refined:
-        """Return a picture of each text as it arrived."""
+        """Return an image of each text as it arrived."""
         texts = received_texts(received, self.settings.characters)
         generator = required(self.settings.generator, "generator", "nam24")
-        return self.desk.generate(generator, texts, self.geometry.height, self.geometry.width)
+        return self.model_client.generate(generator, texts, self.geometry.height, self.geometry.width)
 
 
 def head_words(caption: str) -> str:

@@ -1,1 +1,1 @@
-"""The engine: it brings the contestants and the conditions together, on one machine or on a cluster."""
+"""The engine: it brings the methods and the conditions together, on one machine or on a cluster."""

@@ -9,7 +9,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.common.errors import BenchmarkError
 from methods.errors import MethodError
 from suite.endings import KEPT, Ending, listening
 from suite.errors import SuiteError
@@ -26,8 +26,8 @@ GridName = Annotated[str, typer.Option("--grid", help="A built-in grid (quick, p
 Methods = Annotated[str | None, typer.Option(help="Only these methods: name or name/variant, separated by commas.")]
 Datasets = Annotated[str | None, typer.Option(help="These test sets instead of the grid's, separated by commas.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder that holds DUTS-TR/, DUTS-TE/, VOCdevkit/, kodak/ in their genuine layouts.")]
-TrainData = Annotated[Path | None, typer.Option(help="Training pictures: a plain folder, or one in the DUTS or VOC layout.")]
-Limit = Annotated[int | None, typer.Option(help="Only the first N pictures of each test set.", min=1)]
+TrainData = Annotated[Path | None, typer.Option(help="Training images: a plain folder, or one in the DUTS or VOC layout.")]
+Limit = Annotated[int | None, typer.Option(help="Only the first N images of each test set.", min=1)]
 Out = Annotated[str | None, typer.Option(help="Run folder, or s3://BUCKET/FOLDER; results/GRID if not given.")]
 Address = Annotated[
     str | None, typer.Option(help="Ray cluster: 'auto' on one of its nodes, ray://HOST:10001 from outside; this machine if not given.")

@@ -8,26 +8,26 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.errors import BenchmarkError, DatasetError
-from benchmarks.fetching import nothing_fetched
+from benchmarks.common.errors import BenchmarkError, DatasetError
+from benchmarks.common.fetching import nothing_fetched
+from benchmarks.common.storage import StoragePath, open_path
 from methods.errors import MethodError
-from suite.catalog import DATASETS, METHODS
+from suite.config.catalog import DATASETS, METHODS
+from suite.config.grid import Grid, build_grid, full_entry, override, read_grid
+from suite.config.method_code import method_code
 from suite.errors import TrainingError
-from suite.evaluate.calls import told
+from suite.evaluate.costs import read_spending
+from suite.evaluate.forecast import told
 from suite.evaluate.kept import changed_code, with_kept_code
 from suite.evaluate.plan import WorkUnit, estimate
-from suite.evaluate.spending import read_spending
-from suite.evaluate.work import evaluate, remaining
+from suite.evaluate.runner import evaluate, remaining
 from suite.keys import key_names
-from suite.lock import at_work
-from suite.method_code import method_code
-from suite.pipeline import CHECKPOINTS, SHIPPED, Prepared, check_trainable, prepare
-from suite.points import kept_note
-from suite.records import load
-from suite.runfolder import RunFolder
-from suite.settings import Grid, build_grid, full_entry, override, read_grid
-from suite.storage import Place, place
-from suite.train.checkpoint import Checkpoint, copied, find
+from suite.prepare import CHECKPOINTS, SHIPPED, Prepared, check_trainable, prepare
+from suite.report.points import kept_note
+from suite.runs.folder import RunFolder
+from suite.runs.lock import at_work
+from suite.runs.records import load
+from suite.train.checkpoint import Checkpoint, copy_into, find
 from suite.train.jobs import TrainingJob, code_note
 
 RESULTS = Path("results")
@@ -89,8 +89,8 @@ class Command:
         data_dir, train_data = (folder.resolve() if folder is not None else None for folder in (data_dir, train_data))
         for folder in (data_dir, train_data):
             if folder is not None and not folder.is_dir():
-                raise DatasetError(f"there is no folder {folder}; give the folder that holds the pictures")
-        self.folder = RunFolder(place(out or RESULTS / self.grid.name), self.grid)
+                raise DatasetError(f"there is no folder {folder}; give the folder that holds the images")
+        self.folder = RunFolder(open_path(out or RESULTS / self.grid.name), self.grid)
         self.address = address
         self.search = search
         self.console = console
@@ -105,7 +105,7 @@ class Command:
             self._say(note)
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[StoragePath]:
         """Where checkpoints are looked for, the run's own first."""
         return [self.folder.path / CHECKPOINTS, SHIPPED]
 
@@ -113,18 +113,18 @@ class Command:
         """Print what a run would do; start, fetch and write nothing."""
         table = Table("method", "variant", "CR", "weights", title=f"Grid {self.grid.name}")
         found = self._found()
-        for contestant in self.prepared.contestants:
-            for cr in contestant.ratios(self.grid.cr):
-                job = self.prepared.jobs.get((contestant.label, cr))
-                state = "none needed" if job is None else ("there" if job in found else f"train {contestant.training.steps} steps")
-                table.add_row(contestant.method, contestant.variant, str(cr or "fixed"), state)
+        for configured in self.prepared.configured_methods:
+            for cr in configured.ratios(self.grid.cr):
+                job = self.prepared.jobs.get((configured.label, cr))
+                state = "none needed" if job is None else ("there" if job in found else f"train {configured.training.steps} steps")
+                table.add_row(configured.method, configured.variant, str(cr or "fixed"), state)
         self.console.print(table)
         units = self._units(found)
         left = remaining(units, self.folder.path).units if len(found) == len(set(self.prepared.jobs.values())) else units
         for name, (dataset, _) in self.prepared.datasets.items():
-            self._say(f"data set {name}: {min(len(dataset), self.grid.limit or len(dataset))} of {len(dataset)} pictures")
+            self._say(f"data set {name}: {min(len(dataset), self.grid.limit or len(dataset))} of {len(dataset)} images")
         self._say(
-            f"cells of a picture: {len(self.grid.channels)} channels x {len(self.grid.snr_db)} SNRs x {self.grid.repetitions} repetitions"
+            f"cells of an image: {len(self.grid.channels)} channels x {len(self.grid.snr_db)} SNRs x {self.grid.repetitions} repetitions"
         )
         for what, number in estimate(units).items():
             self._say(f"{what}: {number:,}")
@@ -185,7 +185,7 @@ class Command:
             own = self.folder.path / CHECKPOINTS
             self._say(f"training {len(missing)} networks, {len(found)} are there")
             try:
-                keys = key_names(self.grid, self.prepared.contestants)
+                keys = key_names(self.grid, self.prepared.configured_methods)
                 found |= train_missing(missing, self.places, own, address=self.address, progress=TrainingProgress(), keys=keys)
             except TrainingsFailedError as error:
                 found |= error.checkpoints
@@ -214,7 +214,7 @@ class Command:
         if self.address is not None:
             # The other machines of a cluster see the run folder and not what lies beside this project.
             own = self.folder.path / CHECKPOINTS
-            checkpoints = {job: copied(found, own) for job, found in checkpoints.items()}
+            checkpoints = {job: copy_into(found, own) for job, found in checkpoints.items()}
         units = self._units(checkpoints)
         self._note_code(checkpoints, units)
         try:
@@ -233,7 +233,7 @@ class Command:
 
     def report(self) -> None:
         """Write tables and figures from the records, print the main table and where everything lies."""
-        from suite.tables import rewrite
+        from suite.report.tables import rewrite
 
         run_dir = self.folder.path
         _, main_table = rewrite(run_dir)
@@ -249,7 +249,7 @@ class Command:
         """Write down which weights and which code the records come from, and say where the code changed since."""
         notes = [note for job, found in checkpoints.items() if (note := code_note(job, found)) is not None]
         kept = changed_code(units)
-        code = {contestant.label: method_code(contestant.cls) for contestant in self.prepared.contestants}
+        code = {configured.label: method_code(configured.cls) for configured in self.prepared.configured_methods}
         weights = {job.label: found.card.sha256 for job, found in checkpoints.items()}
         self.folder.add(weights=weights, code=code, weights_notes=notes, code_changed=kept)
         for note in [*notes, *([kept_note(kept)] if kept else [])]:

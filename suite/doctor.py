@@ -11,16 +11,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.errors import BenchmarkError
-from benchmarks.fetching import nothing_fetched
+from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.fetching import nothing_fetched
 from methods.errors import MethodError
 from suite.cli import Address, DataDir, Datasets, GridName, Methods, Set, TrainData, guarded
+from suite.config.grid import Grid
 from suite.errors import ClusterError, SuiteError
 from suite.keys import HUB_TOKENS, OPENAI_KEY
-from suite.settings import Grid
 
 if TYPE_CHECKING:
-    from suite.contestants import Contestant
+    from suite.config.methods import ConfiguredMethod
 
 State = Literal["here", "missing", "unknown"]
 Finder = Callable[["Question"], Iterator["Finding"]]
@@ -94,7 +94,7 @@ def doctor(
 
 def packages(question: Question) -> Iterator[Finding]:
     """Yield Python and the packages that results depend on; what a metric needs besides is the metric's."""
-    from suite.runfolder import versions
+    from suite.runs.folder import versions
 
     for name, version in versions().items():
         yield Finding("package", name, _state(version), name not in OPTIONAL, version or f"pip install {name}")
@@ -102,12 +102,12 @@ def packages(question: Question) -> Iterator[Finding]:
 
 def devices(question: Question) -> Iterator[Finding]:
     """Yield cores and GPUs; GPUs are needed where the grid asks for them."""
-    from suite.runfolder import hardware
+    from suite.runs.folder import hardware
 
     found = hardware()
     gpus: list[str] = found["gpus"]
     asked = [question.grid.training.gpus, question.grid.evaluation.gpus]
-    asked += [entry.training.gpus for entry in _contestants(question.grid)]
+    asked += [entry.training.gpus for entry in _configured_methods(question.grid)]
     yield Finding("device", "CPU", "here", True, f"{found['cpu_cores']} cores, {found['machine']}, {found['system']}")
     yield Finding("device", "GPU", _state(gpus), any(asked), ", ".join(gpus) or "this process sees none")
 
@@ -134,27 +134,27 @@ def ray_cluster(question: Question) -> Iterator[Finding]:
 
 
 def methods_of_grid(question: Question) -> Iterator[Finding]:
-    """Yield each contestant of the grid, ready or with what it lacks."""
-    from suite.contestants import resolve
+    """Yield each method of the grid, ready or with what it lacks."""
+    from suite.config.methods import resolve
 
     try:
-        contestants = resolve(question.grid)
+        configured_methods = resolve(question.grid)
     except (SuiteError, BenchmarkError, MethodError) as error:
         yield Finding("method", question.grid.name, "missing", True, str(error))
         return
-    for contestant in contestants:
-        lacks = _lacks(contestant, question.grid)
-        ready = f"preset {contestant.preset}" + (", to be trained or found by its card" if contestant.traits.trainable else "")
-        yield Finding("method", contestant.label, _state(not lacks), True, lacks or ready)
+    for configured in configured_methods:
+        lacks = _lacks(configured, question.grid)
+        ready = f"preset {configured.preset}" + (", to be trained or found by its card" if configured.traits.trainable else "")
+        yield Finding("method", configured.label, _state(not lacks), True, lacks or ready)
 
 
 def published_files(question: Question) -> Iterator[Finding]:
-    """Yield the files of others that methods can use: those of the grid's contestants, then those of all other methods."""
-    from suite.catalog import METHODS
+    """Yield the files of others that methods can use: those of the grid's methods, then those of all other methods."""
+    from suite.config.catalog import METHODS
 
-    contestants = _contestants(question.grid)
-    in_grid = {contestant.method for contestant in contestants}
-    tables = [(contestant.label, contestant.cls, contestant.settings, True) for contestant in contestants]
+    configured_methods = _configured_methods(question.grid)
+    in_grid = {configured.method for configured in configured_methods}
+    tables = [(configured.label, configured.cls, configured.settings, True) for configured in configured_methods]
     tables += [(name, cls, cls.Settings(), False) for name, cls in METHODS.items() if name not in in_grid]
     for label, cls, settings, asked in tables:
         for file in cls.published(settings):
@@ -171,14 +171,14 @@ def metric_files(question: Question) -> Iterator[Finding]:
 
     settings, size = question.grid.metric_settings, question.grid.image_size
     named = () if question.grid.metrics == "available" else question.grid.metrics
-    for name, obstacle in check(list(metric_table(settings)), settings, (size, size)).items():
-        yield Finding("metric", name, _state(not obstacle), name in named, obstacle or "")
+    for name, failure_reason in check(list(metric_table(settings)), settings, (size, size)).items():
+        yield Finding("metric", name, _state(not failure_reason), name in named, failure_reason or "")
 
 
 def data_sets(question: Question) -> Iterator[Finding]:
-    """Yield the splits of every data set, with their number of pictures; needed are the test sets and the training set of the grid."""
+    """Yield the splits of every data set, with their number of images; needed are the test sets and the training set of the grid."""
     from benchmarks.datasets import open_dataset
-    from suite.catalog import DATASETS
+    from suite.config.catalog import DATASETS
 
     grid = question.grid
     for name, spec in DATASETS.items():
@@ -190,20 +190,20 @@ def data_sets(question: Question) -> Iterator[Finding]:
                 yield Finding("data set", f"{name} {split}", state, needed, f"give --data-dir; it must hold {spec.folder}")
                 continue
             try:
-                pictures = len(open_dataset(name, question.data_dir, grid.image_size, split, grid.fit))
+                images = len(open_dataset(name, question.data_dir, grid.image_size, split, grid.fit))
             except BenchmarkError as error:
                 yield Finding("data set", f"{name} {split}", "missing", needed, str(error))
             else:
-                yield Finding("data set", f"{name} {split}", "here", needed, f"{pictures} pictures; {spec.source}")
+                yield Finding("data set", f"{name} {split}", "here", needed, f"{images} images; {spec.source}")
     if question.train_data is not None:
         found = question.train_data.is_dir()
-        yield Finding("data set", "training pictures", _state(found), True, str(question.train_data))
+        yield Finding("data set", "training images", _state(found), True, str(question.train_data))
 
 
 def keys(question: Question) -> Iterator[Finding]:
     """Yield the environment variables that may hold keys, never their values; needed are those that the grid's models name."""
     models = list(question.grid.generative.models.values())
-    models += [model for contestant in _contestants(question.grid) for model in contestant.models.values()]
+    models += [model for configured in _configured_methods(question.grid) for model in configured.models.values()]
     named = [str(model.access["api_key_env"]) for model in models if model.access.get("api_key_env")]
     official = [model for model in models if model.backend == "openai" and not {"base_url", "api_key_env"} & set(model.access)]
     wanted = {*named, *(KEYS[:1] if official else ())}
@@ -219,21 +219,21 @@ def _state(there: object) -> State:
     return "here" if there else "missing"
 
 
-def _lacks(contestant: "Contestant", grid: Grid) -> str:
-    """Return what a contestant lacks at one of the grid's ratios, "" where it lacks nothing."""
-    from suite.pipeline import check_fits
+def _lacks(configured: "ConfiguredMethod", grid: Grid) -> str:
+    """Return what a method lacks at one of the grid's ratios, "" where it lacks nothing."""
+    from suite.prepare import check_fits
 
     try:
-        for cr in contestant.ratios(grid.cr):
-            check_fits(contestant, grid.image_size, cr)
+        for cr in configured.ratios(grid.cr):
+            check_fits(configured, grid.image_size, cr)
     except (SuiteError, BenchmarkError, MethodError) as error:
         return str(error)
     return ""
 
 
-def _contestants(grid: Grid) -> Sequence["Contestant"]:
-    """Return the grid's contestants, none where it does not resolve; why not is told among the methods."""
-    from suite.contestants import resolve
+def _configured_methods(grid: Grid) -> Sequence["ConfiguredMethod"]:
+    """Return the grid's methods, none where it does not resolve; why not is told among the methods."""
+    from suite.config.methods import resolve
 
     try:
         return resolve(grid)

@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from suite.contestants import Contestant
-    from suite.settings import Grid
+    from suite.config.grid import Grid
+    from suite.config.methods import ConfiguredMethod
 
 OPENAI_KEY = "OPENAI_API_KEY"
 # Of the hub that local models may be fetched from; it is known under its former name too.
 HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
-def key_names(grid: "Grid", contestants: Iterable["Contestant"]) -> tuple[str, ...]:
+def key_names(grid: "Grid", configured_methods: Iterable["ConfiguredMethod"]) -> tuple[str, ...]:
     """Return the environment variables that may hold keys of servers: the usual one, and those that the models of a grid name."""
-    models = [*grid.generative.models.values(), *(model for contestant in contestants for model in contestant.models.values())]
+    models = [*grid.generative.models.values(), *(model for configured in configured_methods for model in configured.models.values())]
     named = (model.access.get("api_key_env") for model in models)
     return tuple(dict.fromkeys((OPENAI_KEY, *(str(name) for name in named if name))))
 

@@ -50,7 +50,7 @@ def list_(
 
 
 def _methods() -> list[dict[str, Any]]:
-    from suite.catalog import METHODS
+    from suite.config.catalog import METHODS
 
     return [
         {
@@ -66,7 +66,7 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _datasets() -> list[dict[str, Any]]:
-    from suite.catalog import DATASETS
+    from suite.config.catalog import DATASETS
 
     return [
         {"name": name, "summary": spec.summary, "splits": list(spec.splits), "folder": spec.folder, "source": spec.source}
@@ -76,7 +76,7 @@ def _datasets() -> list[dict[str, Any]]:
 
 def _metrics() -> list[dict[str, Any]]:
     from benchmarks.metrics import check
-    from suite.catalog import METRICS
+    from suite.config.catalog import METRICS
 
     missing = check(METRICS.names())
     return [
@@ -86,14 +86,14 @@ def _metrics() -> list[dict[str, Any]]:
 
 
 def _channels() -> list[dict[str, Any]]:
-    from suite.catalog import channel_names
+    from suite.config.catalog import channel_names
 
     return [{"name": name, "definition": summary} for name, summary in channel_names().items()]
 
 
 def _grids() -> list[dict[str, Any]]:
-    from suite.catalog import GRIDS
-    from suite.settings import build_grid, read_grid
+    from suite.config.catalog import GRIDS
+    from suite.config.grid import build_grid, read_grid
 
     return [{"name": name, "description": build_grid(read_grid(name)).description} for name in GRIDS.names()]
 

@@ -3,10 +3,10 @@
 ::
 
     records ──> one Trend a claim: what it says, the numbers, whether it holds ──> table; exit status 1 if one does not hold
-    kept pictures + captions ──CLIP──> how often a picture is nearest to its own caption
+    kept images + captions ──CLIP──> how often an image is nearest to its own caption
 
 Claims: PSNR of each joint source-channel code rises with SNR and CR, without a cliff; a digital scheme of fixed modulation and rate
-falls off one, an adaptive scheme does not; stage two improves perceptual metrics over stage one; pictures painted from text alone
+falls off one, an adaptive scheme does not; stage two improves perceptual metrics over stage one; images painted from text alone
 show what the text says; side information beats text alone. A claim about methods that the run lacks is left out.
 """
 
@@ -23,17 +23,17 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
 
-from suite.catalog import METHODS
 from suite.cli import guarded
+from suite.config.catalog import METHODS
 from suite.errors import RecordError
-from suite.points import cr_label
-from suite.records import WHOLE_CELL, load, metric_columns
-from suite.sheet import read_sample, sample_folder, sample_name
-from suite.statistics import bootstrap_means
+from suite.report.intervals import bootstrap_means
+from suite.report.points import cr_label
+from suite.report.qualitative import read_sample, sample_folder, sample_name
+from suite.runs.records import WHOLE_CELL, load, metric_columns
 
 # A fall of PSNR by more than this much a dB of SNR is a cliff.
 CLIFF = 1.0
-# Structural or learned measures of what a picture looks like; the fidelity metrics PSNR and SSIM are not among them.
+# Structural or learned measures of what an image looks like; the fidelity metrics PSNR and SSIM are not among them.
 PERCEPTUAL = ("lpips_alex", "lpips_vgg", "dists", "gmsd", "clip_image_similarity_scenes", "clip_score_scenes")
 STAGE_ONE = "/stage-one"
 CELL = ["dataset", "image", "cr", "channel", "snr_db", "repetition"]
@@ -60,7 +60,7 @@ def trends(records: pd.DataFrame, better: dict[str, str]) -> list[Trend]:
     """Return the claims that the records of a run can answer.
 
     Args:
-        records: as :func:`suite.records.load` returns them.
+        records: as :func:`suite.runs.records.load` returns them.
         better: metric -> "higher" or "lower".
     """
     whole = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
@@ -91,7 +91,7 @@ def _codes(records: pd.DataFrame) -> Iterator[Trend]:
 
 
 def _refined(row: pd.Series) -> bool:
-    """Return whether a generative stage made the picture."""
+    """Return whether a generative stage made the image."""
     if str(row["variant"]).endswith(STAGE_ONE):
         return False
     method = METHODS.get(str(row["method"]))
@@ -136,7 +136,7 @@ def _side_information(records: pd.DataFrame, metric: str, better: str) -> Iterat
 
 
 def _paired(one: pd.DataFrame, other: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.Series:
-    """Return the mean difference of each picture, over the cells that both have."""
+    """Return the mean difference of each image, over the cells that both have."""
     pairs = one.merge(other, on=list(keys), suffixes=("", "_other"))
     return (pairs[metric] - pairs[f"{metric}_other"]).groupby([pairs["dataset"], pairs["image"]]).mean().dropna()
 
@@ -156,14 +156,14 @@ def _span(means: pd.Series) -> str:
 
 
 def caption_accuracy(run_dir: Path, records: pd.DataFrame, folder: Path) -> list[Trend]:
-    """Return, for each method that paints from text alone, how often a kept picture is nearest to its own caption.
+    """Return, for each method that paints from text alone, how often a kept image is nearest to its own caption.
 
     Args:
         run_dir: the run's folder.
         records: its records.
         folder: open_clip folder of the CLIP that judges.
     """
-    from benchmarks.metrics.base import Picture
+    from benchmarks.metrics.base import MetricImage
     from benchmarks.metrics.clip import load_encoder
 
     encoder, found = load_encoder(f"local-dir:{folder}", None, "cpu"), []
@@ -175,14 +175,14 @@ def caption_accuracy(run_dir: Path, records: pd.DataFrame, folder: Path) -> list
             continue
         captions = _captions(str(dataset), images)
         blank = np.zeros((8, 8, 3), np.uint8)
-        texts = np.stack([encoder.text(Picture(blank, caption))[0].numpy() for caption in captions])
+        texts = np.stack([encoder.text(MetricImage(blank, caption))[0].numpy() for caption in captions])
         hits = 0
         for image, path in kept:
-            cosines = texts @ encoder.image(Picture(read_sample(path))).numpy()
+            cosines = texts @ encoder.image(MetricImage(read_sample(path))).numpy()
             hits += captions[int(cosines.argmax())] == captions[images.index(image)]
         test = binomtest(hits, len(kept), 1 / len(images), alternative="greater")
         numbers = f"{hits} of {len(kept)} are nearest to their own of {len(images)} captions, p = {test.pvalue:.2g}"
-        found.append(Trend(f"{method}/{variant}: pictures show what the text says", numbers, bool(test.pvalue < SIGNIFICANT)))
+        found.append(Trend(f"{method}/{variant}: images show what the text says", numbers, bool(test.pvalue < SIGNIFICANT)))
     return found
 
 
@@ -193,8 +193,8 @@ def _sample(run_dir: Path, row: dict[str, Any]) -> Path:
 def _captions(dataset: str, images: Sequence[str]) -> list[str]:
     from benchmarks.datasets import open_dataset
 
-    pictures = open_dataset(dataset, image_size=64)
-    return [pictures.load(image).caption for image in images]
+    sample_images = open_dataset(dataset, image_size=64)
+    return [sample_images.load(image).caption for image in images]
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)

@@ -1,4 +1,4 @@
-"""The data sets: names, folders and layouts in, uint8 pictures with masks, labels and captions out."""
+"""The data sets: names, folders and layouts in, uint8 images with masks, labels and captions out."""
 
 from benchmarks.datasets.base import Dataset, Sample
 from benchmarks.datasets.catalog import DATASETS, DatasetSpec, open_dataset, open_training

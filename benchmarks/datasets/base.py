@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.errors import printable
+from benchmarks.common.errors import printable
 
 Split = Literal["train", "validation", "test"]
 Fit = Literal["squash", "crop"]
@@ -27,16 +27,16 @@ Fit = Literal["squash", "crop"]
 
 @dataclass(frozen=True)
 class Item:
-    """One picture of a data set, known by its files alone.
+    """One image of a data set, known by its files alone.
 
     Attributes:
         id: stable name, with the data set's or the folder's part in front ("kodak/kodim01").
-        path: the picture's file.
-        mask: the file of its mask, or ``None`` for a picture without one.
+        path: the image's file.
+        mask: the file of its mask, or ``None`` for an image without one.
         annotation: the file that names its class, or ``None``.
         caption: its caption, or "".
         label: its class name, or "".
-        box: (left, upper, right, lower) region in stored pixels that makes the item; ``None`` for the whole picture.
+        box: (left, upper, right, lower) region in stored pixels that makes the item; ``None`` for the whole image.
     """
 
     id: str
@@ -50,7 +50,7 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One decoded picture.
+    """One decoded image.
 
     Attributes:
         id: the item's id.
@@ -70,7 +70,7 @@ class Sample:
 
 
 class Dataset(ABC):
-    """An ordered set of pictures.
+    """An ordered set of images.
 
     Args:
         name: name in the table of data sets.
@@ -87,28 +87,28 @@ class Dataset(ABC):
 
     @abstractmethod
     def items(self) -> Sequence[str]:
-        """Return every id in a fixed order, unreadable pictures included, without decoding any."""
+        """Return every id in a fixed order, unreadable images included, without decoding any."""
 
     @abstractmethod
     def load(self, id: str) -> Sample:
-        """Return the picture called ``id`` at the data set's size.
+        """Return the image called ``id`` at the data set's size.
 
         Raises:
-            PictureError: the picture or its mask is missing, truncated, unreadable or too large; names the file.
+            ImageError: the image or its mask is missing, truncated, unreadable or too large; names the file.
             DatasetError: no item has this id.
         """
 
     @abstractmethod
     def native(self, id: str, largest: int | None = None) -> Sample:
-        """Return the picture as stored, reduced so that no side is longer than ``largest`` pixels.
+        """Return the image as stored, reduced so that no side is longer than ``largest`` pixels.
 
         Raises:
-            PictureError, DatasetError: as :meth:`load`.
+            ImageError, DatasetError: as :meth:`load`.
         """
 
     @abstractmethod
     def has_mask(self, id: str) -> bool:
-        """Return whether the picture comes with a mask, without decoding it."""
+        """Return whether the image comes with a mask, without decoding it."""
 
     @abstractmethod
     def content(self) -> Sequence[tuple[str | int, ...]]:

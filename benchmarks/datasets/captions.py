@@ -1,4 +1,4 @@
-"""Captions and class names that come with a folder of pictures: one JSON object a line in ``captions.jsonl``.
+"""Captions and class names that come with a folder of images: one JSON object a line in ``captions.jsonl``.
 
 ``{"file": "kodak/kodim01.png", "caption": "an old stone building", "class_name": "building"}``, the path relative to the
 file's own folder, with either slash; ``class_name`` is optional and other keys are left alone.
@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.errors import DatasetError
+from benchmarks.common.errors import DatasetError
 
 FILE = "captions.jsonl"
 

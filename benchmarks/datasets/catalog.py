@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from benchmarks.common.errors import DatasetError, suggestion
 from benchmarks.datasets.base import Dataset, Fit, Split
-from benchmarks.errors import DatasetError, suggestion
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ _SPECS = (
     ),
     DatasetSpec(
         "folder",
-        "any pictures, with masks and captions where they lie beside them",
+        "any images, with masks and captions where they lie beside them",
         ("train", "test"),
-        "pictures at any depth; optionally masks/<same path>.png, captions.jsonl, and train/ and test/ parts",
+        "images at any depth; optionally masks/<same path>.png, captions.jsonl, and train/ and test/ parts",
         "the user's own",
         "benchmarks.datasets.folder:open_folder",
     ),
@@ -68,7 +68,7 @@ _SPECS = (
         "colour photographs inside the scikit-image package; needs no data folder",
         ("train", "test"),
         "",
-        "van der Walt et al., scikit-image: image processing in Python, PeerJ 2014; each picture's licence in skimage.data",
+        "van der Walt et al., scikit-image: image processing in Python, PeerJ 2014; each image's licence in skimage.data",
         "benchmarks.datasets.photos:open_photos",
     ),
     DatasetSpec(
@@ -77,7 +77,7 @@ _SPECS = (
         ("train", "validation", "test"),
         "",
         "made by this project, Apache-2.0",
-        "benchmarks.datasets.scenes:open_scenes",
+        "benchmarks.datasets.scenes.dataset:open_scenes",
     ),
 )
 
@@ -92,9 +92,9 @@ def open_dataset(
     Args:
         name: a name in ``DATASETS``.
         data_dir: the folder that holds it; ``None`` for a set that needs none.
-        image_size: side of the square that pictures are resized to, or (height, width), in pixels.
+        image_size: side of the square that images are resized to, or (height, width), in pixels.
         split: "train" or "test"; "scenes" also has "validation".
-        fit: "squash" stretches a picture to the size, as the paper does; "crop" cuts its centre out first.
+        fit: "squash" stretches an image to the size, as the paper does; "crop" cuts its centre out first.
 
     Raises:
         DatasetError: the name, split, fit or size is unknown, or the folder is missing, empty or laid out otherwise.
@@ -127,6 +127,6 @@ def open_training(data_dir: Path | None, name: str | None = None, image_size: in
     """
     if name is None:
         if data_dir is None:
-            raise DatasetError("training needs pictures: give a data folder, or the name of a built-in data set")
+            raise DatasetError("training needs images: give a data folder, or the name of a built-in data set")
         name = recognise(data_dir)
     return open_dataset(name, data_dir, image_size, "train", fit)

@@ -5,21 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common.errors import DatasetError, ImageError, printable
 from benchmarks.datasets.base import Dataset, Fit, Item, Sample, Split
 from benchmarks.datasets.digests import digests
 from benchmarks.datasets.formats import SUFFIXES
+from benchmarks.datasets.images import image_size_of, read_mask, read_reduced, read_rgb, resize_mask
 from benchmarks.datasets.masks import Mask
-from benchmarks.datasets.pictures import picture_size, read_mask, read_reduced, read_rgb, resize_mask
-from benchmarks.errors import DatasetError, PictureError, printable
 
 
-class PictureDataset(Dataset):
-    """A data set of picture files.
+class ImageDataset(Dataset):
+    """A data set of image files.
 
     Args:
         name, split, image_size: see :class:`Dataset`.
         entries: the items, in order.
-        fit: "squash" stretches each picture to the size, as the paper does; "crop" cuts its centre out first.
+        fit: "squash" stretches each image to the size, as the paper does; "crop" cuts its centre out first.
         notes: see :class:`Dataset`.
 
     Raises:
@@ -53,7 +53,7 @@ class PictureDataset(Dataset):
         return self._ids
 
     def item(self, id: str) -> Item:
-        """Return what is known of a picture without decoding it.
+        """Return what is known of an image without decoding it.
 
         Raises:
             DatasetError: no item has this id.
@@ -63,11 +63,11 @@ class PictureDataset(Dataset):
         return self._entries[id]
 
     def has_mask(self, id: str) -> bool:
-        """Return whether a mask file belongs to the picture."""
+        """Return whether a mask file belongs to the image."""
         return self.item(id).mask is not None
 
     def load(self, id: str) -> Sample:
-        """Return the picture resized to (height, width) by bicubic, its mask by nearest neighbour."""
+        """Return the image resized to (height, width) by bicubic, its mask by nearest neighbour."""
         item = self.item(id)
         size = (self.height, self.width)
         image = read_rgb(item.path, size, self.fit, item.box, profiles=self.profiles)
@@ -75,7 +75,7 @@ class PictureDataset(Dataset):
         return Sample(id, image, None if mask is None else resize_mask(mask, size, self.fit), self.label(item), item.caption, doubt)
 
     def native(self, id: str, largest: int | None = None) -> Sample:
-        """Return the picture as stored, both sides at most ``largest`` pixels."""
+        """Return the image as stored, both sides at most ``largest`` pixels."""
         item = self.item(id)
         image = read_reduced(item.path, largest, item.box, profiles=self.profiles)
         mask, doubt = self._mask(item)
@@ -103,9 +103,9 @@ class PictureDataset(Dataset):
         if item.mask is None:
             return None, ""
         if not item.mask.is_file():
-            raise PictureError(f"{item.path}: its mask {item.mask} is missing")
+            raise ImageError(f"{item.path}: its mask {item.mask} is missing")
         mask, doubt = self.foreground(item.mask)
-        _check_shape(mask, picture_size(item.path), item)
+        _check_shape(mask, image_size_of(item.path), item)
         return mask, printable(f"the mask {item.mask} {doubt}") if doubt else ""
 
 
@@ -170,7 +170,7 @@ def _check_shape(mask: np.ndarray, shown: tuple[int, int], item: Item) -> None:
     height, width = shown
     scale = mask.shape[0] / height
     if abs(width * scale - mask.shape[1]) > 2 * max(1.0, scale):
-        raise PictureError(
+        raise ImageError(
             f"{item.path} is {width} x {height} pixels, but its mask {item.mask} is {mask.shape[1]} x {mask.shape[0]}; "
             "they must have one aspect ratio"
         )

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.common.errors import printable
 from benchmarks.datasets.formats import SUFFIXES
-from benchmarks.errors import printable
 
 # What commonly lies beside images and is none.
 _COMPANIONS = frozenset(

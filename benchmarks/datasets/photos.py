@@ -1,25 +1,25 @@
 """Photographs that ship inside the scikit-image package: nothing to download, small but real.
 
-The colour photographs in the wheel of scikit-image 0.26 are split by picture: ``TRAIN`` whole, ``TEST`` as overlapping
+The colour photographs in the wheel of scikit-image 0.26 are split by image: ``TRAIN`` whole, ``TEST`` as overlapping
 256 x 256 regions in stored pixels, 10 in all. The second view of the motorcycle stereo pair is left out. Sources and
-licences of each picture are listed in ``skimage/data/README.txt`` and in the documentation of ``skimage.data``.
+licences of each image are listed in ``skimage/data/README.txt`` and in the documentation of ``skimage.data``.
 """
 
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks.common.errors import DatasetError
 from benchmarks.datasets.base import Fit, Item, Split
-from benchmarks.datasets.files import PictureDataset, found_in
-from benchmarks.datasets.pictures import picture_size
-from benchmarks.errors import DatasetError
+from benchmarks.datasets.files import ImageDataset, found_in
+from benchmarks.datasets.images import image_size_of
 
 TRAIN = ("astronaut.png", "motorcycle_left.png", "ihc.png", "retina.jpg", "hubble_deep_field.jpg")
 TEST = ("chelsea.png", "coffee.png", "rocket.jpg")
 SIDE = 256
 
 
-class Photos(PictureDataset):
+class Photos(ImageDataset):
     """The photographs of scikit-image.
 
     One of them, ``rocket.jpg``, is in Adobe RGB; its samples are taken as they are stored, so that published numbers hold.
@@ -39,7 +39,7 @@ def open_photos(data_dir: Path | None, image_size: int | tuple[int, int], split:
     """Return the photographs of a split; ``data_dir`` plays no part.
 
     Raises:
-        DatasetError: scikit-image or one of its pictures is not installed.
+        DatasetError: scikit-image or one of its images is not installed.
     """
     folder = _folder()
     paths = [folder / name for name in (TRAIN if split == "train" else TEST)]
@@ -56,13 +56,13 @@ def _folder() -> Path:
     """Return scikit-image's data folder without importing the package."""
     spec = find_spec("skimage")
     if spec is None or spec.origin is None:
-        raise DatasetError("the data set 'photos' reads the pictures inside scikit-image; install scikit-image")
+        raise DatasetError("the data set 'photos' reads the images inside scikit-image; install scikit-image")
     return Path(spec.origin).parent / "data"
 
 
 def _tiles(item: Item) -> list[Item]:
-    """Return regions of SIDE x SIDE pixels spread evenly over a picture, row by row."""
-    height, width = picture_size(item.path)
+    """Return regions of SIDE x SIDE pixels spread evenly over an image, row by row."""
+    height, width = image_size_of(item.path)
     places = [(top, left) for top in _starts(height) for left in _starts(width)]
     return [Item(f"{item.id}-{number}", item.path, box=(left, top, left + SIDE, top + SIDE)) for number, (top, left) in enumerate(places)]
 

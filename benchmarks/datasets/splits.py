@@ -1,4 +1,4 @@
-"""Splitting pictures by the hash of their ids: a picture's side never depends on what else is there."""
+"""Splitting images by the hash of their ids: an image's side never depends on what else is there."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ def place(id: str) -> float:
 
 
 def group_of(id: str) -> str:
-    """Return what is held out together: the scene of a video frame ("goat_00031" -> "goat"), else the picture itself."""
+    """Return what is held out together: the scene of a video frame ("goat_00031" -> "goat"), else the image itself."""
     return FRAME.sub("", id)
 
 

@@ -2,7 +2,7 @@
 
 ::
 
-    Dataset.items() ──groups by hash──> training ids      validation ids ──load──> whole pictures at the data set's size
+    Dataset.items() ──groups by hash──> training ids      validation ids ──load──> whole images at the data set's size
                                             │
     (seed, epoch) ──Philox──> order ────────┤
     (seed, step)  ──Philox──> crop, scale, flip ──> images (B, 3, c, c), masks (B, 1, c, c), labels, captions
@@ -21,14 +21,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.common.errors import DatasetError, ImageError
 from benchmarks.datasets.base import Dataset, Sample
-from benchmarks.datasets.pictures import resize_mask
+from benchmarks.datasets.images import resize_mask
 from benchmarks.datasets.splits import hold_out
-from benchmarks.errors import DatasetError, PictureError
 
 log = logging.getLogger(__name__)
 
-# Longest side that a picture is kept at in memory, pixels.
+# Longest side that an image is kept at in memory, pixels.
 LARGEST = 2048
 
 
@@ -37,7 +37,7 @@ class Batch(NamedTuple):
 
     Attributes:
         images: float32 (B, 3, c, c) in [0, 1].
-        masks: float32 (B, 1, c, c) in {0, 1}; ``None`` unless every picture of the batch has one.
+        masks: float32 (B, 1, c, c) in {0, 1}; ``None`` unless every image of the batch has one.
         labels: B class names, "" where unknown; ``None`` where all are.
         captions: B captions, "" where unknown; ``None`` where all are.
     """
@@ -50,16 +50,16 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How training pictures are cut.
+    """How training images are cut.
 
     Attributes:
         crop: side of a crop in pixels.
         seed: seed of order, places, scales and flips, 0 or above.
-        half_scale: share of the crops taken at twice the side and averaged down by 2, where the picture is large enough.
+        half_scale: share of the crops taken at twice the side and averaged down by 2, where the image is large enough.
         flip: mirror half of the crops.
-        validation: share of the groups of pictures that is held out; groups are video scenes, else single pictures.
-        masked_only: leave out pictures without a mask.
-        cache_bytes: most bytes of decoded pictures kept in memory.
+        validation: share of the groups of images that is held out; groups are video scenes, else single images.
+        masked_only: leave out images without a mask.
+        cache_bytes: most bytes of decoded images kept in memory.
     """
 
     crop: int = 256
@@ -71,20 +71,20 @@ class TrainingSettings:
     cache_bytes: int = 2 * 1024**3
 
 
-class TrainingPictures:
+class TrainingImages:
     """Random crops from the training side of a data set.
 
     Args:
-        dataset: where the pictures come from, usually opened with ``open_training``.
+        dataset: where the images come from, usually opened with ``open_training``.
         settings: how they are cut.
 
     Attributes:
         training, validation: the ids of either side, in order.
-        unreadable: id -> message of each training picture that could not be read so far; the next picture in the
+        unreadable: id -> message of each training image that could not be read so far; the next image in the
             epoch's order took its place.
 
     Raises:
-        DatasetError: no picture is left to train on.
+        DatasetError: no image is left to train on.
     """
 
     def __init__(self, dataset: Dataset, settings: TrainingSettings | None = None) -> None:
@@ -94,7 +94,7 @@ class TrainingPictures:
         self.training, self.validation = hold_out(ids, self.settings.validation)
         if not self.training:
             why = "all are held out; lower the validation share" if ids else "none comes with a mask"
-            raise DatasetError(f"the data set '{dataset.name}' has no picture to train on: {why}")
+            raise DatasetError(f"the data set '{dataset.name}' has no image to train on: {why}")
         self.unreadable: dict[str, str] = {}
         self._cache: OrderedDict[str, Sample] = OrderedDict()
         self._cached_bytes = 0
@@ -108,19 +108,19 @@ class TrainingPictures:
         return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
     def batch(self, step: int, size: int) -> Batch:
-        """Return the batch of a step, ``size`` crops; each epoch visits every picture once, in an order of its own.
+        """Return the batch of a step, ``size`` crops; each epoch visits every image once, in an order of its own.
 
         Raises:
-            DatasetError: not one training picture can be read.
+            DatasetError: not one training image can be read.
         """
         draws = self._generator(step).random((size, 4))
         return _stack([self._cut(self._pick(step * size + slot), draws[slot]) for slot in range(size)])
 
     def validation_batch(self, start: int, size: int) -> Batch:
-        """Return held-out pictures ``start`` to ``start + size``, whole, at the data set's size.
+        """Return held-out images ``start`` to ``start + size``, whole, at the data set's size.
 
         Raises:
-            PictureError: one of them cannot be read.
+            ImageError: one of them cannot be read.
         """
         return _stack([self.dataset.load(id) for id in self.validation[start : start + size]])
 
@@ -131,11 +131,11 @@ class TrainingPictures:
             id = self.training[self._epoch_order(epoch)[place]]
             if id not in self.unreadable:
                 try:
-                    return self._picture(id)
-                except PictureError as error:
+                    return self._image(id)
+                except ImageError as error:
                     self.unreadable[id] = str(error)
                     log.warning("left out of training: %s", error)
-        raise DatasetError(f"no training picture of '{self.dataset.name}' can be read; the first: {next(iter(self.unreadable.values()))}")
+        raise DatasetError(f"no training image of '{self.dataset.name}' can be read; the first: {next(iter(self.unreadable.values()))}")
 
     def _epoch_order(self, epoch: int) -> np.ndarray:
         if self._order[0] != epoch:
@@ -147,7 +147,7 @@ class TrainingPictures:
         key = np.array([self.settings.seed, counter], dtype=np.uint64)
         return np.random.Generator(np.random.Philox(key=key))
 
-    def _picture(self, id: str) -> Sample:
+    def _image(self, id: str) -> Sample:
         if id in self._cache:
             self._cache.move_to_end(id)
             return self._cache[id]
@@ -187,7 +187,7 @@ def _stack(samples: Sequence[Sample]) -> Batch:
 
 
 def _at_least(sample: Sample, side: int) -> Sample:
-    """Enlarge a picture whose short side is below ``side``."""
+    """Enlarge an image whose short side is below ``side``."""
     height, width = sample.image.shape[:2]
     if min(height, width) >= side:
         return sample
@@ -205,7 +205,7 @@ def _at_least(sample: Sample, side: int) -> Sample:
 
 
 def _halve(values: np.ndarray) -> np.ndarray:
-    """Return the mean of each 2 x 2 block of a uint8 (2c, 2c, C) picture, rounded."""
+    """Return the mean of each 2 x 2 block of a uint8 (2c, 2c, C) image, rounded."""
     height, width, channels = values.shape
     sums = values.reshape(height // 2, 2, width // 2, 2, channels).sum(axis=(1, 3), dtype=np.uint16)
     return ((sums + 2) // 4).astype(np.uint8)

@@ -6,8 +6,8 @@
       JPEGImages/<name>.jpg   SegmentationClass or SegmentationObject/<name>.png   Annotations/<name>.xml
     names ── hash of the id, ascending ── below 0.1: test (at most 1,000) ── else: train (at most 9,000)
 
-The paper uses 10,000 pictures split 9:1 and does not say which. Here a picture's side is a function of its id alone, so no
-picture changes sides when another year is added; the smallest hash is a test picture in any case, so that a sample of
+The paper uses 10,000 images split 9:1 and does not say which. Here an image's side is a function of its id alone, so no
+image changes sides when another year is added; the smallest hash is a test image in any case, so that a sample of
 the data has one. VOC2007 and VOC2012 together give 9,000 and 1,000.
 """
 
@@ -15,14 +15,14 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from benchmarks.common.errors import DatasetError, ImageError
 from benchmarks.datasets.base import Fit, Item, Split
 from benchmarks.datasets.captions import read_utf8
-from benchmarks.datasets.files import PictureDataset, beside, found_in, require_dir, require_folder, require_some
+from benchmarks.datasets.files import ImageDataset, beside, found_in, require_dir, require_folder, require_some
 from benchmarks.datasets.formats import SUFFIXES
+from benchmarks.datasets.images import read_indices
 from benchmarks.datasets.masks import Mask, marked
-from benchmarks.datasets.pictures import read_indices
 from benchmarks.datasets.splits import place
-from benchmarks.errors import DatasetError, PictureError
 
 # What stands for bytes that are no text.
 LOST = "\ufffd"
@@ -34,14 +34,14 @@ MOST: dict[Split, int] = {"train": 9000, "test": 1000}
 LISTS = tuple(f"{task}/{part}.txt" for task in ("Main", "Segmentation") for part in ("train", "val", "trainval", "test"))
 
 
-class VocDataset(PictureDataset):
-    """Pascal VOC pictures; the label is the class with the largest bounding box, the mask every labelled object."""
+class VocDataset(ImageDataset):
+    """Pascal VOC images; the label is the class with the largest bounding box, the mask every labelled object."""
 
     def label(self, item: Item) -> str:
-        """Return the class of the largest annotated box, or "" for a picture without annotation.
+        """Return the class of the largest annotated box, or "" for an image without annotation.
 
         Raises:
-            PictureError: the annotation is no VOC XML.
+            ImageError: the annotation is no VOC XML.
         """
         if item.annotation is None:
             return ""
@@ -49,11 +49,9 @@ class VocDataset(PictureDataset):
             objects = _parsed(item.annotation.read_bytes()).findall("object")
             label = max(((_area(entry), entry.findtext("name", "")) for entry in objects), default=(0.0, ""))[1]
         except (ElementTree.ParseError, ValueError, OSError) as error:
-            raise PictureError(f"{item.path}: its annotation {item.annotation} cannot be read ({error})") from error
+            raise ImageError(f"{item.path}: its annotation {item.annotation} cannot be read ({error})") from error
         if LOST in label:
-            raise PictureError(
-                f"{item.path}: the class '{label}' in {item.annotation} is not in the encoding it declares; save it as UTF-8"
-            )
+            raise ImageError(f"{item.path}: the class '{label}' in {item.annotation} is not in the encoding it declares; save it as UTF-8")
         return label
 
     def foreground(self, path: Path) -> Mask:
@@ -63,17 +61,17 @@ class VocDataset(PictureDataset):
 
 
 def open_voc(data_dir: Path | None, image_size: int | tuple[int, int], split: Split, fit: Fit = "squash") -> VocDataset:
-    """Return one side of the Pascal VOC pictures that the lists of the years present name.
+    """Return one side of the Pascal VOC images that the lists of the years present name.
 
     Raises:
-        DatasetError: ``VOCdevkit``, both of its years, a year's pictures or a year's lists are missing.
+        DatasetError: ``VOCdevkit``, both of its years, a year's images or a year's lists are missing.
     """
     devkit = require_folder(require_dir(data_dir, "voc"), "VOCdevkit", "voc")
     years = [devkit / year for year in YEARS if (devkit / year).is_dir()]
     if not years:
         raise DatasetError(f"the data set 'voc' expects {' or '.join(YEARS)} in {devkit}, which holds {found_in(devkit)}")
     listed = [_item(year, name) for year in years for name in _names(year)]
-    require_some(listed, "voc", "picture names in ImageSets lists", devkit)
+    require_some(listed, "voc", "image names in ImageSets lists", devkit)
     absent = [f"{year} is not in {devkit}; only {years[0].name} is used" for year in YEARS if devkit / year not in years]
     return VocDataset("voc", split, image_size, choose(listed, split), fit, absent)
 

@@ -1,1 +1,1 @@
-"""Grids: what is measured, one YAML file each; ``suite.settings.Grid`` says what every key means."""
+"""Grids: what is measured, one YAML file each; ``suite.config.grid.Grid`` says what every key means."""

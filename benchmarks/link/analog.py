@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmarks.errors import SignalError
+from benchmarks.common.errors import SignalError
 from benchmarks.link.channels import Observation
 
 Equalizer = Literal["mmse", "zf"]

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import LinkError
+from benchmarks.common.errors import LinkError
 
 Array = NDArray[np.float64]
 CHANNEL_NAMES = ("awgn", "rayleigh", "rayleigh-block", "rayleigh-real", "rician", "tdl-a", "tdl-c")

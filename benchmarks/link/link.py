@@ -8,7 +8,7 @@
                                 └───────────> one ledger entry an image
 
 The budget k of the compression ratio covers the analog stream; side information and messages come on top and show
-in the total, except where the digital stream carries the picture itself (``digital_in_budget``).
+in the total, except where the digital stream carries the image itself (``digital_in_budget``).
 """
 
 import math
@@ -19,14 +19,14 @@ from typing import get_args
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from benchmarks.errors import BudgetError, LinkError
+from benchmarks.common.errors import BudgetError, LinkError
 from benchmarks.link.analog import Equalizer, equalise, normalise
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, Observation, rician
 from benchmarks.link.digital import DigitalReception, DigitalSettings, DigitalStream
 from benchmarks.link.digital.settings import Mode
 from benchmarks.link.draws import Draws
 from benchmarks.link.ledger import Entry
-from benchmarks.link.ofdm import OfdmSettings, TdlChannel
+from benchmarks.link.ofdm.channel import OfdmSettings, TdlChannel
 
 
 class LinkSettings(BaseModel):
@@ -111,13 +111,13 @@ class Link:
         except KeyError:
             raise LinkError(f"unknown channel '{name}'; choose one of {', '.join(self._channels)}") from None
 
-    def check(self, channel: str, protection: str | None = None) -> None:
-        """Raise :class:`LinkError` unless ``channel`` exists and carries messages under ``protection``."""
-        self._stream(protection, text=False).check(self.channel(channel))
+    def check(self, channel: str, coding_mode: str | None = None) -> None:
+        """Raise :class:`LinkError` unless ``channel`` exists and carries messages under ``coding_mode``."""
+        self._stream(coding_mode, text=False).check(self.channel(channel))
 
-    def payload_bytes(self, symbols: int, protection: str | None = None, *, channel: str, snr_db: float) -> int:
+    def payload_bytes(self, symbols: int, coding_mode: str | None = None, *, channel: str, snr_db: float) -> int:
         """Return how many bytes, sent as they are, the digital stream carries in ``symbols`` symbols of ``channel`` at ``snr_db``."""
-        return self._stream(protection, text=False).payload_bytes(symbols, self.channel(channel).name, snr_db)
+        return self._stream(coding_mode, text=False).payload_bytes(symbols, self.channel(channel).name, snr_db)
 
     def send(
         self,
@@ -128,7 +128,7 @@ class Link:
         analog: Tensor | None = None,
         side: Tensor | None = None,
         digital: Sequence[bytes] | None = None,
-        protection: str | None = None,
+        coding_mode: str | None = None,
         text: bool = False,
         uncharged: frozenset[str] = frozenset(),
         budget: int | None = None,
@@ -159,18 +159,18 @@ class Link:
             for name, symbols in (("analog", analog), ("side", side))
             if symbols is not None
         }
-        bits = self._stream(protection, text).transmit(digital, air, snr_db, draws) if digital is not None else None
+        bits = self._stream(coding_mode, text).transmit(digital, air, snr_db, draws) if digital is not None else None
         entries = tuple(_entry(row, observations, bits, uncharged) for row in range(rows))
         if budget is not None:
             _check_budget(analog, bits, digital_in_budget, budget)
         return Delivery(self._receive(air, observations.get("analog")), self._receive(air, observations.get("side")), bits, entries)
 
-    def _stream(self, protection: str | None, text: bool) -> DigitalStream:
-        mode = protection or self.settings.digital.mode
+    def _stream(self, coding_mode: str | None, text: bool) -> DigitalStream:
+        mode = coding_mode or self.settings.digital.mode
         if mode not in get_args(Mode):
             raise LinkError(f"unknown protection '{mode}' of the digital stream; choose one of {', '.join(get_args(Mode))}")
         if (mode, text) not in self._streams:
-            # Compression is for captions; a picture file or a packed mask has none of a language's redundancy.
+            # Compression is for captions; an image file or a packed mask has none of a language's redundancy.
             changes = {"mode": mode} if text else {"mode": mode, "compression": "none"}
             self._streams[mode, text] = DigitalStream(self.settings.digital.model_copy(update=changes))
         return self._streams[mode, text]

@@ -1,19 +1,18 @@
 """How close a reconstruction comes to its original: metrics, each with its variant in its name."""
 
-from benchmarks.metrics.base import CellMetric, ImageMetric, MetricSettings, MetricSpec, Picture
+from benchmarks.common.images import quantise
+from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec, SetMetric
 from benchmarks.metrics.catalog import METRICS, clip_score_metric, clip_similarity_metric, metric_table
-from benchmarks.metrics.pixels import quantise
-from benchmarks.metrics.scorer import Scorer, cell_metric, check, fetch, lookup
+from benchmarks.metrics.scorer import Scorer, check, fetch, lookup, set_metric
 
 __all__ = [
     "METRICS",
-    "CellMetric",
     "ImageMetric",
+    "MetricImage",
     "MetricSettings",
     "MetricSpec",
-    "Picture",
     "Scorer",
-    "cell_metric",
+    "SetMetric",
     "check",
     "clip_score_metric",
     "clip_similarity_metric",
@@ -21,4 +20,5 @@ __all__ = [
     "lookup",
     "metric_table",
     "quantise",
+    "set_metric",
 ]

@@ -1,14 +1,14 @@
-"""What a metric is: a declaration that costs nothing to read, and a measurement made one picture at a time.
+"""What a metric is: a declaration that costs nothing to read, and a measurement made one image at a time.
 
 ::
 
     MetricSpec ──build(spec, settings, device)──> ImageMetric   measure(reference, candidate) -> {column: value}
-      name, direction, range, needs           └─> CellMetric    features(picture) -> (D,)   once a picture
+      name, direction, range, needs           └─> SetMetric    features(image) -> (D,)   once an image
                                                                 reduce((N, D), (M, D)) -> value   once a cell
 
-    uint8 pixels ──Picture──> tensor, PIL image, features      each made once, when the first metric asks for it
+    uint8 pixels ──Image──> tensor, PIL image, features      each made once, when the first metric asks for it
 
-Everything a metric derives from one picture alone is kept in that picture, so metrics share it (one CLIP image embedding
+Everything a metric derives from one image alone is kept in that image, so metrics share it (one CLIP image embedding
 serves two metrics) and whatever belongs to the reference is computed once, however many candidates are held against it.
 """
 
@@ -43,7 +43,7 @@ class MetricSettings(BaseModel):
         allow_download: fetch a missing file through the library that publishes it; never done otherwise.
         clip_models: further CLIP models, key (lower case, digits, underscores) -> folder in open_clip's layout
             (``open_clip_config.json`` and weights); each key adds the metrics ``clip_score_<key>`` and ``clip_image_similarity_<key>``.
-        reference_cache: how many references keep their features in memory; at least the number of pictures scored in turn.
+        reference_cache: how many references keep their features in memory; at least the number of images scored in turn.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,7 +64,7 @@ class WeightFile:
         origin: the library whose cache and download path apply.
         address: where it is published.
         read: reads the file at a path onto a device and checks that it is what the metric needs; on "meta" cheaply, without its values.
-            Raises :class:`~benchmarks.weights_files.WeightsFileError`.
+            Raises :class:`~benchmarks.common.weights_files.WeightsFileError`.
         key: what the origin calls it, where that is not the file's name (an open_clip model).
     """
 
@@ -88,12 +88,12 @@ class MetricSpec:
         build: makes the measuring object from (spec, settings, device).
         definition: what is computed, in one sentence.
         source: the paper and the library.
-        per: "image": one value a picture; "cell": one value for all pictures of a cell.
+        per: "image": one value an image; "cell": one value for all images of a cell.
         needs_reference, needs_caption, needs_mask: what is compared with.
         weights: files it needs.
         packages: import names it needs from the project's extra ``metrics``.
         minimum_side: smallest height and width, in pixels, for which it is defined.
-        identical: its value where candidate and reference are the same picture; ``None`` where that depends on the picture.
+        identical: its value where candidate and reference are the same image; ``None`` where that depends on the image.
         flags: further columns, 0 or 1.
         folder: folder of a CLIP model that is not among the built-in ones.
     """
@@ -103,7 +103,7 @@ class MetricSpec:
     better: Literal["higher", "lower"]
     low: float
     high: float
-    build: Callable[[MetricSpec, MetricSettings, str], ImageMetric | CellMetric]
+    build: Callable[[MetricSpec, MetricSettings, str], ImageMetric | SetMetric]
     definition: str
     source: str
     per: Literal["image", "cell"] = "image"
@@ -123,8 +123,8 @@ class MetricSpec:
         return (self.name, *self.flags)
 
 
-class Picture:
-    """A picture with everything that metrics derive from it.
+class MetricImage:
+    """An image with everything that metrics derive from it.
 
     Args:
         pixels: uint8 (H, W, 3).
@@ -140,7 +140,7 @@ class Picture:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
             raise PixelsError(f"metrics take uint8 pixels of shape (H, W, 3), not {pixels.dtype} {pixels.shape}; quantise it first")
         if mask is not None and mask.shape != pixels.shape[:2]:
-            raise PixelsError(f"a mask of shape {mask.shape} does not belong to a picture of {pixels.shape[:2]} px; resize the two alike")
+            raise PixelsError(f"a mask of shape {mask.shape} does not belong to an image of {pixels.shape[:2]} px; resize the two alike")
         self.pixels = np.ascontiguousarray(pixels)
         self.caption = caption
         self.mask = None if mask is None else mask.astype(bool)
@@ -161,13 +161,13 @@ class Picture:
 
     @cached_property
     def image(self) -> Image:
-        """Return the picture as Pillow knows it."""
+        """Return the image as Pillow knows it."""
         from PIL import Image
 
         return Image.fromarray(self.pixels)
 
-    def feature(self, key: Hashable, compute: Callable[[Picture], T]) -> T:
-        """Return ``compute(self)``, computed the first time ``key`` is asked for and kept as long as the picture."""
+    def feature(self, key: Hashable, compute: Callable[[MetricImage], T]) -> T:
+        """Return ``compute(self)``, computed the first time ``key`` is asked for and kept as long as the image."""
         if key not in self._features:
             self._features[key] = compute(self)
         found: T = self._features[key]
@@ -175,7 +175,7 @@ class Picture:
 
 
 class ImageMetric(ABC):
-    """A metric with one value a picture."""
+    """A metric with one value an image."""
 
     def __init__(self, spec: MetricSpec, settings: MetricSettings, device: str) -> None:
         self.spec = spec
@@ -183,12 +183,12 @@ class ImageMetric(ABC):
         self.device = device
 
     @abstractmethod
-    def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
-        """Return a value for each of ``spec.columns``; both pictures have the same size."""
+    def measure(self, reference: MetricImage, candidate: MetricImage) -> dict[str, float]:
+        """Return a value for each of ``spec.columns``; both images have the same size."""
 
 
-class CellMetric(ABC):
-    """A metric that compares two sets of pictures."""
+class SetMetric(ABC):
+    """A metric that compares two sets of images."""
 
     def __init__(self, spec: MetricSpec, settings: MetricSettings, device: str) -> None:
         self.spec = spec
@@ -196,7 +196,7 @@ class CellMetric(ABC):
         self.device = device
 
     @abstractmethod
-    def features(self, picture: Pixels) -> np.ndarray:
+    def features(self, image: Pixels) -> np.ndarray:
         """Return float32 (D,) features of uint8 (H, W, 3) pixels."""
 
     @abstractmethod

@@ -11,8 +11,8 @@ from typing import Any
 from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
 from benchmarks.metrics.clip import ClipImageSimilarity, ClipScore, read_clip
 from benchmarks.metrics.errors import DuplicateMetricError
+from benchmarks.metrics.fid import InceptionFid, read_inception
 from benchmarks.metrics.fidelity import PSNR_CAP_DB, MaskedPsnr, Psnr, PyiqaMetric, read_brisque, read_niqe
-from benchmarks.metrics.frechet import InceptionFid, read_inception
 from benchmarks.metrics.perceptual import Dists, Lpips, read_dists, read_trunk
 
 _PYIQA_FILES = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"

@@ -1,4 +1,4 @@
-"""Metrics in CLIP's joint space of pictures and texts (Radford et al., ICML 2021), through open_clip.
+"""Metrics in CLIP's joint space of images and texts (Radford et al., ICML 2021), through open_clip.
 
 ::
 
@@ -17,10 +17,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.errors import MetricUnavailableError
-from benchmarks.metrics.base import ImageMetric, MetricSettings, MetricSpec, Picture
+from benchmarks.common.errors import MetricUnavailableError
+from benchmarks.common.weights_files import WeightsFileError, mismatch, through_open_clip
+from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec
 from benchmarks.metrics.weights import weights_of
-from benchmarks.weights_files import WeightsFileError, mismatch, through_open_clip
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,27 +44,27 @@ class ClipEncoder:
         self.device = device
         self.key = ("clip", model, path)
 
-    def image(self, picture: Picture) -> Tensor:
-        """Return the (D,) unit embedding of a picture, once a picture."""
+    def image(self, sample_image: MetricImage) -> Tensor:
+        """Return the (D,) unit embedding of an image, once an image."""
         import torch
 
-        def embed(source: Picture) -> Tensor:
+        def embed(source: MetricImage) -> Tensor:
             with torch.inference_mode():
                 embedding: Tensor = self.net.encode_image(self.preprocess(source.image)[None].to(self.device), normalize=True)[0]
             return embedding
 
-        return picture.feature((*self.key, "image"), embed)
+        return sample_image.feature((*self.key, "image"), embed)
 
-    def text(self, picture: Picture) -> tuple[Tensor, bool]:
-        """Return the (D,) unit embedding of a picture's caption, and whether the caption was cut; once a picture."""
+    def text(self, sample_image: MetricImage) -> tuple[Tensor, bool]:
+        """Return the (D,) unit embedding of an image's caption, and whether the caption was cut; once an image."""
         import torch
 
-        def embed(source: Picture) -> tuple[Tensor, bool]:
+        def embed(source: MetricImage) -> tuple[Tensor, bool]:
             tokens, cut = self.tokens(source.caption or "")
             with torch.inference_mode():
                 return self.net.encode_text(tokens.to(self.device), normalize=True)[0], cut
 
-        return picture.feature((*self.key, "text"), embed)
+        return sample_image.feature((*self.key, "text"), embed)
 
     def tokens(self, caption: str) -> tuple[Tensor, bool]:
         """Return (1, context length) token ids, the end token last where the caption is cut, and whether it is cut."""
@@ -125,9 +125,9 @@ class _ClipMetric(ImageMetric):
 
 
 class ClipScore(_ClipMetric):
-    """100 max(cos, 0) between a picture and a caption (Hessel et al., EMNLP 2021, without their factor 2.5 and prefix)."""
+    """100 max(cos, 0) between an image and a caption (Hessel et al., EMNLP 2021, without their factor 2.5 and prefix)."""
 
-    def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
+    def measure(self, reference: MetricImage, candidate: MetricImage) -> dict[str, float]:
         """Return the score of the candidate against the reference's caption; NaN, flag and all, where it has none."""
         if not reference.caption:
             return dict.fromkeys(self.spec.columns, math.nan)
@@ -140,6 +140,6 @@ class ClipScore(_ClipMetric):
 class ClipImageSimilarity(_ClipMetric):
     """Cosine between the embeddings of candidate and reference."""
 
-    def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
+    def measure(self, reference: MetricImage, candidate: MetricImage) -> dict[str, float]:
         """Return the cosine."""
         return {self.spec.name: float(self.encoder.image(reference) @ self.encoder.image(candidate))}

@@ -1,6 +1,6 @@
 """Errors of the metrics that the other parts of ``benchmarks`` do not share."""
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.common.errors import BenchmarkError
 
 
 class UnknownMetricError(BenchmarkError):

@@ -7,26 +7,26 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.metrics.base import ImageMetric, MetricSettings, MetricSpec, Picture
+from benchmarks.common.weights_files import WeightsFileError, content
+from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec
 from benchmarks.metrics.weights import quiet, weights_of
-from benchmarks.weights_files import WeightsFileError, content
 
 if TYPE_CHECKING:
     from torch import nn
 
 PSNR_CAP_DB = 80.0
-"""Highest PSNR reported, in dB; an identical picture would give infinity, which no mean survives. The value is pyiqa's."""
+"""Highest PSNR reported, in dB; an identical image would give infinity, which no mean survives. The value is pyiqa's."""
 
 
 class Psnr(ImageMetric):
     """Peak signal-to-noise ratio over all RGB values, in dB: 10 log10(255^2 / MSE), at most ``PSNR_CAP_DB``."""
 
-    def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
+    def measure(self, reference: MetricImage, candidate: MetricImage) -> dict[str, float]:
         """Return the PSNR."""
         import numpy as np
         from skimage.metrics import peak_signal_noise_ratio
 
-        # Identical pictures divide by zero on the way to infinity.
+        # Identical images divide by zero on the way to infinity.
         with np.errstate(divide="ignore"):
             value = float(peak_signal_noise_ratio(reference.pixels, candidate.pixels, data_range=255))
         return {self.spec.name: min(value, PSNR_CAP_DB)}
@@ -38,8 +38,8 @@ class MaskedPsnr(ImageMetric):
     The mean squared error is over the three colours of those pixels alone, so the size of the object does not enter.
     """
 
-    def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
-        """Return the PSNR; NaN where the picture has no mask, or the mask no pixel on that side."""
+    def measure(self, reference: MetricImage, candidate: MetricImage) -> dict[str, float]:
+        """Return the PSNR; NaN where the image has no mask, or the mask no pixel on that side."""
         import numpy as np
         from skimage.metrics import peak_signal_noise_ratio
 
@@ -64,7 +64,7 @@ def pyiqa_metric(name: str, device: str, **options: Any) -> nn.Module:
 
 
 class PyiqaMetric(ImageMetric):
-    """A pyiqa metric with pyiqa's default settings, scored in float32, one picture at a time.
+    """A pyiqa metric with pyiqa's default settings, scored in float32, one image at a time.
 
     pyiqa's name is the metric's own up to the variant: ``brisque_live`` is pyiqa's ``brisque``, the SVM that the authors
     of BRISQUE trained on the LIVE database. A weight file, where there is one, is handed over as it was read here.
@@ -75,10 +75,10 @@ class PyiqaMetric(ImageMetric):
         options = {"pretrained_model_path": weights_of(spec, spec.weights[0], settings)} if spec.weights else {}
         self.net = pyiqa_metric(spec.name.removesuffix("_live"), device, **options)
 
-    def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
+    def measure(self, reference: MetricImage, candidate: MetricImage) -> dict[str, float]:
         """Return the metric's value; NaN where it has none.
 
-        Natural-scene statistics describe how pixels vary about their surroundings. A constant picture has none: for one level
+        Natural-scene statistics describe how pixels vary about their surroundings. A constant image has none: for one level
         pyiqa stops, for another it scores the rounding errors; here the value is NaN for each.
         """
         if self.spec.needs_reference:

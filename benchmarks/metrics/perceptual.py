@@ -13,10 +13,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.metrics.base import ImageMetric, MetricSettings, MetricSpec, Picture
+from benchmarks.common.weights_files import replaced, state_dict
+from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec
 from benchmarks.metrics.fidelity import pyiqa_metric
 from benchmarks.metrics.weights import holding, weights_of
-from benchmarks.weights_files import replaced, state_dict
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +42,7 @@ class Lpips(ImageMetric):
         self.net.net.load_state_dict({key: weights[f"features.{key.split('.', 1)[1]}"] for key in self.net.net.state_dict()})
         self.net.eval().requires_grad_(False).to(device)
 
-    def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
+    def measure(self, reference: MetricImage, candidate: MetricImage) -> dict[str, float]:
         """Return the distance."""
         import lpips
         import torch
@@ -53,10 +53,10 @@ class Lpips(ImageMetric):
             value = sum(lpips.spatial_average(head((ours - theirs) ** 2)) for ours, theirs, head in layers)
         return {self.spec.name: float(value)}
 
-    def _layers(self, picture: Picture) -> list[Tensor]:
+    def _layers(self, image: MetricImage) -> list[Tensor]:
         import lpips
 
-        return [lpips.normalize_tensor(layer) for layer in self.net.net(self.net.scaling_layer(2 * picture.tensor - 1))]
+        return [lpips.normalize_tensor(layer) for layer in self.net.net(self.net.scaling_layer(2 * image.tensor - 1))]
 
 
 class Dists(ImageMetric):
@@ -79,7 +79,7 @@ class Dists(ImageMetric):
         metric.net.load_state_dict(coefficients, strict=False)
         self.net = metric
 
-    def measure(self, reference: Picture, candidate: Picture) -> dict[str, float]:
+    def measure(self, reference: MetricImage, candidate: MetricImage) -> dict[str, float]:
         """Return the distance."""
         return {self.spec.name: float(self.net(candidate.tensor, reference.tensor))}
 

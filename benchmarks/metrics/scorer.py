@@ -3,7 +3,7 @@
 ::
 
     check(names) ──> {name: None | what is missing}          before anything runs
-    Scorer(names) ─ reference(id, pixels, caption) ──> Picture, kept with its features
+    Scorer(names) ─ reference(id, pixels, caption) ──> Image, kept with its features
                   └ score(reference, candidate) ──> {column: value}
 """
 
@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.errors import MetricUnavailableError, suggestion
-from benchmarks.fetching import may_fetch
-from benchmarks.metrics.base import CellMetric, ImageMetric, MetricSettings, MetricSpec, Picture, Pixels, WeightFile
+from benchmarks.common.errors import MetricUnavailableError, suggestion
+from benchmarks.common.fetching import may_fetch
+from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec, Pixels, SetMetric, WeightFile
 from benchmarks.metrics.catalog import metric_table
 from benchmarks.metrics.clip import unusable
 from benchmarks.metrics.errors import PixelsError, UnknownMetricError
@@ -53,12 +53,12 @@ def check(
     Args:
         names: metrics asked for.
         settings: where files are.
-        image_size: (height, width) of the pictures, where known.
-        captions: whether the pictures have captions.
-        masks: whether the pictures have masks.
+        image_size: (height, width) of the images, where known.
+        captions: whether the images have captions.
+        masks: whether the images have masks.
     """
     settings = settings or MetricSettings()
-    return {spec.name: _obstacle(spec, settings, image_size, captions, masks) for spec in lookup(names, settings)}
+    return {spec.name: _failure_reason(spec, settings, image_size, captions, masks) for spec in lookup(names, settings)}
 
 
 def fetch(names: Sequence[str], settings: MetricSettings) -> None:
@@ -75,7 +75,7 @@ def fetch(names: Sequence[str], settings: MetricSettings) -> None:
                 raise MetricUnavailableError(sentence)
 
 
-def cell_metric(name: str, settings: MetricSettings | None = None, device: str = "cpu") -> CellMetric:
+def set_metric(name: str, settings: MetricSettings | None = None, device: str = "cpu") -> SetMetric:
     """Return the measuring object of a metric of kind "cell".
 
     Raises:
@@ -84,15 +84,15 @@ def cell_metric(name: str, settings: MetricSettings | None = None, device: str =
     """
     settings = settings or MetricSettings()
     built = _build(lookup([name], settings)[0], settings, device)
-    if not isinstance(built, CellMetric):
+    if not isinstance(built, SetMetric):
         raise UnknownMetricError(f"the metric '{name}' has a value for each image; give it to Scorer")
     return built
 
 
 class Scorer:
-    """Several metrics, measured together on one picture after the other.
+    """Several metrics, measured together on one image after the other.
 
-    A picture is scored alone, in float32, so a value never depends on what else is scored.
+    An image is scored alone, in float32, so a value never depends on what else is scored.
 
     Args:
         names: metrics of kind "image".
@@ -110,14 +110,14 @@ class Scorer:
         specs = lookup(names, self.settings)
         if cells := [spec.name for spec in specs if spec.per == "cell"]:
             raise UnknownMetricError(f"{', '.join(cells)} has one value a cell, not one an image; use cell_metric")
-        obstacles = [sentence for sentence in check(names, self.settings).values() if sentence]
-        if obstacles:
-            raise MetricUnavailableError("\n".join(obstacles))
+        failure_reasons = [sentence for sentence in check(names, self.settings).values() if sentence]
+        if failure_reasons:
+            raise MetricUnavailableError("\n".join(failure_reasons))
         self.metrics = [metric for spec in specs if isinstance(metric := _build(spec, self.settings, self.device), ImageMetric)]
         self.columns: tuple[str, ...] = tuple(dict.fromkeys(column for spec in specs for column in spec.columns))
-        self._references: OrderedDict[tuple[str, bytes, str | None, bytes], Picture] = OrderedDict()
+        self._references: OrderedDict[tuple[str, bytes, str | None, bytes], MetricImage] = OrderedDict()
 
-    def reference(self, image_id: str, pixels: Pixels, caption: str | None = None, mask: np.ndarray | None = None) -> Picture:
+    def reference(self, image_id: str, pixels: Pixels, caption: str | None = None, mask: np.ndarray | None = None) -> MetricImage:
         """Return the reference for an original, uint8 (H, W, 3), with what was computed of it before.
 
         The same id with other pixels, another caption or another (H, W) mask is another reference. The least recently used one
@@ -125,27 +125,27 @@ class Scorer:
         """
         key = (image_id, _digest(pixels), caption, b"" if mask is None else _digest(mask))
         if key not in self._references:
-            self._references[key] = Picture(pixels, caption, self.device, mask)
+            self._references[key] = MetricImage(pixels, caption, self.device, mask)
             while len(self._references) > self.settings.reference_cache:
                 self._references.popitem(last=False)
         self._references.move_to_end(key)
         return self._references[key]
 
-    def score(self, reference: Picture, candidate: Pixels) -> dict[str, float]:
+    def score(self, reference: MetricImage, candidate: Pixels) -> dict[str, float]:
         """Return the value of every column for one reconstruction, uint8 (H, W, 3).
 
         Raises:
             PixelsError: the candidate is not uint8 (H, W, 3) or not of the reference's size.
-            MetricUnavailableError: the pictures are smaller than a metric is defined for.
+            MetricUnavailableError: the images are smaller than a metric is defined for.
         """
-        picture = Picture(candidate, device=self.device)
-        if picture.size != reference.size:
-            raise PixelsError(f"a reconstruction of {picture.size} px cannot be scored against an original of {reference.size} px")
+        image = MetricImage(candidate, device=self.device)
+        if image.size != reference.size:
+            raise PixelsError(f"a reconstruction of {image.size} px cannot be scored against an original of {reference.size} px")
         values: dict[str, float] = {}
         for metric in self.metrics:
-            if sentence := _too_small(metric.spec, picture.size):
+            if sentence := _too_small(metric.spec, image.size):
                 raise MetricUnavailableError(sentence)
-            values.update(metric.measure(reference, picture))
+            values.update(metric.measure(reference, image))
         return {column: values[column] for column in self.columns}
 
 
@@ -153,17 +153,17 @@ def _digest(array: np.ndarray) -> bytes:
     return hashlib.blake2b(array.tobytes(), digest_size=16, person=b"reference").digest()
 
 
-def _build(spec: MetricSpec, settings: MetricSettings, device: str) -> ImageMetric | CellMetric:
+def _build(spec: MetricSpec, settings: MetricSettings, device: str) -> ImageMetric | SetMetric:
     import torch
 
-    if sentence := _obstacle(spec, settings, None):
+    if sentence := _failure_reason(spec, settings, None):
         raise MetricUnavailableError(sentence)
     # Networks are initialised at random before their weights are loaded; that is no business of anyone else's generator.
     with torch.random.fork_rng(devices=[]):
         return spec.build(spec, settings, device)
 
 
-def _obstacle(
+def _failure_reason(
     spec: MetricSpec, settings: MetricSettings, image_size: tuple[int, int] | None, captions: bool = True, masks: bool = True
 ) -> str | None:
     if absent := [name for name in spec.packages if importlib.util.find_spec(name) is None]:
@@ -173,7 +173,7 @@ def _obstacle(
     if spec.folder is not None and (sentence := unusable(f"local-dir:{spec.folder}", None)):
         return f"{spec.name}: {sentence}"
     if spec.needs_caption and not captions:
-        return f"{spec.name} compares pictures with captions, and the data set has none: give it captions or leave the metric out."
+        return f"{spec.name} compares images with captions, and the data set has none: give it captions or leave the metric out."
     if spec.needs_mask and not masks:
         return f"{spec.name} is read inside a saliency mask, and the data set has none: take a data set with masks or leave the metric out."
     if image_size and (sentence := _too_small(spec, image_size)):
@@ -192,6 +192,6 @@ def _too_small(spec: MetricSpec, size: tuple[int, int]) -> str | None:
     if min(size) >= spec.minimum_side:
         return None
     return (
-        f"{spec.name} is not defined below {spec.minimum_side} px a side, and the pictures are {size[0]} x {size[1]} px: "
-        "take larger pictures or leave the metric out."
+        f"{spec.name} is not defined below {spec.minimum_side} px a side, and the images are {size[0]} x {size[1]} px: "
+        "take larger images or leave the metric out."
     )

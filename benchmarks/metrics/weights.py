@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.errors import MetricUnavailableError
-from benchmarks.fetching import may_fetch, torch_file
+from benchmarks.common.errors import MetricUnavailableError
+from benchmarks.common.fetching import may_fetch, torch_file
+from benchmarks.common.weights_files import WeightsFileError, few
 from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
-from benchmarks.weights_files import WeightsFileError, few
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,7 +15,7 @@ MEASURES = {
     "network": "SwinJSCC's forward pass against the limits of this machine",
     "startup": "seconds before the first useful thing",
     "workers": "1, 2, 4, 8 workers with a method that sleeps",
-    "growth": "ten times the pictures, ten times the cells",
+    "growth": "ten times the images, ten times the cells",
 }
 
 

@@ -1,9 +1,9 @@
-"""The classical baseline: a picture file over the coded byte stream, separate source and channel coding.
+"""The classical baseline: an image file over the coded byte stream, separate source and channel coding.
 
 ::
 
-    picture ──rate search──> file of at most payload_bytes(k) bytes ══ digital stream: CRC, LDPC, QAM, channel ══╗
-    picture <── decode, enlarge ── file  <───────────────────────────────────────────────────────────────────────╝
+    image ──rate search──> file of at most payload_bytes(k) bytes ══ digital stream: CRC, LDPC, QAM, channel ══╗
+    image <── decode, enlarge ── file  <───────────────────────────────────────────────────────────────────────╝
             <── mid-grey ───────── nothing, a failed check, an undecodable file (outage)
 
 The protection decides how many bytes k symbols carry: one fixed scheme falls off its cliff, an adaptive one follows the
@@ -20,9 +20,9 @@ from pydantic import model_validator
 from torch import Tensor
 
 from methods.base import Geometry, Method, MethodSettings, OperatingPoint, Received, Signal, Traits
-from methods.catalog import METHODS
 from methods.digital.codecs import UndecodableFileError, make_codec
 from methods.digital.search import Downscale, FileStream
+from methods.registry import METHODS
 
 OUTAGE_GREY = 0.5
 Codec = Literal["jpeg", "webp", "avif", "jpeg2000", "bpg"]
@@ -33,9 +33,9 @@ class DigitalSettings(MethodSettings):
     """Settings of the classical baseline.
 
     Attributes:
-        codec: the picture codec; "bpg" needs the binaries of libbpg.
+        codec: the image codec; "bpg" needs the binaries of libbpg.
         protection: how the link codes the file: "adaptive" to the SNR and channel, "ldpc" with the grid's one scheme.
-        downscale: "best" also tries smaller pictures and keeps the one nearest to the original, "needed" shrinks only when
+        downscale: "best" also tries smaller images and keeps the one nearest to the original, "needed" shrinks only when
             no file of the full size fits, "never" does not.
         strip_headers: both ends agree on the file's fixed header beforehand, and two bytes (size step, quality) stand for it. By default
             every byte of the file is sent and counted.
@@ -55,11 +55,11 @@ class DigitalSettings(MethodSettings):
 
 @METHODS.register("digital")
 class Digital(Method):
-    """A picture codec that fills the budget, over the suite's coded stream.
+    """An image codec that fills the budget, over the suite's coded stream.
 
-    Outage: a lost block is shown as a mid-grey picture. Nothing of the picture arrived, so nothing of it may be shown, not even
+    Outage: a lost block is shown as a mid-grey image. Nothing of the image arrived, so nothing of it may be shown, not even
     its mean colour; a block that failed its check is not decoded, since a receiver cannot tell which of its bytes are right.
-    No-reference metrics such as BRISQUE have no value for a flat picture: their means are over the pictures that arrived, and n
+    No-reference metrics such as BRISQUE have no value for a flat image: their means are over the images that arrived, and n
     says how many those are.
 
     Raises:
@@ -82,23 +82,23 @@ class Digital(Method):
 
     @classmethod
     def traits(cls, settings: MethodSettings) -> Traits:
-        """Return that the sender fits its file to the channel and that the file is the picture."""
+        """Return that the sender fits its file to the channel and that the file is the image."""
         own = DigitalSettings.model_validate(settings.model_dump())
-        return Traits(uses_snr_at_sender=True, digital_in_budget=True, protection=own.protection)
+        return Traits(uses_snr_at_sender=True, digital_in_budget=True, coding_mode=own.protection)
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
-        """Turn (B, 3, H, W) pictures in [0, 1] into files that the stream carries in the budget's symbols.
+        """Turn (B, 3, H, W) images in [0, 1] into files that the stream carries in the budget's symbols.
 
         Raises:
             RateError: no file is small enough; an impossible cell shows as a failure, not as an outage.
         """
         limit = point.payload_bytes(self.geometry.symbols(point.cr), self.settings.protection)
         pixels = (images.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        files = [self.files.fit(Image.fromarray(picture), limit, self.settings.downscale).message for picture in pixels]
-        return Signal(digital=files, protection=self.settings.protection)
+        files = [self.files.fit(Image.fromarray(image), limit, self.settings.downscale).message for image in pixels]
+        return Signal(digital=files, coding_mode=self.settings.protection)
 
     def decode(self, received: Received, point: OperatingPoint) -> Tensor:
-        """Turn what arrived into (B, 3, H, W) pictures in [0, 1], on the CPU; grey where the block is lost."""
+        """Turn what arrived into (B, 3, H, W) images in [0, 1], on the CPU; grey where the block is lost."""
         messages = received.digital or []
         intact = received.intact if received.intact is not None else [True] * len(messages)
         return torch.stack([self._show(message if passed else None) for message, passed in zip(messages, intact, strict=True)])

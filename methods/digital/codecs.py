@@ -1,9 +1,9 @@
-"""Picture codecs of the classical baseline: files of a chosen quality, their fixed headers, their failures.
+"""Image codecs of the classical baseline: files of a chosen quality, their fixed headers, their failures.
 
 ::
 
-    picture ──encode(level)──> file ──strip──> body    the bytes sent, when both ends agree on the header beforehand
-    picture <──decode───────── file <─restore── body
+    image ──encode(level)──> file ──strip──> body    the bytes sent, when both ends agree on the header beforehand
+    image <──decode───────── file <─restore── body
 
 Levels are integers, higher is better, on each codec's own scale.
 """
@@ -43,11 +43,11 @@ _BPG_SECONDS = 60
 
 
 class UndecodableFileError(MethodError):
-    """Bytes that are no file of the codec, or one of another picture size than agreed."""
+    """Bytes that are no file of the codec, or one of another image size than agreed."""
 
 
 class Codec(ABC):
-    """A picture codec.
+    """An image codec.
 
     Class attributes:
         name: as written in a setting.
@@ -59,17 +59,17 @@ class Codec(ABC):
 
     @abstractmethod
     def encode(self, image: Image.Image, level: int) -> bytes:
-        """Return the file of an RGB picture at a quality level."""
+        """Return the file of an RGB image at a quality level."""
 
     @abstractmethod
     def read(self, data: bytes) -> Image.Image:
         """Open a file without trusting it; may raise anything that damage makes Pillow raise."""
 
     def decode(self, data: bytes, largest: Size) -> Image.Image:
-        """Return the RGB picture in a file.
+        """Return the RGB image in a file.
 
         Raises:
-            UndecodableFileError: damaged bytes, or a picture larger than ``largest`` (width, height).
+            UndecodableFileError: damaged bytes, or an image larger than ``largest`` (width, height).
         """
         try:
             with warnings.catch_warnings():
@@ -88,7 +88,7 @@ class Codec(ABC):
         return data
 
     def restore(self, body: bytes, size: Size, level: int) -> bytes:
-        """Return the file of a picture of ``size`` (width, height) and ``level`` from its body."""
+        """Return the file of an image of ``size`` (width, height) and ``level`` from its body."""
         return body
 
 
@@ -99,7 +99,7 @@ class PillowCodec(Codec):
         name: as written in a setting; also Pillow's feature name where it has one.
         file_format: Pillow's format.
         levels: quality levels.
-        options: save options for a picture size and a level.
+        options: save options for an image size and a level.
         feature: Pillow feature that must have been compiled in, if any.
     """
 
@@ -112,7 +112,7 @@ class PillowCodec(Codec):
         self._format, self._options = file_format, options
 
     def encode(self, image: Image.Image, level: int) -> bytes:
-        """Return the file of an RGB picture at a quality level."""
+        """Return the file of an RGB image at a quality level."""
         buffer = io.BytesIO()
         image.save(buffer, self._format, **self._options(image.size, level))
         return buffer.getvalue()
@@ -123,7 +123,7 @@ class PillowCodec(Codec):
 
 
 class TemplateCodec(PillowCodec):
-    """A codec whose header the receiver can make itself, by encoding a blank picture of the same size and level."""
+    """A codec whose header the receiver can make itself, by encoding a blank image of the same size and level."""
 
     def __init__(self, *args: Any, body_start: Callable[[bytes], int], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,7 +134,7 @@ class TemplateCodec(PillowCodec):
         return data[self._body_start(data) :]
 
     def restore(self, body: bytes, size: Size, level: int) -> bytes:
-        """Return the file with the header of a blank picture of the same size and level."""
+        """Return the file with the header of a blank image of the same size and level."""
         blank = self.encode(Image.new("RGB", size), level)
         return blank[: self._body_start(blank)] + body
 
@@ -166,7 +166,7 @@ class BpgCodec(Codec):
         self._encoder, self._decoder = (str(path) for path in found.values())
 
     def encode(self, image: Image.Image, level: int) -> bytes:
-        """Return the file of an RGB picture; the quantiser is 51 - level."""
+        """Return the file of an RGB image; the quantiser is 51 - level."""
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder, "source.png"), Path(folder, "target.bpg")
             image.save(source)
@@ -176,7 +176,7 @@ class BpgCodec(Codec):
             return target.read_bytes()
 
     def read(self, data: bytes) -> Image.Image:
-        """Decode a file into a picture."""
+        """Decode a file into an image."""
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder, "source.bpg"), Path(folder, "target.png")
             source.write_bytes(data)
@@ -200,7 +200,7 @@ def _first_tile(data: bytes) -> int:
 
 
 def _jpeg2000(size: Size, level: int) -> dict[str, Any]:
-    # Each wavelet level halves the picture; OpenJPEG refuses to go below one pixel. Its own comment would make every file 32 bytes longer.
+    # Each wavelet level halves the image; OpenJPEG refuses to go below one pixel. Its own comment would make every file 32 bytes longer.
     resolutions = min(6, min(size).bit_length())
     wavelet = {"irreversible": True, "mct": 1, "num_resolutions": resolutions}
     return {"no_jp2": True, "comment": " ", "quality_mode": "dB", "quality_layers": [level * JPEG2000_STEP_DB], **wavelet}

@@ -1,9 +1,9 @@
-"""Rate search: the best file of a picture that fits into a number of bytes.
+"""Rate search: the best file of an image that fits into a number of bytes.
 
 ::
 
-    picture ──shrink to step s──> codec, level by bisection ──> largest level that fits
-                 s = 0, 1, ... (half the pixels each)            └─ the last step that comes nearer to the picture
+    image ──shrink to step s──> codec, level by bisection ──> largest level that fits
+                 s = 0, 1, ... (half the pixels each)            └─ the last step that comes nearer to the image
 """
 
 import functools
@@ -46,17 +46,17 @@ def step_sizes(size: Size) -> list[Size]:
 
 
 def resize(image: Image.Image, size: Size) -> Image.Image:
-    """Return the picture at ``size``: Lanczos on the way down, bicubic on the way up."""
+    """Return the image at ``size``: Lanczos on the way down, bicubic on the way up."""
     if image.size == size:
         return image
     return image.resize(size, Image.Resampling.LANCZOS if size[0] < image.width else Image.Resampling.BICUBIC)
 
 
 class FileStream:
-    """Pictures of one size as messages.
+    """Images of one size as messages.
 
     Args:
-        codec: the picture codec.
+        codec: the image codec.
         size: (width, height) that the receiver restores.
         agreed_headers: send two bytes, step and level, and the file's body in place of the whole file.
     """
@@ -67,12 +67,12 @@ class FileStream:
         self._agreed = agreed_headers
 
     def pack(self, image: Image.Image, step: int, level: int) -> bytes:
-        """Return the message of a picture that was already resized to its step."""
+        """Return the message of an image that was already resized to its step."""
         data = self.codec.encode(image, level)
         return bytes([step, level - self.codec.levels[0]]) + self.codec.strip(data) if self._agreed else data
 
     def unpack(self, message: bytes) -> Image.Image:
-        """Return the full-size picture in a message.
+        """Return the full-size image in a message.
 
         Raises:
             UndecodableFileError: the message is damaged.
@@ -88,7 +88,7 @@ class FileStream:
         """Return the message of ``image`` in at most ``limit`` bytes.
 
         ``downscale``: "never" keeps the size; "needed" shrinks until the lowest level fits; "best" goes on while that brings the
-        decoded picture nearer to the original in mean squared error, as a sender who can decode would.
+        decoded image nearer to the original in mean squared error, as a sender who can decode would.
 
         Raises:
             RateError: nothing fits; names the smallest message found.
@@ -110,7 +110,7 @@ class FileStream:
             best, least = fitted, error
         if best is None:
             raise RateError(
-                f"{limit} bytes are too few for a {self.codec.name} file of this picture, the smallest has {smallest}; "
+                f"{limit} bytes are too few for a {self.codec.name} file of this image, the smallest has {smallest}; "
                 f"choose a larger CR, a smaller codec overhead (strip_headers) or another codec"
             )
         return best

@@ -32,11 +32,11 @@ class Budget:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Real channels of each branch, enough for its share at any picture size."""
+        """Real channels of each branch, enough for its share at any image size."""
         return tuple(math.ceil(2 * 3 * self.stride**2 * self.cr * share) for share in self.shares)
 
     def symbols(self, height: int, width: int) -> tuple[int, ...]:
-        """Return the symbols of each branch for a picture; they sum to k = floor(cr 3 H W).
+        """Return the symbols of each branch for an image; they sum to k = floor(cr 3 H W).
 
         Raises:
             RateError: a branch would get none.
@@ -48,7 +48,7 @@ class Budget:
         split = (total,) if len(room) == 1 else (total - min(total - first, room[1]), min(total - first, room[1]))
         if min(split) < 1:
             raise RateError(
-                f"CR {self.cr} leaves branches {split} symbols of a {height} x {width} picture; choose a larger CR or another split"
+                f"CR {self.cr} leaves branches {split} symbols of a {height} x {width} image; choose a larger CR or another split"
             )
         return split
 
@@ -64,7 +64,7 @@ class Budget:
         """
         split = self.symbols(height, width)
         if symbols.shape[1] != sum(split):
-            raise RateError(f"{symbols.shape[1]} symbols arrived and a {height} x {width} picture at CR {self.cr} has {sum(split)}")
+            raise RateError(f"{symbols.shape[1]} symbols arrived and a {height} x {width} image at CR {self.cr} has {sum(split)}")
         grid = (height // self.stride, width // self.stride)
         pieces = zip(symbols.split(split, dim=1), self.channels, strict=True)
         return tuple(from_symbols(piece, (len(symbols), channels, *grid)) for piece, channels in pieces)

@@ -7,7 +7,7 @@
 
 Channel attention: sigmoid(MLP(mean over positions) + MLP(maximum over positions)), one MLP for both; timm's layer. Spatial
 attention: sigmoid(conv 7x7 of [mean; maximum] over channels). Normalisation is over channels, where the CBAM paper's
-backbones normalise over the batch: a picture's result must not depend on its batch mates.
+backbones normalise over the batch: an image's result must not depend on its batch mates.
 """
 
 import torch

@@ -62,13 +62,13 @@ class ClipFeatures(FrozenNetwork):
 
     @torch.no_grad()
     def images(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return g (B, C) and e_v (B, C, h, w) of (B, 3, H, W) pictures in [0, 1]."""
+        """Return g (B, C) and e_v (B, C, h, w) of (B, 3, H, W) images in [0, 1]."""
         network: Any = self.on(images.device)
         with torch.autocast(images.device.type, enabled=False):
-            pictures = F.interpolate(images.float(), self._size, mode="bicubic", antialias=True, align_corners=False).clamp(0.0, 1.0)
-            pictures = (pictures - self._mean.to(images.device)) / self._deviation.to(images.device)
+            sample_images = F.interpolate(images.float(), self._size, mode="bicubic", antialias=True, align_corners=False).clamp(0.0, 1.0)
+            sample_images = (sample_images - self._mean.to(images.device)) / self._deviation.to(images.device)
             visual = network.visual
-            tokens = visual.forward_intermediates(*(pictures, 1, False, True, False), output_fmt="NLC", output_extra_tokens=True)
+            tokens = visual.forward_intermediates(*(sample_images, 1, False, True, False), output_fmt="NLC", output_extra_tokens=True)
             pooled = tokens["image_intermediates_prefix"][-1][:, 0] @ visual.proj
             dense = tokens["image_intermediates"][-1] @ visual.proj
         rows, columns = visual.grid_size

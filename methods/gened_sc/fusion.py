@@ -13,7 +13,7 @@ from methods.gened_sc.image_encoder import residual_block
 from methods.layers.swin import PatchExpanding
 
 MID_GREY = 0.5
-"""Added to the network's output, so that training starts from grey pictures and not from black ones."""
+"""Added to the network's output, so that training starts from grey images and not from black ones."""
 
 
 class ImageDecoder(nn.Module):
@@ -32,7 +32,7 @@ class ImageDecoder(nn.Module):
         self.expand.apply(init_weights_vit_timm)
 
     def forward(self, foreground: Tensor, background: Tensor | None) -> Tensor:
-        """Return (B, 3, H, W) pictures, not clamped, of (B, C', H', W') features; one branch has no background."""
+        """Return (B, 3, H, W) images, not clamped, of (B, C', H', W') features; one branch has no background."""
         features = self.blocks(foreground if background is None else foreground + background)
-        pictures: Tensor = self.expand(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return pictures + MID_GREY
+        images: Tensor = self.expand(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return images + MID_GREY

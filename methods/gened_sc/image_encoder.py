@@ -1,4 +1,4 @@
-"""f_img (1): picture to features v.
+"""f_img (1): image to features v.
 
 ::
 
@@ -32,6 +32,6 @@ class ImageEncoder(nn.Module):
         self.norm = LayerNorm2d(features)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (B, 3, H, W) pictures in [0, 1] to (B, C', H/p, W/p) features."""
+        """Map (B, 3, H, W) images in [0, 1] to (B, C', H/p, W/p) features."""
         features: Tensor = self.norm(self.block(self.embed(images)))
         return features

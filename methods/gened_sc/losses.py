@@ -1,6 +1,6 @@
 """Losses (21), (22), (24), (25) of GenED-SC; (26) is their weighted sum.
 
-Each sums over all pictures of a batch and divides by the number of positions counted, as the equations are written for one.
+Each sums over all images of a batch and divides by the number of positions counted, as the equations are written for one.
 A batch without any gives 0.
 """
 
@@ -86,9 +86,9 @@ def probability_loss(probability: Tensor, coverage: Tensor) -> Tensor:
 
 
 def overlap_loss(probability: Tensor, coverage: Tensor) -> Tensor:
-    """One minus the soft intersection over union of M's probability and the salient share of its patch, mean over the pictures.
+    """One minus the soft intersection over union of M's probability and the salient share of its patch, mean over the images.
 
-    Intersection and union are taken as expectations (Rahman and Wang, ISVC 2016); one patch is added to both, so that a picture
+    Intersection and union are taken as expectations (Rahman and Wang, ISVC 2016); one patch is added to both, so that an image
     without any salient patch counts too.
 
     Args:

@@ -19,16 +19,16 @@ def resized(saliency: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def agreement(mask: Tensor, saliency: Tensor) -> tuple[Tensor, Tensor]:
-    """Return IoU and F-measure, beta^2 = 0.3, of M against the saliency mask, means over the pictures.
+    """Return IoU and F-measure, beta^2 = 0.3, of M against the saliency mask, means over the images.
 
     Args:
         mask: (B, 1, h, w) in {0, 1}; each patch stands for its pixels.
         saliency: (B, 1, H, W) in {0, 1}.
 
     Returns:
-        Two scalars in [0, 1]; a picture where both masks are empty counts as 1.
+        Two scalars in [0, 1]; an image where both masks are empty counts as 1.
     """
-    # Patches need not be whole pixels of a picture of another size, so the mask is read at each pixel's centre.
+    # Patches need not be whole pixels of an image of another size, so the mask is read at each pixel's centre.
     predicted = F.interpolate(mask.float(), saliency.shape[-2:], mode="nearest").flatten(1)
     truth = saliency.float().flatten(1)
     both, either = (predicted * truth).sum(dim=1), torch.maximum(predicted, truth).sum(dim=1)

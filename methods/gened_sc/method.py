@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
-from methods.catalog import METHODS
 from methods.errors import MethodError, RateError
 from methods.gened_sc import losses
 from methods.gened_sc.masks import agreement, coverage, resized
 from methods.gened_sc.nouns import caption_noun
 from methods.gened_sc.settings import PRESETS, VARIANTS, GenEDSCSettings
 from methods.gened_sc.stage_two import StageTwo
+from methods.registry import METHODS
 
 # An odd constant near 2^63 / golden ratio: steps of one run get seeds far apart.
 _STRIDE = 0x4F1BBCDCBFA53E0B
@@ -27,10 +27,10 @@ class GenEDSC(StageTwo, TrainableMethod):
 
     Args:
         settings: sizes, variant and losses.
-        geometry: picture size and CR.
+        geometry: image size and CR.
 
     Raises:
-        MethodError: the picture size does not fit the windows or the patches.
+        MethodError: the image size does not fit the windows or the patches.
         RateError: there is no CR.
     """
 
@@ -81,7 +81,7 @@ class GenEDSC(StageTwo, TrainableMethod):
         return Traits(
             trainable=True,
             needs_masks=own.objective == "importance" or oracle,
-            told_masks=oracle,
+            oracle_masks=oracle,
             describes=own.stage_two,
             refines=own.stage_two,
             asks={"editor": 1} if own.stage_two else {},
@@ -89,9 +89,9 @@ class GenEDSC(StageTwo, TrainableMethod):
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Return exactly k symbols an image, whatever the mask, and with stage two the captions on top."""
-        return self.encode_routed(images, point, descriptions, None)
+        return self.encode_with_masks(images, point, descriptions, None)
 
-    def encode_routed(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None, masks: Tensor | None) -> Signal:
+    def encode_with_masks(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None, masks: Tensor | None) -> Signal:
         """Encode with knowledge of the saliency masks, which ``importance: oracle`` routes by.
 
         Args:
@@ -101,19 +101,19 @@ class GenEDSC(StageTwo, TrainableMethod):
             masks: (B, 1, H, W) in {0, 1}; read by the oracle alone.
 
         Raises:
-            MethodError: the oracle was given no masks, stage two no captions, or the pictures do not fit.
+            MethodError: the oracle was given no masks, stage two no captions, or the images do not fit.
         """
         messages = self.messages(descriptions)
         sent = self._send(images, point, masks)
         return Signal(analog=self._pack(sent, images), digital=messages, text=messages is not None)
 
     def decode(self, received: Received, point: OperatingPoint) -> Tensor:
-        """Return (B, 3, H, W) pictures in [0, 1] of the size the method was built for."""
+        """Return (B, 3, H, W) images in [0, 1] of the size the method was built for."""
         return self._reconstruct(received, self.geometry.height, self.geometry.width).clamp(0.0, 1.0)
 
     @torch.no_grad()
     def maps(self, images: Tensor, masks: Tensor | None = None) -> dict[str, Tensor]:
-        """Return M, sigmoid(S) and A_SA of (B, 3, H, W) pictures at their size, (B, 1, H, W) each; ``masks`` for the oracle."""
+        """Return M, sigmoid(S) and A_SA of (B, 3, H, W) images at their size, (B, 1, H, W) each; ``masks`` for the oracle."""
         sent = self._send(images, OperatingPoint(self.geometry.cr), masks)
         size = images.shape[-2:]
         smooth = {"S": sent.scores.sigmoid(), "A_SA": sent.prediction.spatial_attention}
@@ -123,7 +123,7 @@ class GenEDSC(StageTwo, TrainableMethod):
 
     @torch.no_grad()
     def diagnostics(self, images: Tensor, targets: Targets) -> dict[str, float]:
-        """Return the share of foreground patches and, of pictures with saliency masks, IoU and F-measure of M against them."""
+        """Return the share of foreground patches and, of images with saliency masks, IoU and F-measure of M against them."""
         if targets.masks is None and self.settings.importance == "oracle":
             return {}
         mask = self._send(images, OperatingPoint(self.geometry.cr), targets.masks).mask
@@ -133,7 +133,7 @@ class GenEDSC(StageTwo, TrainableMethod):
         return found
 
     def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
-        """Return (26) and its parts; pictures may be crops of any size that fits.
+        """Return (26) and its parts; images may be crops of any size that fits.
 
         Besides ``total``: ``match``, ``foreground`` and ``background`` before weighting, ``mse`` on [0, 1], the share of foreground
         patches and, with masks, IoU and F-measure of M as it stands without noise.
@@ -242,7 +242,7 @@ class GenEDSC(StageTwo, TrainableMethod):
         return output.float()
 
     def _clip_scores(self, images: Tensor, targets: Targets, features: Tensor) -> Tensor:
-        """Return CLIP's score map S at v's resolution, with each picture's own text or the generic one."""
+        """Return CLIP's score map S at v's resolution, with each image's own text or the generic one."""
         clip = self._ask_clip()
         texts = clip.texts([self._text(targets, row) for row in range(len(images))], images.device)
         score_map: Any = self.score_map
@@ -271,9 +271,7 @@ class GenEDSC(StageTwo, TrainableMethod):
             layout.check(height, width)
         side = self.settings.patch * self.settings.importance_patch
         if height % side or width % side:
-            raise MethodError(
-                f"a {height} x {width} picture does not split into patches of {side} pixels; its sides must be multiples of it"
-            )
+            raise MethodError(f"a {height} x {width} image does not split into patches of {side} pixels; its sides must be multiples of it")
 
 
 def _foreground_dims(settings: GenEDSCSettings) -> tuple[int, ...]:

@@ -35,7 +35,7 @@ _PATTERN_SEED = 20250901
 
 @dataclass(frozen=True)
 class Sent:
-    """What the sender computes for B pictures.
+    """What the sender computes for B images.
 
     Attributes:
         foreground: (B, C_fg, h, w) x_fg, or all of x with one branch.
@@ -53,7 +53,7 @@ class Sent:
 
 
 class Sender(nn.Module):
-    """Picture to x_fg and x_bg.
+    """Image to x_fg and x_bg.
 
     Args:
         settings: the method's.
@@ -112,20 +112,20 @@ class Sender(nn.Module):
         if self.settings.importance in ("ones", "shared"):
             return torch.ones(batch, 1, height, width, device=features.device)
         if self.settings.importance == "random":
-            # At inference every picture gets the same pattern, so that a result is no matter of its batch mates.
+            # At inference every image gets the same pattern, so that a result is no matter of its batch mates.
             rows = 1 if generator is None else batch
             drawn = torch.rand(rows, 1, height, width, generator=generator or torch.Generator().manual_seed(_PATTERN_SEED))
             return (drawn < self.settings.random_share).float().to(features.device).expand(batch, -1, -1, -1)
         if saliency is None:
             raise MethodError(
-                "importance: oracle routes by the saliency mask and there is none; transmit pictures with masks, through encode_routed, or "
+                "importance: oracle routes by the saliency mask and there is none; transmit images with masks, through encode_routed, or "
                 "choose another importance"
             )
         return resized(saliency, (height, width))
 
 
 class Receiver(nn.Module):
-    """y_fg and y_bg to picture; arguments as for :class:`Sender`."""
+    """y_fg and y_bg to image; arguments as for :class:`Sender`."""
 
     def __init__(self, settings: GenEDSCSettings, layouts: tuple[Layout, Layout], channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class Receiver(nn.Module):
         self.image_decoder = ImageDecoder(settings.features, settings.patch, settings.fusion_blocks)
 
     def forward(self, foreground: Tensor, background: Tensor | None) -> Tensor:
-        """Return (B, 3, H, W) pictures, not clamped."""
+        """Return (B, 3, H, W) images, not clamped."""
         restored = None if background is None else self.decoders[1](background)
-        pictures: Tensor = self.image_decoder(self.decoders[0](foreground), restored)
-        return pictures
+        images: Tensor = self.image_decoder(self.decoders[0](foreground), restored)
+        return images

@@ -1,4 +1,4 @@
-"""The noun that a caption is about, by rule: CLIP's text for a picture that has a caption and no class label.
+"""The noun that a caption is about, by rule: CLIP's text for an image that has a caption and no class label.
 
 ::
 
@@ -8,7 +8,7 @@
 
 A caption's subject stands first, so its first noun phrase ends where a word follows that cannot belong to it: a function word
 or a comma; a verb in -ing; one in -ed before a function word ("anchored on", but not "shuttered window"); after a singular
-article, one in -s ("a dog runs"). Rules of word endings err where spelling does ("a fast running dog" gives "fast"); a picture
+article, one in -s ("a dog runs"). Rules of word endings err where spelling does ("a fast running dog" gives "fast"); an image
 with a label never asks them.
 """
 
@@ -27,7 +27,7 @@ _FUNCTION = _words(
     "was were be being been has have had can will up down out there here not"
 )
 _FRAMES = _words(
-    "photo photograph picture image portrait close-up closeup view shot scene painting drawing group pair couple row line crowd bunch "
+    "photo photograph image image portrait close-up closeup view shot scene painting drawing group pair couple row line crowd bunch "
     "lot number set piece kind type"
 )
 _THINGS_IN_ING = _words(

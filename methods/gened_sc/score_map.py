@@ -7,7 +7,7 @@
                     └── + gamma Delta e_t = e~_t                                                    (29)
                          S = e~_t . e_v / tau                    (B, 1, h, w)                       (30)
 
-    v (B, C', H', W') ── conv, two strided conv, dilated conv, picture's mean ── S^ (B, 1, H', W')   no CLIP
+    v (B, C', H', W') ── conv, two strided conv, dilated conv, image's mean ── S^ (B, 1, H', W')   no CLIP
 
 The paper does not say how T is known at inference, though (12) needs S there. The head follows S in training and stands in
 for it at the sender. As in DenseCLIP (Rao et al., CVPR 2022), from which (27)-(30) descend, gamma starts at 1e-4 and
@@ -64,7 +64,7 @@ class ScoreHead(nn.Module):
     """Predicts S^ from v.
 
     A position's importance hangs on what surrounds it, so the head looks at a quarter of v's resolution through dilated
-    convolutions, and at the mean over the picture.
+    convolutions, and at the mean over the image.
 
     Args:
         features: C'.

@@ -20,13 +20,13 @@ class GenEDSCSettings(MethodSettings):
     """Settings of the method.
 
     Attributes:
-        stage_two: caption the picture at the sender and edit I_r at the receiver; the network is the same without.
+        stage_two: caption the image at the sender and edit I_r at the receiver; the network is the same without.
         captioner, editor: models of stage two.
         patch: side in pixels of one position of the feature map v.
         features: channels C' of v.
         importance_patch: side w, in positions of v, of the patches that the mask M decides on and attention works in.
         window: Swin window side in tokens.
-        dims, depths, heads: foreground branch, channels, blocks and attention heads of each stage, from the picture's end;
+        dims, depths, heads: foreground branch, channels, blocks and attention heads of each stage, from the image's end;
             each further stage halves the resolution. Convolutional branches have no heads.
         background_dims, background_depths, background_heads: the same for the background branch; as many stages.
         convolutional_width: channels of a convolutional foreground branch over ``dims``; a block of two 3 x 3 convolutions
@@ -40,7 +40,7 @@ class GenEDSCSettings(MethodSettings):
             whole budget.
         importance: where M comes from. ``learned``: SIPM. ``ones``: every patch is foreground, the background branch gets
             zeros. ``shared``: both branches get every patch. ``random``: fresh each training step, fixed at inference.
-            ``oracle``: the saliency mask, at inference too (the trait ``told_masks``); the receiver is not told it.
+            ``oracle``: the saliency mask, at inference too (the trait ``oracle_masks``); the receiver is not told it.
         random_share: probability of a foreground patch with ``random``.
         deformable: predict the offsets; ``False`` fixes them at zero, so that K = 2 v_fg in (15).
         max_offset: largest offset in positions of v, reached through tanh.
@@ -59,17 +59,17 @@ class GenEDSCSettings(MethodSettings):
         clip_width: length C of CLIP's joint embeddings.
         context_layers, context_heads: the decoder of (28).
         score_similarity: embeddings of (27) and (30) as CLIP's unit vectors (``cosine``) or as they are (``dot``).
-        prompt: text T of a labelled picture; ``{}`` stands for the label.
-        generic_text: text T of any other picture.
-        unlabelled: text of a training picture without a label: ``generic``, or ``caption`` for the prompt with its caption's noun
+        prompt: text T of a labelled image; ``{}`` stands for the label.
+        generic_text: text T of any other image.
+        unlabelled: text of a training image without a label: ``generic``, or ``caption`` for the prompt with its caption's noun
             (:func:`~methods.gened_sc.nouns.caption_noun`), generic where that finds none.
-        objective: ``importance`` (26), or ``mse`` over the whole picture alone.
+        objective: ``importance`` (26), or ``mse`` over the whole image alone.
         match: ``paper`` (21), foreground alone, or ``balanced``, the mean of the foreground's and the background's term.
         background_loss: ``contextual`` (24) or ``mse``, (22) over the background.
         vgg: VGG-19's parameters, a file or ``torchvision``: torch's cache, else torchvision's address; ``None`` if unused.
         vgg_layer: layer of Phi in (23).
         contextual_positions: most positions of a feature map that (24) compares, on a regular grid; its matrix takes 4 bytes
-            times their square a picture.
+            times their square an image.
         contextual_temperature: tau of (25).
         loss_weights: lambda of (26) for (21), (22) and (24).
         pixel_scale: value of a white pixel in squared errors.

@@ -29,7 +29,7 @@ _SLOPE = 0.1
 
 @dataclass(frozen=True)
 class Prediction:
-    """What Psi gives for B pictures.
+    """What Psi gives for B images.
 
     Attributes:
         mask: (B, 1, H'/w, W'/w) M in {0, 1}, with a straight-through gradient in training; ``None`` without a mask network.

@@ -16,14 +16,14 @@ from torch import Tensor
 from methods.base import OperatingPoint, Received, Refined
 from methods.errors import MethodError
 from methods.gened_sc.settings import GenEDSCSettings
-from methods.generative import DeskUser
+from methods.generative import UsesModels
 from methods.generative.required import check_required, required
 from methods.layers.text import received_texts
 
 NAME = "gened_sc"
 
 
-class StageTwo(DeskUser):
+class StageTwo(UsesModels):
     """What both stages add to a GenED-SC with ``stage_two``; without it nothing is described, sent or refined."""
 
     settings: GenEDSCSettings
@@ -34,10 +34,10 @@ class StageTwo(DeskUser):
             check_required(NAME, captioner=self.settings.captioner, editor=self.settings.editor)
 
     def describe(self, images: Tensor, captions: Sequence[str] | None = None) -> Sequence[str] | None:
-        """Return the captioner's text p of each picture."""
+        """Return the captioner's text p of each image."""
         if not self.settings.stage_two:
             return None
-        return self.desk.caption(required(self.settings.captioner, "captioner", NAME), images, captions)
+        return self.model_client.caption(required(self.settings.captioner, "captioner", NAME), images, captions)
 
     def messages(self, descriptions: Sequence[str] | None) -> list[bytes] | None:
         """Return the captions as they are sent, ``None`` without stage two.
@@ -48,11 +48,11 @@ class StageTwo(DeskUser):
         if not self.settings.stage_two:
             return None
         if descriptions is None:
-            raise MethodError("GenED-SC's stage two sends captions and got none; describe the pictures first, or set stage_two: false")
+            raise MethodError("GenED-SC's stage two sends captions and got none; describe the images first, or set stage_two: false")
         return [text.encode() for text in descriptions]
 
     def refine(self, coarse: Tensor | None, received: Received, point: OperatingPoint) -> Refined:
-        """Return I_g, the editor's pictures from I_r and the captions that arrived.
+        """Return I_g, the editor's images from I_r and the captions that arrived.
 
         Raises:
             MethodError: this GenED-SC has no stage two, or there is no I_r or no digital stream.
@@ -61,4 +61,4 @@ class StageTwo(DeskUser):
             raise MethodError("this GenED-SC has no stage two to refine with; take the variant full, or set stage_two: true")
         if coarse is None:
             raise MethodError("GenED-SC's stage two edits I_r and got none; decode first")
-        return self.desk.edit(required(self.settings.editor, "editor", NAME), coarse, received_texts(received))
+        return self.model_client.edit(required(self.settings.editor, "editor", NAME), coarse, received_texts(received))

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.fetching import torch_file
-from benchmarks.weights_files import WeightsFileError, mismatch, state_dict
+from benchmarks.common.fetching import torch_file
+from benchmarks.common.weights_files import WeightsFileError, mismatch, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.gened_sc.frozen import FrozenNetwork
 
@@ -40,7 +40,7 @@ class VggFeatures(FrozenNetwork):
         super().__init__(network[: LAYERS[layer] + 1])
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return (B, C, h, w) features of (B, 3, H, W) pictures in [0, 1]; differentiable."""
+        """Return (B, C, h, w) features of (B, 3, H, W) images in [0, 1]; differentiable."""
         mean, deviation = (images.new_tensor(values).view(1, 3, 1, 1) for values in (_MEAN, _DEVIATION))
         features: Tensor = self.on(images.device)((images - mean) / deviation)
         return features

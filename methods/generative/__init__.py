@@ -1,41 +1,41 @@
-"""Generative models at both ends of the link: captions at the sender, pictures from text at the receiver.
+"""Generative models at both ends of the link: captions at the sender, images from text at the receiver.
 
 ::
 
-    picture ──Captioner──> text ──the link──> text ──Generator──> picture
-                                               └───Editor (with the decoded picture) ──> picture
-        every call goes through the Desk: the bank first, then the spending limit, then the model
+    image ──Captioner──> text ──the link──> text ──Generator──> image
+                                               └───Editor (with the decoded image) ──> image
+        every call goes through the Desk: the response cache first, then the spending limit, then the model
 
 A model is named in one line, ``openai:NAME``, ``diffusers:ID-or-folder``, ``transformers:ID-or-folder`` or ``dataset``, and
 is the same for every method of a grid. README.md beside this file shows how to run each.
 """
 
-from methods.generative.answers import (
-    Answer,
+from methods.generative.client import ModelClient, UsesModels
+from methods.generative.responses import (
+    CacheWriteError,
     GenerativeError,
     ModelUnavailableError,
     RefusalError,
     Request,
+    Response,
     SpendingLimitError,
-    UnkeptAnswerError,
-    UnusableAnswerError,
+    UnusableResponseError,
 )
-from methods.generative.desk import Desk, DeskUser
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
 
 __all__ = [
-    "Answer",
+    "CacheWriteError",
     "CaptionerSettings",
-    "Desk",
-    "DeskUser",
     "EditorSettings",
     "GenerativeError",
     "GeneratorSettings",
+    "ModelClient",
     "ModelSettings",
     "ModelUnavailableError",
     "RefusalError",
     "Request",
+    "Response",
     "SpendingLimitError",
-    "UnkeptAnswerError",
-    "UnusableAnswerError",
+    "UnusableResponseError",
+    "UsesModels",
 ]

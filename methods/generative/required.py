@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from methods.errors import MissingAssetError
-from methods.generative.backends import check_ready
+from methods.generative.backends.base import check_ready
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
 
 M = TypeVar("M", CaptionerSettings, EditorSettings, GeneratorSettings)

@@ -47,7 +47,7 @@ class ModelSettings(MethodSettings):
 
 
 class CaptionerSettings(ModelSettings):
-    """A model that writes a caption of a picture.
+    """A model that writes a caption of an image.
 
     Attributes:
         max_bytes: longest caption in UTF-8 bytes; a longer one is cut at a word.
@@ -57,11 +57,11 @@ class CaptionerSettings(ModelSettings):
 
 
 class GeneratorSettings(ModelSettings):
-    """A model that makes a picture from a text."""
+    """A model that makes an image from a text."""
 
 
 class EditorSettings(ModelSettings):
-    """A model that changes a picture as an instruction and a text say."""
+    """A model that changes an image as an instruction and a text say."""
 
 
 def _by_name(value: Any) -> Any:

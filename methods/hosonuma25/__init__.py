@@ -1,11 +1,11 @@
-"""Hosonuma25: a caption and a visual prior are sent, and a generative model paints the picture from both.
+"""Hosonuma25: a caption and a visual prior are sent, and a generative model paints the image from both.
 
 ::
 
-    picture ─┬─ captioner ───────────────> caption ─────────────┐
+    image ─┬─ captioner ───────────────> caption ─────────────┐
              └─ saliency or segmentation ─> labels ─ Group 4 ───┴─ one message ══ digital stream ══╗
-    picture <─ editor <─── mask as a picture, caption  <────────────────────────────────────────────╣   receiver: edit
-    picture <─ the best <─ candidates <─ generator <─ caption;  labels and palette choose  <────────╝   receiver: select
+    image <─ editor <─── mask as an image, caption  <────────────────────────────────────────────╣   receiver: edit
+    image <─ the best <─ candidates <─ generator <─ caption;  labels and palette choose  <────────╝   receiver: select
 
 Source: E. Hosonuma, T. Yamazaki, T. Miyoshi, A. Taya, Y. Nishiyama and K. Sezaki, "Image generative semantic communication with
 multi-modal similarity estimation for resource-limited networks", IEICE Trans. Commun. E108-B(3), 2025, pp. 260-273, arXiv 2404.11280. No

@@ -11,26 +11,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from methods.base import Geometry, Method, MethodSettings, OperatingPoint, Received, Refined, Signal, Traits
-from methods.catalog import METHODS
 from methods.errors import MethodError
-from methods.generative import DeskUser
+from methods.generative import UsesModels
 from methods.generative.required import check_required, required
 from methods.hosonuma25.priors import MOST_LABELS, Prior, PriorCode, UnreadablePriorError, frame, require_group4, unframe
 from methods.hosonuma25.regions import Regions, check_regions, regions
 from methods.hosonuma25.selection import agreement
 from methods.hosonuma25.settings import VARIANTS, HosonumaSettings
+from methods.registry import METHODS
 
 NAME = "hosonuma25"
 UNKNOWN = 0.5
 
 
 @METHODS.register(NAME)
-class Hosonuma25(DeskUser, Method):
-    """A caption and a mask, or a label map with its palette, as one message; the picture is painted at the receiver.
+class Hosonuma25(UsesModels, Method):
+    """A caption and a mask, or a label map with its palette, as one message; the image is painted at the receiver.
 
     What arrives damaged is used as far as it can be told right from wrong. A message that failed its check keeps its caption, with the
     characters that are no longer any as U+FFFD, and loses its prior: one wrong bit of Group 4 moves every edge below it. The editor
-    then gets a picture of one grey, the selection has nothing to go by and keeps the first candidate. A message that is lost
+    then gets an image of one grey, the selection has nothing to go by and keeps the first candidate. A message that is lost
     leaves an empty caption besides.
     """
 
@@ -53,10 +53,10 @@ class Hosonuma25(DeskUser, Method):
 
     @classmethod
     def traits(cls, settings: MethodSettings) -> Traits:
-        """One operating point; the picture is made after message and prior have arrived."""
+        """One operating point; the image is made after message and prior have arrived."""
         own = HosonumaSettings.model_validate(settings.model_dump())
         asks = {"editor": 1} if own.receiver == "edit" else {"generator": own.candidates}
-        return Traits(rates="fixed", protection=own.protection, describes=True, refines=True, coarse=False, asks=asks)
+        return Traits(rates="fixed", coding_mode=own.protection, describes=True, refines=True, coarse=False, asks=asks)
 
     @classmethod
     def assets(cls, settings: MethodSettings) -> Sequence[Path]:
@@ -76,38 +76,38 @@ class Hosonuma25(DeskUser, Method):
         check_regions(self.settings)
 
     def describe(self, images: Tensor, captions: Sequence[str] | None = None) -> Sequence[str]:
-        """Return the captioner's text of each picture."""
-        return self.desk.caption(required(self.settings.captioner, "captioner", NAME), images, captions)
+        """Return the captioner's text of each image."""
+        return self.model_client.caption(required(self.settings.captioner, "captioner", NAME), images, captions)
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
-        """Return one message a picture: prior and caption."""
+        """Return one message an image: prior and caption."""
         if descriptions is None:
-            raise MethodError(f"{NAME} sends captions and got none; describe the pictures first")
+            raise MethodError(f"{NAME} sends captions and got none; describe the images first")
         priors = [self.code.pack(self.prior(image)) for image in images]
         messages = [frame(prior, caption) for prior, caption in zip(priors, descriptions, strict=True)]
-        return Signal(digital=messages, protection=self.settings.protection)
+        return Signal(digital=messages, coding_mode=self.settings.protection)
 
     def decode(self, received: Received, point: OperatingPoint) -> None:
-        """Return nothing: a mask is no picture yet."""
+        """Return nothing: a mask is no image yet."""
         return
 
     def refine(self, coarse: Tensor | None, received: Received, point: OperatingPoint) -> Refined:
-        """Return pictures painted from what arrived."""
+        """Return images painted from what arrived."""
         priors, texts = self.read(received)
         if self.settings.receiver == "select":
             return self._selected(priors, texts)
         shown = torch.stack([self.shown(prior) for prior in priors])
         prompt = "mask" if self.settings.prior == "mask" else "palette"
-        return self.desk.edit(required(self.settings.editor, "editor", NAME), shown, texts, prompt=prompt)
+        return self.model_client.edit(required(self.settings.editor, "editor", NAME), shown, texts, prompt=prompt)
 
     def prior(self, image: Tensor) -> Prior:
-        """Return what is sent of a (3, H, W) picture in [0, 1] besides its caption."""
+        """Return what is sent of a (3, H, W) image in [0, 1] besides its caption."""
         labels = self._sources().labels(image, self.cells)
         if self.settings.prior == "mask":
             return Prior((~np.isin(labels, self.settings.background)).astype(np.uint8))
         present, numbered = np.unique(labels, return_inverse=True)
         if len(present) > MOST_LABELS:
-            raise MethodError(f"{len(present)} labels in one picture, a palette has room for {MOST_LABELS}; use another mask_model")
+            raise MethodError(f"{len(present)} labels in one image, a palette has room for {MOST_LABELS}; use another mask_model")
         numbered = numbered.reshape(labels.shape)
         cells = self._cells(image).reshape(-1, 3)
         means = [cells[numbered.reshape(-1) == number].mean(axis=0) for number in range(len(present))]
@@ -131,23 +131,23 @@ class Hosonuma25(DeskUser, Method):
         return priors, texts
 
     def shown(self, prior: Prior | None) -> Tensor:
-        """Return a prior as a (3, H, W) picture: the object white on black, or each label in its colour; grey where there is none."""
+        """Return a prior as a (3, H, W) image: the object white on black, or each label in its colour; grey where there is none."""
         size = (self.geometry.height, self.geometry.width)
         if prior is None:
             return torch.full((3, *size), UNKNOWN)
         palette = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.uint8) if prior.palette is None else prior.palette
-        picture = torch.from_numpy(palette[prior.labels]).permute(2, 0, 1).float() / 255
-        return F.interpolate(picture[None], size, mode="nearest-exact")[0]
+        image = torch.from_numpy(palette[prior.labels]).permute(2, 0, 1).float() / 255
+        return F.interpolate(image[None], size, mode="nearest-exact")[0]
 
     def _selected(self, priors: Sequence[Prior | None], texts: Sequence[str]) -> Refined:
-        """Return the best of several candidates a picture; a picture without a prior has the first alone."""
+        """Return the best of several candidates an image; an image without a prior has the first alone."""
         generator, size = required(self.settings.generator, "generator", NAME), (self.geometry.height, self.geometry.width)
-        best = self.desk.generate(generator, texts, *size)
+        best = self.model_client.generate(generator, texts, *size)
         images, cost = best.images.clone(), list(best.cost)
         guided = {row: prior for row, prior in enumerate(priors) if prior is not None}
         scores = {row: agreement(self._cells(images[row]), prior) for row, prior in guided.items()}
         for variation in range(1, self.settings.candidates if guided else 1):
-            more = self.desk.generate(generator, [texts[row] for row in guided], *size, variation)
+            more = self.model_client.generate(generator, [texts[row] for row in guided], *size, variation)
             for place, (row, prior) in enumerate(guided.items()):
                 score = agreement(self._cells(more.images[place]), prior)
                 if score > scores[row]:
@@ -157,7 +157,7 @@ class Hosonuma25(DeskUser, Method):
         return replace(best, images=images, cost=tuple(cost))
 
     def _cells(self, image: Tensor) -> np.ndarray:
-        """Return the (h, w, 3) mean colours of a (3, H, W) picture's cells."""
+        """Return the (h, w, 3) mean colours of a (3, H, W) image's cells."""
         return np.asarray(F.adaptive_avg_pool2d(image[None].float(), self.cells)[0].permute(1, 2, 0).cpu().numpy())
 
     def _sources(self) -> Regions:

@@ -9,8 +9,8 @@
 Group 4 codes each row by its changes against the row above. A TIFF file's header tells nothing that the receiver does not know, so
 the strip alone is sent. The length stands last because a code block of the link that fails is worst at its beginning.
 
-Mean bytes of the 64 x 64 masks of the first 40 test pictures of ``scenes``: Group 4 57 (180 as a TIFF file), Brotli 108, zlib 124,
-WebP 128, PNG 204, 512 as they are. Of label maps of the same pictures, five clusters of colours, smoothed: Group 4 247, Brotli 251, WebP
+Mean bytes of the 64 x 64 masks of the first 40 test images of ``scenes``: Group 4 57 (180 as a TIFF file), Brotli 108, zlib 124,
+WebP 128, PNG 204, 512 as they are. Of label maps of the same images, five clusters of colours, smoothed: Group 4 247, Brotli 251, WebP
 263, PNG 431, JPEG 2000 712.
 """
 
@@ -38,7 +38,7 @@ class UnreadablePriorError(Exception):
 
 @dataclass(frozen=True)
 class Prior:
-    """Where things are in a picture.
+    """Where things are in an image.
 
     Attributes:
         labels: uint8 (h, w), 0 to n - 1; of a mask 1 is the object.
@@ -145,7 +145,7 @@ def _ungroup4(strip: bytes, height: int, width: int) -> np.ndarray:
     try:
         return np.asarray(Image.open(io.BytesIO(file), formats=["TIFF"]), dtype=np.uint8)
     except (OSError, SyntaxError, ValueError) as error:
-        raise UnreadablePriorError(f"{len(strip)} bytes are no Group 4 picture: {error}") from error
+        raise UnreadablePriorError(f"{len(strip)} bytes are no Group 4 image: {error}") from error
 
 
 def require_group4() -> None:

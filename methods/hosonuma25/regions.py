@@ -1,8 +1,8 @@
-"""What is where in a picture: label maps at the sender.
+"""What is where in an image: label maps at the sender.
 
 ::
 
-    picture ─┬─ saliency: Lab gradient ──> geodesic distance from the border ──Otsu──> 0 background, 1 object
+    image ─┬─ saliency: Lab gradient ──> geodesic distance from the border ──Otsu──> 0 background, 1 object
              └─ segmentation network ──> its classes ──share of each cell──> the class that has most of it
 """
 
@@ -17,35 +17,35 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.fetching import may_fetch, torch_file
-from benchmarks.weights_files import WeightsFileError, check_folder, mismatch, state_dict
+from benchmarks.common.fetching import may_fetch, torch_file
+from benchmarks.common.weights_files import WeightsFileError, check_folder, mismatch, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.hosonuma25.settings import HosonumaSettings
 
 Size = tuple[int, int]
-# Half of a picture's gradients are texture and noise; a path from the border crosses them for nothing.
+# Half of an image's gradients are texture and noise; a path from the border crosses them for nothing.
 _TEXTURE = 0.5
 _SMOOTHING = 1.0
 
 
 class Regions(ABC):
-    """A way to divide pictures into labelled regions; label 0 is background."""
+    """A way to divide images into labelled regions; label 0 is background."""
 
     @abstractmethod
     def labels(self, image: Tensor, size: Size) -> np.ndarray:
-        """Return int64 (h, w) labels of a (3, H, W) picture in [0, 1]."""
+        """Return int64 (h, w) labels of a (3, H, W) image in [0, 1]."""
 
 
 class Saliency(Regions):
     """Geodesic saliency, without a model.
 
-    A cell is the more salient, the more edges a path from the border of the picture to it must cross (Wei, Wen, Zhu and Sun, Geodesic
+    A cell is the more salient, the more edges a path from the border of the image to it must cross (Wei, Wen, Zhu and Sun, Geodesic
     Saliency Using Background Priors, ECCV 2012, their prior and distance; the cost of a cell is here its Lab gradient above the median).
     The paths are scikit-image's minimum-cost paths, the threshold is Otsu's.
     """
 
     def labels(self, image: Tensor, size: Size) -> np.ndarray:
-        """Return 1 where the picture is salient."""
+        """Return 1 where the image is salient."""
         from skimage.color import rgb2lab
         from skimage.filters import gaussian, threshold_otsu
         from skimage.graph import MCP
@@ -63,7 +63,7 @@ class Saliency(Regions):
 
 
 class Segmentation(Regions):
-    """A semantic segmentation network of torchvision or transformers; frozen, run picture by picture.
+    """A semantic segmentation network of torchvision or transformers; frozen, run image by image.
 
     Args:
         settings: names the network.

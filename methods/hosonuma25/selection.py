@@ -1,4 +1,4 @@
-"""How well a picture agrees with a received prior.
+"""How well an image agrees with a received prior.
 
 With the candidate's cells x, their mean m, the cells C_l of label l with their mean m_l, and the palette's colour p_l, all in [0, 1]:
 

@@ -21,9 +21,9 @@ class HosonumaSettings(MethodSettings):
         generator: model that paints candidates from the caption, with ``receiver: select``.
         prior: what is sent besides the caption. ``mask``: where the objects are. ``palette``: the label map and each label's
             mean colour.
-        receiver: ``edit``: the prior as a picture and the caption go to the editor. ``select``: the generator makes ``candidates``
-            pictures from the caption, and the one that agrees best with the prior is kept.
-        candidates: pictures made for ``select``.
+        receiver: ``edit``: the prior as an image and the caption go to the editor. ``select``: the generator makes ``candidates``
+            images from the caption, and the one that agrees best with the prior is kept.
+        candidates: images made for ``select``.
         mask_source: ``saliency``, geodesic saliency, which needs no model; ``segmentation``, the classes of ``mask_model``.
         mask_model: ``torchvision:NAME``, a segmentation network of torchvision, or ``transformers:FOLDER-OR-NAME``, a semantic
             segmentation network of transformers such as SegFormer.

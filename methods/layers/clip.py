@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.fetching import forbidden
-from benchmarks.weights_files import WeightsFileError, mismatch, through_open_clip
+from benchmarks.common.fetching import forbidden
+from benchmarks.common.weights_files import WeightsFileError, mismatch, through_open_clip
 from methods.errors import MissingAssetError
 
 

@@ -5,7 +5,7 @@
     x ──LN──shift──windows──attention──unshift──(+)──LN──MLP──(+)── y          one block; every other one shifts
 
 The parameters, the position index and the merging are timm's (Liu et al., "Swin Transformer", ICCV 2021). The block is
-kept here because timm's recomputes the attention mask at every call and has one picture size; this one takes any size
+kept here because timm's recomputes the attention mask at every call and has one image size; this one takes any size
 that its window divides, caches the masks by size and keeps large temporaries off the CPU's page-fault path.
 """
 
@@ -39,7 +39,7 @@ def fitted_window(height: int, width: int, window: int) -> tuple[int, bool]:
 def shift_mask(height: int, width: int, window: int, shift: int, device: torch.device) -> Tensor:
     """Return the attention mask of a shifted grid, (windows, 1, window^2, window^2), -100 between unrelated tokens.
 
-    After the cyclic shift, a window at the border holds tokens from opposite sides of the picture; each side may
+    After the cyclic shift, a window at the border holds tokens from opposite sides of the image; each side may
     attend only to itself.
     """
 
@@ -62,7 +62,7 @@ class WindowAttention(TimmWindowAttention):
         """Attend inside each window.
 
         Args:
-            x: (B * windows, N, C), windows of one picture adjacent.
+            x: (B * windows, N, C), windows of one image adjacent.
             mask: (windows, 1, N, N), added to the attention scores, or ``None``.
         """
         rows, tokens, channels = x.shape
@@ -121,12 +121,12 @@ class SwinBlock(nn.Module):
     def _attend_windows(self, windows: Tensor, mask: Tensor | None) -> Tensor:
         if torch.is_grad_enabled() or windows.device.type != "cpu":
             return self.attn(windows, mask)
-        picture = len(windows) if mask is None else len(mask)
-        at_once = min(picture, max(1, _TOKENS_AT_ONCE // windows.shape[1]))
+        image = len(windows) if mask is None else len(mask)
+        at_once = min(image, max(1, _TOKENS_AT_ONCE // windows.shape[1]))
         attended = torch.empty_like(windows)
-        for start in range(0, len(windows), picture):
-            for first in range(0, picture, at_once):
-                rows = slice(start + first, start + min(first + at_once, picture))
+        for start in range(0, len(windows), image):
+            for first in range(0, image, at_once):
+                rows = slice(start + first, start + min(first + at_once, image))
                 attended[rows] = self.attn(windows[rows], None if mask is None else mask[first : first + at_once])
         return attended
 

@@ -5,7 +5,7 @@
     features (B, ...) ──flatten──> v (B, n) ──first 2k──> x = v[:k] + i v[k:2k]      (B, k)
     features (B, ...) <──reshape── [Re y, Im y, 0 ...]  <─────────────────── y       (B, k)
 
-Each picture is mapped alone: no symbol carries features of two pictures.
+Each image is mapped alone: no symbol carries features of two images.
 """
 
 import math
@@ -19,11 +19,11 @@ from methods.errors import RateError
 
 
 def to_symbols(features: Tensor, k: int) -> Tensor:
-    """Pack each picture's real features into at most ``k`` complex symbols.
+    """Pack each image's real features into at most ``k`` complex symbols.
 
     Args:
-        features: real (B, ...), flattened to n values a picture.
-        k: symbol budget a picture.
+        features: real (B, ...), flattened to n values an image.
+        k: symbol budget an image.
 
     Returns:
         Complex (B, min(k, ceil(n / 2))): the first half of the values sent is the real part, the second half the
@@ -33,7 +33,7 @@ def to_symbols(features: Tensor, k: int) -> Tensor:
         RateError: ``k`` is below one.
     """
     if k < 1:
-        raise RateError(f"{k} channel symbols cannot carry a picture; choose a compression ratio that leaves at least one")
+        raise RateError(f"{k} channel symbols cannot carry an image; choose a compression ratio that leaves at least one")
     flat = features.flatten(1)[:, : 2 * k].float()
     if flat.shape[1] % 2:
         flat = F.pad(flat, (0, 1))
@@ -46,7 +46,7 @@ def from_symbols(symbols: Tensor, shape: Sequence[int]) -> Tensor:
 
     Args:
         symbols: complex (B, k).
-        shape: (B, ...) shape of the features, n values a picture.
+        shape: (B, ...) shape of the features, n values an image.
 
     Returns:
         Real features of ``shape``, zero wherever nothing was sent.

@@ -1,4 +1,4 @@
-"""Captions of a picture or of its tiles, one message a picture.
+"""Captions of an image or of its tiles, one message an image.
 
 With ``tile``, line i of the message belongs to tile i. What did not arrive is no text, and a damaged message is read as
 far as it goes.
@@ -13,18 +13,18 @@ from methods.sgdjscc.packing import Packing
 
 CaptionsPer = Literal["tile", "image"]
 Captioner = Callable[[Tensor, Sequence[str] | None], Sequence[str]]
-"""(B, 3, H, W) pictures in [0, 1] and what captions came with them -> B captions."""
+"""(B, 3, H, W) images in [0, 1] and what captions came with them -> B captions."""
 
 
 def describe(writer: Captioner, per: CaptionsPer, packing: Packing, images: Tensor, given: Sequence[str] | None) -> list[str]:
-    """Return one message for each of (B, 3, H, W) pictures: its caption, or those of its tiles line by line.
+    """Return one message for each of (B, 3, H, W) images: its caption, or those of its tiles line by line.
 
     Args:
         writer: the captioner.
         per: what gets a caption.
         packing: the tiles.
-        images: the pictures.
-        given: B captions that came with the data set; a tile has its picture's.
+        images: the images.
+        given: B captions that came with the data set; a tile has its image's.
     """
     if per == "image":
         return [joined([caption]) for caption in writer(images, given)]
@@ -33,7 +33,7 @@ def describe(writer: Captioner, per: CaptionsPer, packing: Packing, images: Tens
 
 
 def joined(captions: Sequence[str]) -> str:
-    """Return one message of a picture's captions, one line each."""
+    """Return one message of an image's captions, one line each."""
     return "\n".join(" ".join(caption.split()) for caption in captions)
 
 

@@ -2,7 +2,7 @@
 
 * ``canny`` (scikit-image, Canny 1986): edges at one smoothing width; the second plane is the share of eleven widths, fine to
   coarse, at which a pixel is an edge. That stands for the eleven granularities over which the release averages its learned detector.
-* ``muge``: that detector with the authors' parameters, tile by tile; see :mod:`methods.sgdjscc.muge`.
+* ``muge``: that detector with the authors' parameters, tile by tile; see :mod:`methods.sgdjscc.networks.muge`.
 * ``package.module:callable``: any other.
 """
 
@@ -18,7 +18,7 @@ from methods.sgdjscc.settings import SGDJSCCSettings
 from methods.sgdjscc.tiles import pad_to
 
 Detector = Callable[[Tensor], Tensor]
-"""(B, 3, H, W) pictures in [0, 1] -> (B, 2, H, W) edges and certainty in [0, 1]."""
+"""(B, 3, H, W) images in [0, 1] -> (B, 2, H, W) edges and certainty in [0, 1]."""
 WIDTHS = np.linspace(0.5, 3.0, 11)
 
 
@@ -26,22 +26,22 @@ def canny_edges(images: Tensor, width: float) -> Tensor:
     """Return (B, 2, H, W) edges and their certainty, both in [0, 1].
 
     Args:
-        images: (B, 3, H, W) pictures in [0, 1].
+        images: (B, 3, H, W) images in [0, 1].
         width: standard deviation of the smoothing, in pixels, of the first plane.
     """
     from skimage.color import rgb2gray
     from skimage.feature import canny
 
     planes = []
-    for picture in images.detach().permute(0, 2, 3, 1).cpu().numpy():
-        grey = rgb2gray(picture)
+    for image in images.detach().permute(0, 2, 3, 1).cpu().numpy():
+        grey = rgb2gray(image)
         sure = np.mean([canny(grey, sigma=each) for each in WIDTHS], axis=0)
         planes.append(np.stack((canny(grey, sigma=width), sure)).astype(np.float32))
     return torch.from_numpy(np.stack(planes)).to(images.device)
 
 
 class AuthorsDetector:
-    """MuGE with the authors' parameters, on the device of the pictures; no part of a method's own parameters.
+    """MuGE with the authors' parameters, on the device of the images; no part of a method's own parameters.
 
     Args:
         folder: folder of the converted release.
@@ -52,7 +52,7 @@ class AuthorsDetector:
     """
 
     def __init__(self, folder: str) -> None:
-        from methods.sgdjscc.networks import authors_part
+        from methods.sgdjscc.networks.build import authors_part
 
         self.network = authors_part(folder, "edge_detector").requires_grad_(False)
 
@@ -72,7 +72,7 @@ def detector(settings: SGDJSCCSettings) -> Detector:
 
 
 def tile_edges(settings: SGDJSCCSettings, packing: Packing, detect: Detector, images: Tensor) -> list[Tensor]:
-    """Return (B, 2, tile, tile) maps of every tile of (B, 3, H, W) pictures, with zeros beyond the picture's border."""
+    """Return (B, 2, tile, tile) maps of every tile of (B, 3, H, W) images, with zeros beyond the image's border."""
     if settings.edge_detector == "muge":
         return packing.map(images, lambda tiles: pad_to(detect(tiles), settings.tile))
     return packing.map(detect(images), lambda maps: pad_to(maps, settings.tile))

@@ -15,7 +15,7 @@ def named(setting: str, name: str) -> Callable[..., Any]:
     """
     module, _, attribute = name.partition(":")
     if not module or not attribute:
-        raise MissingAssetError(f"{setting} is '{name}' and must be of the form package.module:callable, a function from pictures")
+        raise MissingAssetError(f"{setting} is '{name}' and must be of the form package.module:callable, a function from images")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:

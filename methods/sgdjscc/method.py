@@ -21,17 +21,17 @@ from methods.base import (
     TrainingLink,
     Traits,
 )
-from methods.catalog import METHODS
 from methods.errors import MethodError, RateError
-from methods.generative import DeskUser
+from methods.generative import UsesModels
 from methods.generative.required import check_required, required
 from methods.layers.symbols import from_symbols, to_symbols
 from methods.published import PublishedFile
-from methods.sgdjscc.assets import published
-from methods.sgdjscc.autoencoder import DOWNSAMPLING
+from methods.registry import METHODS
 from methods.sgdjscc.captions import by_tile, describe
+from methods.sgdjscc.networks.autoencoder import DOWNSAMPLING
 from methods.sgdjscc.packing import UNIT, Packing
 from methods.sgdjscc.presets import COMPACT, VARIANTS
+from methods.sgdjscc.release.assets import published
 from methods.sgdjscc.sampler import unit_power
 from methods.sgdjscc.settings import SGDJSCCSettings
 from methods.sgdjscc.stages import stage_of, stages
@@ -40,15 +40,15 @@ from methods.sgdjscc.tiles import merge
 
 
 @METHODS.register("sgdjscc")
-class SGDJSCC(DeskUser, TrainableMethod):
+class SGDJSCC(UsesModels, TrainableMethod):
     """A JSCC autoencoder whose received latent a diffusion model cleans, guided by received text and edges.
 
     ::
 
-        picture ─ tiles ─ encoder ─ unit power ──────────> analog   z/2 symbols a latent position (8192 at 256 x 256, CR 1/24)
-        picture ─ tiles ─ edge detector ─ edge codec ────> side     416 symbols a tile (1664 at 256 x 256)
-        picture ─ captioner ─────────────────────────────> digital  text
-        picture <─ merge ─ decoder <─ sampler, from the time that matches the noise <── analog, side, digital
+        image ─ tiles ─ encoder ─ unit power ──────────> analog   z/2 symbols a latent position (8192 at 256 x 256, CR 1/24)
+        image ─ tiles ─ edge detector ─ edge codec ────> side     416 symbols a tile (1664 at 256 x 256)
+        image ─ captioner ─────────────────────────────> digital  text
+        image <─ merge ─ decoder <─ sampler, from the time that matches the noise <── analog, side, digital
 
     Source: M. Zhang et al., arXiv 2501.01138; MauroZMJ/SGDJSCC at commit 2188acc.
     """
@@ -65,7 +65,7 @@ class SGDJSCC(DeskUser, TrainableMethod):
 
     def __init__(self, settings: SGDJSCCSettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)
-        from methods.sgdjscc.networks import build, freeze, load, resume
+        from methods.sgdjscc.networks.build import build, freeze, load, resume
 
         if settings.sends_text and settings.text_encoder == "none":
             raise MethodError(f"guidance '{settings.guidance}' needs a text encoder; set text_encoder to hashing or clip")
@@ -83,7 +83,7 @@ class SGDJSCC(DeskUser, TrainableMethod):
 
     @classmethod
     def traits(cls, settings: MethodSettings) -> Traits:
-        """Captions are described once a picture; the authors' parameters are not trained."""
+        """Captions are described once an image; the authors' parameters are not trained."""
         own = SGDJSCCSettings.model_validate(settings.model_dump())
         return Traits(trainable=own.checkpoint == "own", describes=own.sends_text)
 
@@ -98,7 +98,7 @@ class SGDJSCC(DeskUser, TrainableMethod):
     @classmethod
     def published(cls, settings: MethodSettings) -> Sequence[PublishedFile]:
         """Return the release's files and CLIP's; needed are those that the settings load."""
-        from methods.sgdjscc.networks import needed
+        from methods.sgdjscc.networks.build import needed
 
         own = SGDJSCCSettings.model_validate(settings.model_dump())
         parts = needed(own) if own.checkpoint == "authors" else []
@@ -115,11 +115,11 @@ class SGDJSCC(DeskUser, TrainableMethod):
             detector(self.settings)
 
     def describe(self, images: Tensor, captions: Sequence[str] | None = None) -> Sequence[str] | None:
-        """Return a caption of each picture or, line by line, of each of its tiles."""
+        """Return a caption of each image or, line by line, of each of its tiles."""
         if not self.settings.sends_text:
             return None
         captioner = required(self.settings.captioner, "captioner", "sgdjscc")
-        return describe(partial(self.desk.caption, captioner), self.settings.captions, self.packing, images, captions)
+        return describe(partial(self.model_client.caption, captioner), self.settings.captions, self.packing, images, captions)
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Return the latent as the analog stream, edges as side information and captions as text."""
@@ -135,8 +135,8 @@ class SGDJSCC(DeskUser, TrainableMethod):
         if self.settings.denoise:
             latents = self._denoised(latents, received)
         for numbers in self.packing.groups.values():
-            pictures = self.autoencoder.decode(torch.cat([latents[number] for number in numbers]))
-            parts |= dict(zip(numbers, pictures.chunk(len(numbers)), strict=True))
+            images = self.autoencoder.decode(torch.cat([latents[number] for number in numbers]))
+            parts |= dict(zip(numbers, images.chunk(len(numbers)), strict=True))
         placed = [(tile, parts[number]) for number, tile in enumerate(self.packing.tiles)]
         return merge(placed, self.packing.height, self.packing.width).clamp(0.0, 1.0)
 
@@ -146,7 +146,7 @@ class SGDJSCC(DeskUser, TrainableMethod):
 
     def enter(self, phase: Phase, begins: bool) -> None:
         """Leave a gradient to what the stage trains; the control branch starts as a copy of the denoiser."""
-        from methods.sgdjscc.networks import freeze, start_control
+        from methods.sgdjscc.networks.build import freeze, start_control
 
         self.stage = stage_of(phase)
         freeze(self.networks, self.stage, masked=self.settings.mask_ratio > 0.0)
@@ -176,7 +176,7 @@ class SGDJSCC(DeskUser, TrainableMethod):
     def _latents(self, images: Tensor) -> list[Tensor]:
         if images.shape[-2:] != (self.packing.height, self.packing.width):
             raise RateError(
-                f"built for {self.packing.height} x {self.packing.width} pictures, got {images.shape[-2]} x {images.shape[-1]}; "
+                f"built for {self.packing.height} x {self.packing.width} images, got {images.shape[-2]} x {images.shape[-1]}; "
                 "build the method for the size it is given"
             )
         return self.packing.map(images, lambda tiles: unit_power(self.autoencoder.encode(tiles)))
@@ -200,7 +200,7 @@ class SGDJSCC(DeskUser, TrainableMethod):
     def _side(self, maps: list[Tensor] | None) -> Tensor | None:
         if maps is None or self.edge_codec is None:
             return None
-        from methods.sgdjscc.edge_codec import normalised
+        from methods.sgdjscc.networks.edge_codec import normalised
 
         features = normalised(self.edge_codec.encode(torch.cat(maps), self.settings.edge_channels))
         return torch.cat([to_symbols(part, part[0].numel()) for part in features.chunk(len(maps))], dim=1)

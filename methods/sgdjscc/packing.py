@@ -1,4 +1,4 @@
-"""Tiles of a picture and their channel symbols.
+"""Tiles of an image and their channel symbols.
 
 ::
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from methods.base import Geometry
 from methods.errors import RateError
 from methods.layers.symbols import from_symbols, to_symbols
-from methods.sgdjscc.autoencoder import DOWNSAMPLING
+from methods.sgdjscc.networks.autoencoder import DOWNSAMPLING
 from methods.sgdjscc.tiles import Layout, Tile, by_size, cut
 
 UNIT = 2.0**0.5
@@ -23,10 +23,10 @@ UNIT = 2.0**0.5
 
 
 class Packing:
-    """How pictures of one size become tiles, latents and symbols.
+    """How images of one size become tiles, latents and symbols.
 
     Args:
-        geometry: picture size and budget.
+        geometry: image size and budget.
         side, layout: tile side in pixels and how tiles are laid.
 
     Attributes:
@@ -43,12 +43,10 @@ class Packing:
         self.height, self.width = geometry.height, geometry.width
         self.tiles = cut(geometry.height, geometry.width, side, layout)
         self.groups = by_size(self.tiles)
-        picture = geometry.height * geometry.width // DOWNSAMPLING**2
-        self.channels = 2 * (geometry.symbols() // picture)
+        image = geometry.height * geometry.width // DOWNSAMPLING**2
+        self.channels = 2 * (geometry.symbols() // image)
         if self.channels < 2:
-            raise RateError(
-                f"CR {geometry.cr} leaves {geometry.symbols()} symbols for {picture} latent positions; the smallest CR is 1/192"
-            )
+            raise RateError(f"CR {geometry.cr} leaves {geometry.symbols()} symbols for {image} latent positions; the smallest CR is 1/192")
         self.symbols = [self._positions(tile) * self.channels // 2 for tile in self.tiles]
         if sum(self.symbols) > geometry.symbols():
             raise RateError(
@@ -56,11 +54,11 @@ class Packing:
                 f"{sum(self.symbols)} symbols of {geometry.symbols()}; use layout: partition"
             )
 
-    def map(self, pictures: Tensor, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
-        """Apply ``function`` to every tile of (B, C, H, W) pictures, tiles of one size together; one (B, ...) a tile."""
+    def map(self, images: Tensor, function: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """Apply ``function`` to every tile of (B, C, H, W) images, tiles of one size together; one (B, ...) a tile."""
         results: dict[int, Tensor] = {}
         for numbers in self.groups.values():
-            mapped = function(torch.cat([self.tiles[number].of(pictures) for number in numbers]))
+            mapped = function(torch.cat([self.tiles[number].of(images) for number in numbers]))
             results |= dict(zip(numbers, mapped.chunk(len(numbers)), strict=True))
         return [results[number] for number in range(len(self.tiles))]
 

@@ -1,9 +1,9 @@
-"""From what arrived to the clean latent and the picture, for tiles of one size.
+"""From what arrived to the clean latent and the image, for tiles of one size.
 
 ::
 
     y (B, z, h, w) ─ unit power ─┬──────────────────────────────── x_0 ─┐
-                                 └─ estimator ─> noise share s ─ t(s) ─> sampler ─ unit power ─ decoder ─> picture
+                                 └─ estimator ─> noise share s ─ t(s) ─> sampler ─ unit power ─ decoder ─> image
     edge features ─ edge codec ─ gate ─ encoder ─> edge latent ─────────────↑
     caption ─ text encoder ─> embedding ────────────────────────────────────↑
 """
@@ -11,10 +11,10 @@
 import torch
 from torch import Tensor
 
-from methods.sgdjscc.control import ControlledDenoiser
-from methods.sgdjscc.denoiser import Denoiser
-from methods.sgdjscc.edge_codec import EdgeCodec, normalised, released_power
-from methods.sgdjscc.networks import Networks
+from methods.sgdjscc.networks.build import Networks
+from methods.sgdjscc.networks.control import ControlledDenoiser
+from methods.sgdjscc.networks.denoiser import Denoiser
+from methods.sgdjscc.networks.edge_codec import EdgeCodec, normalised, released_power
 from methods.sgdjscc.sampler import plan, sample, unit_power
 from methods.sgdjscc.schedule import FLOOR, snr_db_of_share
 from methods.sgdjscc.settings import SGDJSCCSettings
@@ -87,7 +87,7 @@ def gated(edges: Tensor, share: Tensor) -> Tensor:
 
 
 def control_latent(settings: SGDJSCCSettings, networks: Networks, edges: Tensor) -> Tensor:
-    """Return the (B, z, h, w) latent of (B, 1, H, W) edges: their encoding as a grey picture."""
+    """Return the (B, z, h, w) latent of (B, 1, H, W) edges: their encoding as a grey image."""
     mean = networks.autoencoder.encode(edges.expand(-1, 3, -1, -1))
     return unit_power(mean) if settings.control_scale is None else mean / settings.control_scale
 

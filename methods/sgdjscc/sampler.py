@@ -12,7 +12,7 @@ random draw. Two published forms differ in the step ratio q alone:
 
 * ``regular``: q_i = (l_{i+1} - l_i) / (2 (l_i - l_{i-1})), the single-image sampler of the release;
 * ``released``: the batched sampler that the released script runs. Its ratios stand one step late and its first two
-  come from a wrap-around of the array (q_1 about -2 at 0 dB); needed to reproduce the authors' pictures.
+  come from a wrap-around of the array (q_1 about -2 at 0 dB); needed to reproduce the authors' images.
 
 Source: MauroZMJ/SGDJSCC at commit 2188acc, ``diffusion.py`` and ``diffusion_element_wise.py``.
 """
@@ -36,7 +36,7 @@ LAST_TIME = 0.001
 
 @dataclass(frozen=True)
 class Steps:
-    """Coefficients of every step for B pictures, noisy first; each (steps, B).
+    """Coefficients of every step for B images, noisy first; each (steps, B).
 
     Attributes:
         time, sigma: diffusion time and noise amplitude of each prediction.
@@ -54,7 +54,7 @@ class Steps:
 
 
 def plan(share: Tensor, steps: int, kind: SamplerKind, scale: float, guidance: GuidanceSchedule = "power-cosine") -> Steps:
-    """Return the coefficients for pictures whose latents hold a noise share ``share`` (B,).
+    """Return the coefficients for images whose latents hold a noise share ``share`` (B,).
 
     The tables are float64 for ``regular`` and float32 for ``released``, as in the release.
     """

@@ -33,13 +33,13 @@ class SGDJSCCSettings(MethodSettings):
         negative_prompt: text of the unconditional prediction; empty means no text.
         captioner: model that writes the captions, as every method of a grid shares it.
         captions: one for each ``image`` or each ``tile``.
-        tile, layout: side of a tile in pixels, and how a picture is cut; see :mod:`methods.sgdjscc.tiles`.
-        widths, blocks, fold, groups, shortcut: the autoencoder; see :class:`methods.sgdjscc.autoencoder.Autoencoder`.
+        tile, layout: side of a tile in pixels, and how an image is cut; see :mod:`methods.sgdjscc.tiles`.
+        widths, blocks, fold, groups, shortcut: the autoencoder; see :class:`methods.sgdjscc.networks.autoencoder.Autoencoder`.
         estimator_widths: channels of the SNR estimator.
         denoiser_width, denoiser_heads, denoiser_depth, denoiser_decode, mlp_ratio, noise_features: the denoiser.
         prediction: the network gives the clean latent (``x0``) or what is to be added to the linear estimate (``residual``).
         text_encoder, text_width, text_model, text_weights: the text embedding; see :mod:`methods.sgdjscc.text`.
-        edge_detector: ``canny``, ``muge`` (from ``authors_folder``), or ``package.module:callable`` from (B, 3, H, W) pictures to
+        edge_detector: ``canny``, ``muge`` (from ``authors_folder``), or ``package.module:callable`` from (B, 3, H, W) images to
             (B, 2, H, W) edges and certainty.
         canny_width: smoothing of ``canny``, in pixels.
         edge_features, edge_channels: features C of an edge token and how many are sent.

@@ -94,7 +94,7 @@ class ClipText:
             loaded = open_clip.create_model(model, pretrained=weights)
             self.tokenise = open_clip.get_tokenizer(model)
         self.model = loaded.eval().requires_grad_(False)
-        found = self(["a picture"], torch.device("cpu")).shape[1]
+        found = self(["an image"], torch.device("cpu")).shape[1]
         if found != width:
             raise CheckpointMismatchError(
                 f"{model} gives embeddings of {found} values and the denoiser takes {width}; set text_width to {found}"

@@ -1,8 +1,8 @@
-"""Cutting a picture into tiles and putting it together again.
+"""Cutting an image into tiles and putting it together again.
 
 ::
 
-    picture (B, 3, H, W) ──cut──> tiles of at most 128 x 128 ──merge (mean where they overlap)──> picture
+    image (B, 3, H, W) ──cut──> tiles of at most 128 x 128 ──merge (mean where they overlap)──> image
 
 ``partition`` never sends a pixel twice: the last tile of a row or column is narrower where 128 does not divide the
 side. ``released`` is the authors' layout: equal tiles whose stride depends on the remainder, with duplicates kept; on
@@ -22,20 +22,20 @@ Layout = Literal["partition", "released"]
 
 @dataclass(frozen=True)
 class Tile:
-    """A rectangle of a picture, in pixels."""
+    """A rectangle of an image, in pixels."""
 
     top: int
     left: int
     height: int
     width: int
 
-    def of(self, pictures: Tensor) -> Tensor:
-        """Return this part of (B, C, H, W) pictures."""
-        return pictures[..., self.top : self.top + self.height, self.left : self.left + self.width]
+    def of(self, images: Tensor) -> Tensor:
+        """Return this part of (B, C, H, W) images."""
+        return images[..., self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 def cut(height: int, width: int, side: int = 128, layout: Layout = "partition") -> list[Tile]:
-    """Return the tiles of a picture, row by row."""
+    """Return the tiles of an image, row by row."""
     spans = _spans if layout == "partition" else _released_spans
     return [Tile(top, left, tall, wide) for top, tall in spans(height, side) for left, wide in spans(width, side)]
 
@@ -62,10 +62,10 @@ def by_size(tiles: Sequence[Tile]) -> dict[tuple[int, int], list[int]]:
     return groups
 
 
-def pad_to(pictures: Tensor, side: int) -> Tensor:
-    """Extend (B, C, h, w) pictures with zeros on the right and at the bottom to ``side`` x ``side``."""
-    height, width = pictures.shape[-2:]
-    return torch.nn.functional.pad(pictures, (0, side - width, 0, side - height))
+def pad_to(images: Tensor, side: int) -> Tensor:
+    """Extend (B, C, h, w) images with zeros on the right and at the bottom to ``side`` x ``side``."""
+    height, width = images.shape[-2:]
+    return torch.nn.functional.pad(images, (0, side - width, 0, side - height))
 
 
 def _spans(length: int, side: int) -> list[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 ::
 
-    picture ─ encoder ─ link at 10 dB ─ decoder ─> squared error                                  (autoencoder)
+    image ─ encoder ─ link at 10 dB ─ decoder ─> squared error                                  (autoencoder)
        └─ frozen latent z ─ + noise of a drawn share s ─ denoiser(sigma, text, edges) ─> weighted squared error of x_0
                                   └─ SNR estimator ─> squared error of the amplitude               (denoiser)
        └─ edges ─ edge codec ─ link ─ edge codec ─> cross entropy                                  (control)
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from methods.base import OperatingPoint
-from methods.sgdjscc.networks import Networks, base_of
+from methods.sgdjscc.networks.build import Networks, base_of
 from methods.sgdjscc.receiver import control_latent, predict
 from methods.sgdjscc.sampler import unit_power
 from methods.sgdjscc.schedule import share_of_snr

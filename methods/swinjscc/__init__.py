@@ -17,16 +17,16 @@ The network is the authors'; the link is the suite's, and differs on purpose:
 ==================  =====================================================  ============================================
 aspect              authors' code                                          here
 ==================  =====================================================  ============================================
-power               one scale for the whole batch                          each picture has unit mean power
-pairing             the batch is cut in halves: the first half of the      two values of the same picture
-                    pictures is real, the second imaginary
+power               one scale for the whole batch                          each image has unit mean power
+pairing             the batch is cut in halves: the first half of the      two values of the same image
+                    images is real, the second imaginary
 channel choice      known to the receiver, neither sent nor counted        sent as bits, coded, modulated and counted
 power scale         known to the receiver, neither sent nor counted        not known ("unit") or sent and counted ("sent")
 Rayleigh            a positive real gain a symbol, no phase, not           complex gain, equalised by a receiver that knows
                     equalised, the decoder is not told                     it; ``rayleigh-real`` is the nearest relative
 ==================  =====================================================  ============================================
 
-With the authors' accounting a picture's noise depends on its batch mates, and side information comes free; neither can
+With the authors' accounting an image's noise depends on its batch mates, and side information comes free; neither can
 stand in a comparison. At batch size one and AWGN both links are the same but for the scale.
 
 A mask that arrives damaged is not used: the receiver then assumes that the first channels were kept, and unit scale.

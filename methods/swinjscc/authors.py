@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from benchmarks.weights_files import WeightsFileError, few, state_dict
+from benchmarks.common.weights_files import WeightsFileError, few, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.swinjscc.gates import TieBreak
 
@@ -22,7 +22,7 @@ PUBLISHED = "https://drive.google.com/drive/folders/1_EouRY4yYvMCtamX2ReBzEd5YBQ
 
 SA, RA, BOTH, NEITHER = "SwinJSCC_w/_SA", "SwinJSCC_w/_RA", "SwinJSCC_w/_SAandRA", "SwinJSCC_w/o_SAandRA"
 
-# Buffers that follow from the picture size, and the window of the MS-SSIM loss.
+# Buffers that follow from the image size, and the window of the MS-SSIM loss.
 _DERIVED = re.compile(r".*\.attn_mask|.*\.relative_position_index|distortion_loss\..*")
 _GATE = re.compile(r"(encoder|decoder)\.(sm|bm)_list(1?)\.(\d+)\.(?:fc\.)?(.*)")
 
@@ -56,7 +56,7 @@ def load_authors(
 ) -> "SwinJSCCNetwork":
     """Build the network that the authors' constructor keywords describe and fill it with their weights.
 
-    A checkpoint saved at another picture size loads as well: what depends on the size is dropped and recomputed. So are
+    A checkpoint saved at another image size loads as well: what depends on the size is dropped and recomputed. So are
     the parameters that a variant carries without using them (the gates of the model without SA and RA).
 
     Args:

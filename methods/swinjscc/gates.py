@@ -60,7 +60,7 @@ def _condition(hidden: int) -> nn.Sequential:
 
 
 def channel_mask(scores: Tensor, rate: int, tie_break: TieBreak) -> Tensor:
-    """Mark each picture's ``rate`` channels of highest score.
+    """Mark each image's ``rate`` channels of highest score.
 
     Args:
         scores: (B, C), the rate gate summed over the tokens.

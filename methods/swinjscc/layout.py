@@ -1,8 +1,8 @@
-"""Sizes of the SwinJSCC network and the pictures that fit them.
+"""Sizes of the SwinJSCC network and the images that fit them.
 
 ::
 
-    picture H x W ──patch p──> stage 0: H/p x W/p ──merge──> stage 1: H/2p x W/2p ──merge──> ... stage S-1
+    image H x W ──patch p──> stage 0: H/p x W/p ──merge──> stage 1: H/2p x W/2p ──merge──> ... stage S-1
                                every grid must split into windows of w x w tokens
 """
 
@@ -17,10 +17,10 @@ from methods.layers.swin import fitted_window, swin_blocks
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes of one side, from the picture's end to the channel's; the decoder mirrors the encoder.
+    """Sizes of one side, from the image's end to the channel's; the decoder mirrors the encoder.
 
     Attributes:
-        height, width: picture size the windows are fitted to.
+        height, width: image size the windows are fitted to.
         dims, depths, heads: token width, blocks and attention heads of each stage.
         window: window side in tokens.
         patch: side of the patches of the first stage, pixels.
@@ -45,21 +45,21 @@ class Layout:
 
     @property
     def multiple(self) -> int:
-        """What picture sides must be multiples of for every stage to split into its windows."""
+        """What image sides must be multiples of for every stage to split into its windows."""
         return math.lcm(*(self.patch * 2**stage * fitted_window(*self.grid(stage), self.window)[0] for stage in range(len(self.dims))))
 
     def grid(self, stage: int) -> tuple[int, int]:
-        """Return the token grid (rows, columns) of a stage for pictures of the layout's size."""
+        """Return the token grid (rows, columns) of a stage for images of the layout's size."""
         side = self.patch * 2**stage
         return self.height // side, self.width // side
 
     def check(self, height: int, width: int) -> None:
-        """Raise :class:`MethodError` unless pictures of height x width fit."""
+        """Raise :class:`MethodError` unless images of height x width fit."""
         if min(height, width) < self.stride:
-            raise MethodError(f"a {height} x {width} picture has no token left after {self.stride}-fold downsampling; use larger pictures")
+            raise MethodError(f"a {height} x {width} image has no token left after {self.stride}-fold downsampling; use larger images")
         if height % self.multiple or width % self.multiple:
             raise MethodError(
-                f"a {height} x {width} picture does not split into windows of {self.window} tokens at every stage; "
+                f"a {height} x {width} image does not split into windows of {self.window} tokens at every stage; "
                 f"its sides must be multiples of {self.multiple}"
             )
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
-from methods.catalog import METHODS
 from methods.errors import CheckpointMismatchError, RateError
 from methods.layers.symbols import from_symbols, to_symbols
+from methods.registry import METHODS
 from methods.swinjscc.authors import load_translated, model_name, read_checkpoint
 from methods.swinjscc.settings import PRESETS, VARIANTS, SwinJSCCSettings
 from methods.swinjscc.side_information import MessageFormat
@@ -24,10 +24,10 @@ class SwinJSCC(TrainableMethod):
 
     Args:
         settings: sizes and variant.
-        geometry: picture size and CR; a rate-adaptive model needs no CR.
+        geometry: image size and CR; a rate-adaptive model needs no CR.
 
     Raises:
-        MethodError: the picture size does not fit the windows.
+        MethodError: the image size does not fit the windows.
         RateError: there is no CR and the model is not rate adaptive.
         MissingAssetError, CheckpointMismatchError: ``authors_checkpoint`` is not there or does not fit.
     """
@@ -116,11 +116,11 @@ class SwinJSCC(TrainableMethod):
         return Signal(analog=symbols, digital=self.message.pack(symbols, mask))
 
     def decode(self, received: Received, point: OperatingPoint) -> Tensor:
-        """Return (B, 3, H, W) pictures in [0, 1] of the size the method was built for."""
+        """Return (B, 3, H, W) images in [0, 1] of the size the method was built for."""
         return self._reconstruct(received, point, self.geometry.height, self.geometry.width).clamp(0.0, 1.0)
 
     def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
-        """Mean squared error on the [0, 1] scale; pictures may be crops of any size that fits the windows."""
+        """Mean squared error on the [0, 1] scale; images may be crops of any size that fits the windows."""
         received = link(self.encode(images, point, None), point)
         output = self._reconstruct(received, point, images.shape[-2], images.shape[-1])
         error = F.mse_loss(output.clamp(0.0, 1.0) if self.settings.clamped_loss else output, images)
@@ -146,7 +146,7 @@ class SwinJSCC(TrainableMethod):
         return Geometry(height, width, cr).symbols(), channels
 
     def _needed(self, cr: Fraction | None) -> int:
-        """Return how many channels hold the budget's 2k reals, whatever the picture's size."""
+        """Return how many channels hold the budget's 2k reals, whatever the image's size."""
         if cr is None:
             raise RateError("SwinJSCC needs a CR to know how many channels to send; give the geometry or the operating point one")
         return math.ceil(2 * 3 * self.stride**2 * cr)

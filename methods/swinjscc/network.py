@@ -8,7 +8,7 @@
     image (B,3,H,W) <─expand─ stage 1 <─(expand, stage)─ ... <─ stage S <── SNR gate? <── head? <──────────────┘
 
 L = HW / (p 2^(S-1))^2 tokens. Without rate adaptation a linear head gives C channels; with it C is the last stage's
-width and all but r channels of each picture are zeroed.
+width and all but r channels of each image are zeroed.
 """
 
 import torch
@@ -49,7 +49,7 @@ class EncoderStage(nn.Module):
 
 
 class DecoderStage(nn.Module):
-    """Swin blocks, then patch expanding; the picture's end expands to pixels."""
+    """Swin blocks, then patch expanding; the image's end expands to pixels."""
 
     def __init__(self, layout: Layout, stage: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class DecoderStage(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Picture to features.
+    """Image to features.
 
     Args:
         layout: sizes.
@@ -109,7 +109,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features to picture.
+    """Features to image.
 
     Args:
         layout: the encoder's sizes.
@@ -127,7 +127,7 @@ class Decoder(nn.Module):
         self.snr_gate = Gate(width) if snr_adaptive else None
 
     def forward(self, features: Tensor, snr_db: float | None, size: tuple[int, int]) -> Tensor:
-        """Return (B, 3, height, width) pictures, not clamped, from (B, L, C) features."""
+        """Return (B, 3, height, width) images, not clamped, from (B, L, C) features."""
         x = features if self.head is None else self.head(features)
         if self.snr_gate is not None:
             x, _ = self.snr_gate(x, _told(snr_db))
@@ -141,8 +141,8 @@ class Decoder(nn.Module):
 class SwinJSCCNetwork(nn.Module):
     """Both sides, without the link.
 
-    On a CPU without gradients pictures are processed one at a time: a batch's temporaries leave the cache and cost page
-    faults there, so that eight pictures at once are slower than eight times one.
+    On a CPU without gradients images are processed one at a time: a batch's temporaries leave the cache and cost page
+    faults there, so that eight images at once are slower than eight times one.
 
     Args:
         encoder, decoder: the two sides.
@@ -155,7 +155,7 @@ class SwinJSCCNetwork(nn.Module):
         self._encoded_size: tuple[int, int] | None = None
 
     def encode_features(self, images: Tensor, snr_db: float | None, rate: int | None) -> tuple[Tensor, Tensor | None]:
-        """Encode pictures, before any power normalisation.
+        """Encode images, before any power normalisation.
 
         Args:
             images: (B, 3, H, W) in [0, 1], any size that the windows divide.
@@ -166,7 +166,7 @@ class SwinJSCCNetwork(nn.Module):
             Features (B, L, C) and the mask (B, C) of zeros and ones, or ``None`` without rate adaptation.
 
         Raises:
-            MethodError: the pictures do not fit, or a number that the network reads is missing.
+            MethodError: the images do not fit, or a number that the network reads is missing.
         """
         size = (images.shape[-2], images.shape[-1])
         self.encoder.layout.check(*size)
@@ -181,11 +181,11 @@ class SwinJSCCNetwork(nn.Module):
         Args:
             features: (B, L, C), as encoded, or with channel noise; dropped channels zero.
             snr_db: SNR in dB; read by an SNR-adaptive network alone.
-            size: height and width of the pictures; by default those last encoded if they have L tokens, else those
+            size: height and width of the images; by default those last encoded if they have L tokens, else those
                 the network was built for.
 
         Returns:
-            (B, 3, H, W) pictures, not clamped.
+            (B, 3, H, W) images, not clamped.
 
         Raises:
             MethodError: no known size has L tokens.
@@ -200,7 +200,7 @@ class SwinJSCCNetwork(nn.Module):
             if size is not None and size[0] * size[1] == tokens * layout.stride**2:
                 layout.check(*size)
                 return size
-        raise MethodError(f"{tokens} tokens are no picture of size {' or '.join(map(str, filter(None, known)))}; pass the picture's size")
+        raise MethodError(f"{tokens} tokens are no image of size {' or '.join(map(str, filter(None, known)))}; pass the image's size")
 
 
 def _pieces(batch: Tensor) -> tuple[Tensor, ...]:

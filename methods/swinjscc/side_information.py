@@ -2,7 +2,7 @@
 
 ::
 
-    message of a picture = [scale, float16 little endian, 2 bytes]?  [channel mask, ceil(C / 8) bytes, channel 0 first]?
+    message of an image = [scale, float16 little endian, 2 bytes]?  [channel mask, ceil(C / 8) bytes, channel 0 first]?
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class MessageFormat:
         return not self.scaled and self.channels is None
 
     def pack(self, symbols: Tensor, mask: Tensor | None) -> list[bytes] | None:
-        """Return a message a picture: the root mean square of its complex (B, k) symbols and its (B, C) mask."""
+        """Return a message an image: the root mean square of its complex (B, k) symbols and its (B, C) mask."""
         if self.empty:
             return None
         parts = [b""] * len(symbols)
@@ -48,9 +48,9 @@ class MessageFormat:
     def unpack(
         self, messages: Sequence[bytes | None] | None, intact: Sequence[bool] | None, batch: int, rate: int, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """Read the messages of ``batch`` pictures.
+        """Read the messages of ``batch`` images.
 
-        A picture whose message is lost, damaged or of another format is taken to have unit scale and to have sent its
+        An image whose message is lost, damaged or of another format is taken to have unit scale and to have sent its
         first ``rate`` channels.
 
         Returns:

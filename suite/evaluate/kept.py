@@ -8,14 +8,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from benchmarks.common.storage import StoragePath, read_many
+from suite.config.method_code import method_code
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.work import DONE, RECORDS, SUPERSEDED, files_of, state_of
-from suite.method_code import method_code
-from suite.parquet import DamagedError, read_notes
-from suite.storage import Place, each_read
+from suite.evaluate.runner import DONE, RECORDS, SUPERSEDED, files_of, state_of
+from suite.runs.parquet import DamagedError, read_notes
 
 
-def with_kept_code(units: Sequence[WorkUnit], run_dir: Place) -> list[WorkUnit]:
+def with_kept_code(units: Sequence[WorkUnit], run_dir: StoragePath) -> list[WorkUnit]:
     """Return the plan in which units that other code of their method completed stand with that code, and so count as done.
 
     Args:
@@ -25,19 +25,19 @@ def with_kept_code(units: Sequence[WorkUnit], run_dir: Place) -> list[WorkUnit]:
     there = {place / file: file for place in (run_dir / RECORDS, run_dir / SUPERSEDED) for file in files_of(place)}
     planned, folders, done = {unit.file for unit in units}, {unit.file.parent for unit in units}, set(there.values())
     others = [path for path, file in there.items() if file.parent in folders and file not in planned]
-    made: dict[str, list[tuple[Place, str]]] = {}
-    for path, notes in zip(others, each_read(others, _notes), strict=True):
+    made: dict[str, list[tuple[StoragePath, str]]] = {}
+    for path, notes in zip(others, read_many(others, _notes), strict=True):
         # Files of before code was noted are called by their work alone.
         made.setdefault(notes.get("work") or notes.get("unit", ""), []).append((path, notes.get("code", "")))
     return [unit if unit.file in done else _kept(unit, made.get(unit.work, ()), run_dir) for unit in units]
 
 
 def changed_code(units: Sequence[WorkUnit]) -> list[str]:
-    """Return the contestants some of whose units stand with other code than there is now."""
-    return sorted({unit.contestant.label for unit in units if unit.code != method_code(unit.contestant.cls)})
+    """Return the methods some of whose units stand with other code than there is now."""
+    return sorted({unit.configured.label for unit in units if unit.code != method_code(unit.configured.cls)})
 
 
-def _kept(unit: WorkUnit, made: Sequence[tuple[Place, str]], run_dir: Place) -> WorkUnit:
+def _kept(unit: WorkUnit, made: Sequence[tuple[StoragePath, str]], run_dir: StoragePath) -> WorkUnit:
     for path, code in made:
         earlier = replace(unit, code=code)
         if state_of(earlier, path, run_dir) == DONE:
@@ -45,7 +45,7 @@ def _kept(unit: WorkUnit, made: Sequence[tuple[Place, str]], run_dir: Place) -> 
     return unit
 
 
-def _notes(path: Place) -> dict[str, str]:
+def _notes(path: StoragePath) -> dict[str, str]:
     try:
         return read_notes(path)
     except DamagedError:

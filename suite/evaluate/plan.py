@@ -2,7 +2,7 @@
 
 ::
 
-    contestants x ratios x data sets x ranges of pictures ──> WorkUnit   (every channel, SNR and repetition inside)
+    methods x ratios x data sets x ranges of images ──> WorkUnit   (every channel, SNR and repetition inside)
 
 A unit shares what its cells have in common: one model, one encoding an (image, CR), one decoded reference.
 """
@@ -14,26 +14,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.common.hashing import content_digest, digest
+from benchmarks.common.storage import StoragePath
 from benchmarks.datasets import Dataset
 from benchmarks.link.digital.mcs import DEFAULT_TABLE
 from benchmarks.metrics import lookup
 from methods.generative.settings import CaptionerSettings
-from suite.contestants import Contestant, is_metered, what_it_is
-from suite.identity import content_digest, digest
-from suite.method_code import method_code
-from suite.settings import Grid
-from suite.storage import Place
+from suite.config.grid import Grid
+from suite.config.method_code import method_code
+from suite.config.methods import ConfiguredMethod, is_remote, model_identity
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Where a unit's pictures come from.
+class ImageRange:
+    """Where a unit's images come from.
 
     Attributes:
         dataset: name of the test set.
         data_dir: folder it is read from, ``None`` for a built-in one; not part of any identity.
         fingerprint: content of the test set as its files tell it.
-        ids: the unit's pictures.
+        ids: the unit's images.
         keep: those of them whose reconstructions go to the qualitative sheet.
     """
 
@@ -50,26 +50,26 @@ class WorkUnit:
 
     Attributes:
         run: name of the run, for the records.
-        contestant: the method.
+        method: the method.
         weights: checkpoint of the method, ``None`` for one without weights.
         weights_hash: content of ``weights``.
         cr: compression ratio, ``None`` for a fixed-rate method.
-        pictures: the pictures.
+        images: the images.
         grid: the grid, for cells, link, metrics and sizes.
         metrics: the metrics that are scored, resolved to those available.
-        obstacle: why the contestant cannot run at all (its training failed); its cells then fail with these words.
+        obstacle: why the method cannot run at all (its training failed); its cells then fail with these words.
         code: digest of the method's code, "" where it is not known.
     """
 
     run: str
-    contestant: Contestant
-    weights: Place | None
+    configured: ConfiguredMethod
+    weights: StoragePath | None
     weights_hash: str
     cr: Fraction | None
-    pictures: Pictures
+    images: ImageRange
     grid: Grid
     metrics: tuple[str, ...]
-    obstacle: str = ""
+    failure_reason: str = ""
     code: str = ""
 
     @cached_property
@@ -82,24 +82,24 @@ class WorkUnit:
         """Hash of what is to be done, whatever the code that does it: of all that is in the identity but the method's code."""
         grid = self.grid
         # Only where there is one, so that other units are recognised by what they always were.
-        references = {"references": what_it_is(self.captioner)} if self.captioner is not None else {}
+        references = {"references": model_identity(self.captioner)} if self.captioner is not None else {}
         return digest(
             "unit",
             {
                 **references,
-                "method": self.contestant.method,
-                "variant": self.contestant.variant,
-                "settings": self.contestant.identifying,
+                "method": self.configured.method,
+                "variant": self.configured.variant,
+                "settings": self.configured.identity_fields,
                 "weights": self.weights_hash,
                 "cr": self.cr,
-                "dataset": [self.pictures.dataset, self.pictures.fingerprint, self.pictures.ids],
+                "dataset": [self.images.dataset, self.images.fingerprint, self.images.ids],
                 "pictures": [grid.image_size, grid.fit],
                 "cells": [grid.seed, grid.channels, grid.snr_db, grid.repetitions],
                 "link": grid.link,
                 "files": self.files,
                 "metrics": [self.metrics, sorted(grid.metric_settings.clip_models)],
                 "batch": grid.evaluation.batch,
-                "obstacle": self.obstacle,
+                "obstacle": self.failure_reason,
             },
         )
 
@@ -107,16 +107,16 @@ class WorkUnit:
     def files(self) -> list[str]:
         """Content of the files that results depend on: those the method's settings name, and the MCS table under adaptive coding."""
         digital = self.grid.link.digital
-        adaptive = (self.contestant.traits.protection or digital.mode) == "adaptive"
+        adaptive = (self.configured.traits.coding_mode or digital.mode) == "adaptive"
         tables = (digital.mcs_table or DEFAULT_TABLE,) if adaptive else ()
-        return [content_digest(path) for path in (*tables, *self.contestant.cls.assets(self.contestant.settings))]
+        return [content_digest(path) for path in (*tables, *self.configured.cls.assets(self.configured.settings))]
 
     @property
     def file(self) -> Path:
         """Where the unit's records lie below ``records/``."""
         ratio = "fixed" if self.cr is None else f"cr{self.cr.numerator}-{self.cr.denominator}"
-        name = f"{self.contestant.method}-{self.contestant.variant}".replace("/", "-")
-        return Path(self.pictures.dataset) / name / ratio / f"{self.identity}.parquet"
+        name = f"{self.configured.method}-{self.configured.variant}".replace("/", "-")
+        return Path(self.images.dataset) / name / ratio / f"{self.identity}.parquet"
 
     @property
     def cells(self) -> list[tuple[str, float, int]]:
@@ -133,72 +133,72 @@ class WorkUnit:
         return named if any(spec.needs_caption for spec in lookup(self.metrics, self.grid.metric_settings)) else None
 
     @property
-    def route(self) -> Literal["plain", "local", "metered"]:
+    def route(self) -> Literal["plain", "local", "remote"]:
         """Which stages it goes through: without ``refine``, with it on this suite's own workers, or with it at somebody else's."""
-        if not self.contestant.traits.refines:
+        if not self.configured.traits.refines:
             return "plain"
-        painters = self.contestant.painters
-        return "metered" if painters and all(is_metered(model) for model in painters) else "local"
+        refine_models = self.configured.refine_models
+        return "remote" if refine_models and all(is_remote(model) for model in refine_models) else "local"
 
     @property
     def reconstructions(self) -> int:
-        """Number of pictures it decodes."""
-        return len(self.pictures.ids) * len(self.cells)
+        """Number of images it decodes."""
+        return len(self.images.ids) * len(self.cells)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A contestant with its weights.
+    """A method with its weights.
 
     Attributes:
-        contestant: with the settings its weights were trained with, a search's choice included.
+        method: with the settings its weights were trained with, a search's choice included.
         path: checkpoint file.
         hash: content of ``path``.
     """
 
-    contestant: Contestant
-    path: Place
+    configured: ConfiguredMethod
+    path: StoragePath
     hash: str
 
 
 def make_units(
     run: str,
     grid: Grid,
-    contestants: Sequence[Contestant],
+    configured_methods: Sequence[ConfiguredMethod],
     datasets: Mapping[str, tuple[Dataset, Path | None]],
     trained: Mapping[tuple[str, Fraction | None], Trained],
     metrics: Sequence[str],
-    obstacles: Mapping[tuple[str, Fraction | None], str],
+    failure_reasons: Mapping[tuple[str, Fraction | None], str],
 ) -> list[WorkUnit]:
     """Return the grid's work units, those of one network next to one another.
 
     Args:
         datasets: test set by name, with the folder it was opened from.
-        trained: weights by contestant label and ratio.
+        trained: weights by method label and ratio.
         metrics: the available metrics.
-        obstacles: why contestants cannot run, by label and ratio.
+        obstacles: why methods cannot run, by label and ratio.
     """
     units = []
-    # Cut once: a fingerprint asks the file system for every picture of a data set.
-    ranges = [pictures for name, (dataset, data_dir) in datasets.items() for pictures in _ranges(name, dataset, data_dir, grid)]
-    for contestant in contestants:
-        for cr in contestant.ratios(grid.cr):
-            found = trained.get((contestant.label, cr))
-            who, path, content = (found.contestant, found.path, found.hash) if found else (contestant, None, "")
-            obstacle = obstacles.get((contestant.label, cr), "")
-            code = method_code(contestant.cls)
-            units += [WorkUnit(run, who, path, content, cr, pictures, grid, tuple(metrics), obstacle, code) for pictures in ranges]
+    # Cut once: a fingerprint asks the file system for every image of a data set.
+    ranges = [images for name, (dataset, data_dir) in datasets.items() for images in _ranges(name, dataset, data_dir, grid)]
+    for configured in configured_methods:
+        for cr in configured.ratios(grid.cr):
+            found = trained.get((configured.label, cr))
+            who, path, content = (found.configured, found.path, found.hash) if found else (configured, None, "")
+            failure_reason = failure_reasons.get((configured.label, cr), "")
+            code = method_code(configured.cls)
+            units += [WorkUnit(run, who, path, content, cr, images, grid, tuple(metrics), failure_reason, code) for images in ranges]
     return units
 
 
-def _ranges(name: str, dataset: Dataset, data_dir: Path | None, grid: Grid) -> list[Pictures]:
+def _ranges(name: str, dataset: Dataset, data_dir: Path | None, grid: Grid) -> list[ImageRange]:
     ids = tuple(dataset.items())[: grid.limit]
     batch = grid.evaluation.batch
     size = -(-grid.evaluation.unit // batch) * batch
     keep = frozenset(ids[: grid.sheet.images])
     fingerprint = dataset.fingerprint()
     return [
-        Pictures(name, data_dir, fingerprint, ids[start : start + size], keep & frozenset(ids[start : start + size]))
+        ImageRange(name, data_dir, fingerprint, ids[start : start + size], keep & frozenset(ids[start : start + size]))
         for start in range(0, len(ids), size)
     ]
 

@@ -1,4 +1,4 @@
-"""Progress of the work: cells done, their rate, the time left, what calls cost so far, and each contestant's scores up to now.
+"""Progress of the work: cells done, their rate, the time left, what calls cost so far, and each method's scores up to now.
 
 On a terminal a bar over a table that is drawn anew every second; elsewhere a plain line now and then and the table at the end.
 """
@@ -12,10 +12,10 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from suite.evaluate.describe import Described
-from suite.evaluate.order import Costs
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.score import Done
+from suite.evaluate.scheduling import RuntimeEstimates
+from suite.evaluate.stages.describe import CaptionResult
+from suite.evaluate.stages.score import UnitResult
 
 SECONDS_BETWEEN_LINES = 10.0
 # Metrics that the live table has room for.
@@ -32,7 +32,7 @@ class Tally:
 
     Attributes:
         stopped: the sentence of the limit of spending that ended the run, "" where none did.
-        costs: seconds by contestant.
+        costs: seconds by method.
         remarks: what is to be said of images, each once, in the order of the work.
     """
 
@@ -43,16 +43,16 @@ class Tally:
         self.units = self.cells = self.records = self.captions = 0
         self.failures: Counter[str] = Counter()
         self.stopped = ""
-        self.costs = Costs()
+        self.costs = RuntimeEstimates()
         self.remarks: dict[str, None] = {}
         self._failed: Counter[str] = Counter()
         self._scores: dict[str, dict[str, tuple[float, int]]] = {}
         self._started = time.monotonic()
 
-    def add(self, heard: Done | Described) -> bool:
+    def add(self, heard: UnitResult | CaptionResult) -> bool:
         """Count what was heard of; return whether it is a published unit."""
         self.stopped = self.stopped or heard.stopped
-        if isinstance(heard, Described):
+        if isinstance(heard, CaptionResult):
             self.captions += len(heard.captions)
             return False
         if heard.stopped:
@@ -73,7 +73,7 @@ class Tally:
     def line(self, spent: str) -> str:
         """Return the state of things in one line; ``spent`` is what calls came to."""
         if not self.units:
-            return _and(f"{self.captions} pictures described" if self.captions else "", spent)
+            return _and(f"{self.captions} images described" if self.captions else "", spent)
         rate = self.cells / max(time.monotonic() - self._started, 1e-9)
         left = (self.total_cells - self.cells) / max(rate, 1e-9)
         done = f"evaluated {self.units} of {self.total_units} units, {self.cells} of {self.total_cells} cells"
@@ -86,7 +86,7 @@ class Tally:
         return ordered[:REMARKS] + more
 
     def table(self) -> Table:
-        """Return each contestant's records, failures and mean scores so far."""
+        """Return each method's records, failures and mean scores so far."""
         metrics = list(dict.fromkeys(name for scores in self._scores.values() for name in scores))[:COLUMNS]
         table = Table("so far", "records", "failed", *metrics, title_justify="left")
         for label, scores in self._scores.items():
@@ -96,7 +96,7 @@ class Tally:
         return table
 
 
-def follow(published: Iterable[Done | Described], tally: Tally, console: Console, spent: Callable[[], str] = str) -> None:
+def follow(published: Iterable[UnitResult | CaptionResult], tally: Tally, console: Console, spent: Callable[[], str] = str) -> None:
     """Hear of all that is ``published``, counting it in ``tally`` and showing it on ``console`` as it comes.
 
     Args:
@@ -119,7 +119,7 @@ def follow(published: Iterable[Done | Described], tally: Tally, console: Console
         console.print(tally.table())
 
 
-def _live(published: Iterable[Done | Described], tally: Tally, console: Console, spent: Callable[[], str]) -> None:
+def _live(published: Iterable[UnitResult | CaptionResult], tally: Tally, console: Console, spent: Callable[[], str]) -> None:
     columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TextColumn("cells"), TimeRemainingColumn())
     bar = Progress(*columns, TextColumn("{task.description}"), console=console)
     task = bar.add_task("", total=tally.total_cells)

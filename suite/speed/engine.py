@@ -1,6 +1,6 @@
 """The engine against a bare loop over the same cells: what distributing, publishing and resuming cost.
 
-The bare loop is what one would write in a notebook: build the network, load a picture, encode once, then send, decode and score
+The bare loop is what one would write in a notebook: build the network, load an image, encode once, then send, decode and score
 in every cell; it writes nothing. Its outputs must equal the engine's records bit for bit. Half of the cells each in two such loops side
 by side is the ideal of two workers on this machine, whose cores may share caches and execution units.
 """
@@ -23,15 +23,15 @@ from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.link import Link
 from benchmarks.metrics import Scorer, quantise
 from methods.base import OperatingPoint
-from suite.air import receive
+from suite.config.execution import EvaluationSettings
 from suite.errors import SuiteError
-from suite.evaluate.networks import Networks
+from suite.evaluate.executors.stream import stream
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.score import Done
-from suite.evaluate.stream import stream
+from suite.evaluate.stages.networks import Networks
+from suite.evaluate.stages.score import UnitResult
+from suite.link.send import send
 from suite.ray_env import connect
-from suite.records import load
-from suite.sections import EvaluationSettings
+from suite.runs.records import load
 from suite.speed.material import repeated, units_of
 
 WORKERS = 2
@@ -74,7 +74,9 @@ def _side_by_side(work: Sequence[WorkUnit]) -> float:
 def _engine(work: Sequence[WorkUnit], run_dir: Path, ideal: float, expected: Values) -> dict[str, Any]:
     started = time.perf_counter()
     connect(cpus=WORKERS)
-    heard = [time.perf_counter() for done in stream(work, run_dir, EvaluationSettings(workers=WORKERS, unit=1)) if isinstance(done, Done)]
+    heard = [
+        time.perf_counter() for done in stream(work, run_dir, EvaluationSettings(workers=WORKERS, unit=1)) if isinstance(done, UnitResult)
+    ]
     whole = time.perf_counter() - started
     # While the actors start, nothing is worked on; from the first unit heard of on, the others follow at the engine's pace.
     pace = (len(heard) - 1) / (heard[-1] - heard[0])
@@ -93,19 +95,19 @@ def bare_loop(units: Sequence[WorkUnit]) -> Values:
     """Return the metrics of every cell of ``units``, computed one after the other."""
     grid = units[0].grid
     link, scorer = Link(grid.link), Scorer(units[0].metrics, grid.metric_settings)
-    dataset = open_dataset(units[0].pictures.dataset, units[0].pictures.data_dir, grid.image_size, "test", fit=grid.fit)
+    dataset = open_dataset(units[0].images.dataset, units[0].images.data_dir, grid.image_size, "test", fit=grid.fit)
     values: Values = {}
-    for _, same in groupby(units, key=lambda unit: (unit.contestant.label, unit.cr)):
+    for _, same in groupby(units, key=lambda unit: (unit.configured.label, unit.cr)):
         own = list(same)
         method = Networks().method(own[0])
-        for id in (id for unit in own for id in unit.pictures.ids):
+        for id in (id for unit in own for id in unit.images.ids):
             with torch.inference_mode():
-                _picture(own[0], method, link, scorer, dataset.load(id), values)
+                _image(own[0], method, link, scorer, dataset.load(id), values)
     return values
 
 
-def _picture(unit: WorkUnit, method: Any, link: Link, scorer: Scorer, sample: Any, values: Values) -> None:
-    traits, size = unit.contestant.traits, unit.grid.image_size
+def _image(unit: WorkUnit, method: Any, link: Link, scorer: Scorer, sample: Any, values: Values) -> None:
+    traits, size = unit.configured.traits, unit.grid.image_size
     images = torch.tensor(sample.image)[None].permute(0, 3, 1, 2).float().div(255).contiguous()
     reference = scorer.reference(sample.id, sample.image)
     signal, sent_at = None, None
@@ -114,9 +116,9 @@ def _picture(unit: WorkUnit, method: Any, link: Link, scorer: Scorer, sample: An
         if signal is None or (traits.uses_snr_at_sender and sent_at != (channel, snr_db)):
             signal, sent_at = method.encode(images, point if traits.uses_snr_at_sender else point.blind(), None), (channel, snr_db)
         draws = KeyedDraws(unit.grid.seed, [sample.id], channel, snr_db, repetition)
-        received, _ = receive(link, signal, point, draws, budget=int((unit.cr or 0) * 3 * size * size))
+        received, _ = send(link, signal, point, draws, budget=int((unit.cr or 0) * 3 * size * size))
         pixels = quantise(method.decode(received, point))
-        key = (unit.contestant.label, float(unit.cr or 0), sample.id, channel, snr_db, repetition)
+        key = (unit.configured.label, float(unit.cr or 0), sample.id, channel, snr_db, repetition)
         values[key] = {name: float(value) for name, value in scorer.score(reference, np.asarray(pixels[0])).items()}
 
 

@@ -1,4 +1,4 @@
-"""How cost grows: ten times the pictures, ten times the cells, and a hundred thousand cells through Ray.
+"""How cost grows: ten times the images, ten times the cells, and a hundred thousand cells through Ray.
 
 A method that does nothing is evaluated, so that what is measured is the engine: planning, link, scoring, files, the driver's memory.
 """
@@ -15,30 +15,30 @@ from PIL import Image
 from rich.console import Console
 
 from suite.command import compose
+from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.stream import inline
-from suite.evaluate.work import evaluate, remaining
-from suite.pipeline import prepare
+from suite.evaluate.runner import evaluate, remaining
+from suite.prepare import prepare
 from suite.speed import sleeping
 
 SIDE = 16
-PICTURES, SNRS = 40, 4
+IMAGES, SNRS = 40, 4
 TENFOLD = 10
 CELLS = 100_000
 
 
 def measure(seconds: float) -> dict[str, Any]:
-    """Return seconds of planning and of working for a grid, for ten times its pictures and for ten times its cells.
+    """Return seconds of planning and of working for a grid, for ten times its images and for ten times its cells.
 
     Args:
         seconds: above 60, the whole is also tried on 100,000 cells through Ray.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _pictures(folder / "folder", TENFOLD * PICTURES)
+        _images(folder / "folder", TENFOLD * IMAGES)
         found: dict[str, Any] = {}
-        for label, pictures, repetitions in (("once", 1, 1), ("tenfold_pictures", TENFOLD, 1), ("tenfold_cells", 1, TENFOLD)):
-            found[label] = _worked(folder, label, pictures * PICTURES, repetitions)
+        for label, images, repetitions in (("once", 1, 1), ("tenfold_pictures", TENFOLD, 1), ("tenfold_cells", 1, TENFOLD)):
+            found[label] = _worked(folder, label, images * IMAGES, repetitions)
         found["growth"] = {
             f"{what}_of_{label}": found[label][what] / found["once"][what]
             for label in ("tenfold_pictures", "tenfold_cells")
@@ -51,9 +51,9 @@ def measure(seconds: float) -> dict[str, Any]:
 
 def hundred_thousand(folder: Path) -> dict[str, Any]:
     """Return what 100,000 cells cost through Ray: seconds of planning and working, the driver's memory before and after."""
-    pictures = TENFOLD * PICTURES
+    images = TENFOLD * IMAGES
     started = time.perf_counter()
-    units = units_of(folder, pictures, -(-CELLS // (pictures * SNRS)))
+    units = units_of(folder, images, -(-CELLS // (images * SNRS)))
     remaining(units, folder / "plan")
     planned = time.perf_counter() - started
     evaluate(units[:2], folder / "large", units[0].grid.evaluation, Console(quiet=True))
@@ -71,17 +71,17 @@ def hundred_thousand(folder: Path) -> dict[str, Any]:
     }
 
 
-def units_of(folder: Path, pictures: int, repetitions: int) -> list[WorkUnit]:
-    """Return the units of the method that does nothing over the first ``pictures`` of ``folder``."""
+def units_of(folder: Path, images: int, repetitions: int) -> list[WorkUnit]:
+    """Return the units of the method that does nothing over the first ``images`` of ``folder``."""
     snrs = [float(number) for number in range(SNRS)]
     keys = [f"image_size={SIDE}", "metrics=[psnr]", "sheet.images=0", "cr=[1/24]", "channels=[awgn]", f"snr_db={snrs}"]
     keys += [f"methods=[{sleeping.NAME}]", f"repetitions={repetitions}", "datasets=[folder]"]
-    return prepare(compose("quick", None, None, pictures, keys), folder).units("speed", {})
+    return prepare(compose("quick", None, None, images, keys), folder).units("speed", {})
 
 
-def _worked(folder: Path, label: str, pictures: int, repetitions: int) -> dict[str, float]:
+def _worked(folder: Path, label: str, images: int, repetitions: int) -> dict[str, float]:
     started = time.perf_counter()
-    units = units_of(folder, pictures, repetitions)
+    units = units_of(folder, images, repetitions)
     remaining(units, folder / label)
     planned = time.perf_counter()
     cells = sum(unit.reconstructions for unit in units)
@@ -102,7 +102,7 @@ def driver_megabytes() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
-def _pictures(folder: Path, count: int) -> None:
+def _images(folder: Path, count: int) -> None:
     folder.mkdir()
     generator = np.random.default_rng(0)
     for number in range(count):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from suite.command import compose
 from suite.evaluate.plan import WorkUnit
-from suite.pipeline import prepare
+from suite.prepare import prepare
 from suite.train.jobs import train_job
 
 # How long a network works does not depend on how well it was trained.

@@ -16,8 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from methods.base import Method, OperatingPoint, Received
 from suite.command import compose
-from suite.contestants import Contestant, resolve
-from suite.pipeline import prepare
+from suite.config.methods import ConfiguredMethod, resolve
+from suite.prepare import prepare
 from suite.train.protocols import Placement
 
 CR = Fraction(1, 24)
@@ -27,7 +27,7 @@ STEPS = 30
 
 
 def measure(seconds: float) -> dict[str, Any]:
-    """Return seconds a picture of SwinJSCC's two sizes, its multiplications, and the share of this machine's limit it reaches.
+    """Return seconds an image of SwinJSCC's two sizes, its multiplications, and the share of this machine's limit it reaches.
 
     Args:
         seconds: not used; the work is fixed.
@@ -36,18 +36,18 @@ def measure(seconds: float) -> dict[str, Any]:
     limits = {"gflops": _arithmetic(device), "gbytes_per_s": _memory(device)}
     result: dict[str, Any] = {"device": torch.cuda.get_device_name() if device == "cuda" else "one CPU thread", **limits}
     for preset in ("compact", "paper"):
-        (contestant,) = resolve(compose("quick", "swinjscc/sa", None, None, [f"training.preset={preset}"]))
-        result[preset] = _forward(contestant, device, 1 if device == "cpu" else 16, limits)
+        (configured,) = resolve(compose("quick", "swinjscc/sa", None, None, [f"training.preset={preset}"]))
+        result[preset] = _forward(configured, device, 1 if device == "cpu" else 16, limits)
     if device == "cuda":
         result["training"] = _training(limits)
     return result
 
 
-def _forward(contestant: Contestant, device: str, batch: int, limits: dict[str, float]) -> dict[str, float]:
+def _forward(configured: ConfiguredMethod, device: str, batch: int, limits: dict[str, float]) -> dict[str, float]:
     torch.manual_seed(0)
-    method = contestant.build(SIZE, SIZE, CR)
+    method = configured.build(SIZE, SIZE, CR)
     if not isinstance(method, torch.nn.Module):
-        raise TypeError(f"{contestant.label} is no network")
+        raise TypeError(f"{configured.label} is no network")
     method.eval().to(device)
     images = torch.rand(batch, 3, SIZE, SIZE, device=device)
     with torch.inference_mode():
@@ -68,7 +68,7 @@ def _pass(method: Method, images: torch.Tensor) -> None:
 
 
 def _training(limits: dict[str, float]) -> dict[str, Any]:
-    """Return pictures a second of a training of the paper's network in each precision."""
+    """Return images a second of a training of the paper's network in each precision."""
     found: dict[str, Any] = {}
     for precision in ("float32", "bfloat16"):
         settings = ["training.preset=paper", "training.gpus=1", f"training.precision={precision}", f"training.steps={STEPS}"]

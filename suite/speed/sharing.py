@@ -2,14 +2,14 @@
 
 ::
 
-    shared:  picture decoded once ── encoded once ──┬─ cell: send, decode, every metric in one pass      (the engine)
+    shared:  image decoded once ── encoded once ──┬─ cell: send, decode, every metric in one pass      (the engine)
                                                     └─ ...
-    naive:   cell ── picture read, encoded, sent, decoded ──> a PNG file
+    naive:   cell ── image read, encoded, sent, decoded ──> a PNG file
              metric ── every PNG file and its original read again ──> score
 
 The naive order is that of the test scripts of the field, which go through the whole test set anew for every SNR and channel, and of
-metric tools, which are given two folders of pictures. Both orders build a network and a metric once and stay in one process. As those
-scripts are used, each network and channel is a process, and each metric of its pictures is another; what starting them adds is told
+metric tools, which are given two folders of images. Both orders build a network and a metric once and stay in one process. As those
+scripts are used, each network and channel is a process, and each metric of its images is another; what starting them adds is told
 apart (``scripts``), from the measured start of one process that imports PyTorch.
 """
 
@@ -28,27 +28,27 @@ from PIL import Image
 
 from benchmarks.datasets import open_dataset
 from benchmarks.metrics import Scorer
+from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.stream import inline
-from suite.evaluate.transmission import Task
-from suite.evaluate.transmit import Transmitter
-from suite.records import load
+from suite.evaluate.stages.messages import UnitInput
+from suite.evaluate.stages.transmit import Transmitter
+from suite.runs.records import load
 from suite.speed.material import units_of
 
 # Codecs would hide what sharing a network's work brings: most of their time goes into the channel code of each cell.
 METHODS = "deepjscc,swinjscc"
-PICTURES = 2
+IMAGES = 2
 
 
 def measure(seconds: float) -> dict[str, Any]:
     """Return the seconds of both orders for the same cells, and how many times faster sharing is.
 
     Args:
-        seconds: above 60, all pictures of the quick grid are used, else two.
+        seconds: above 60, all images of the quick grid are used, else two.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        units = units_of(folder, METHODS, ("sheet.images=0",), limit=PICTURES if seconds <= 60 else None)
+        units = units_of(folder, METHODS, ("sheet.images=0",), limit=IMAGES if seconds <= 60 else None)
         list(inline(units[:1], folder / "warm"))
         started = time.perf_counter()
         list(inline(units, folder / "shared"))
@@ -59,7 +59,7 @@ def measure(seconds: float) -> dict[str, Any]:
         records = load(folder / "shared")
         equal = bool(np.allclose(sorted(records["psnr"]), sorted(scores["psnr"]), rtol=0, atol=1e-6))
     grid = units[0].grid
-    folders = len({(unit.contestant.label, unit.cr) for unit in units}) * len(grid.channels)
+    folders = len({(unit.configured.label, unit.cr) for unit in units}) * len(grid.channels)
     scripts = folders * (1 + len(units[0].metrics))
     start = _start()
     return {
@@ -88,12 +88,12 @@ def _naive(units: Sequence[WorkUnit], folder: Path) -> dict[str, list[float]]:
         for channel in grid.channels:
             for snr_db in grid.snr_db:
                 cell = unit.grid.model_copy(update={"channels": (channel,), "snr_db": (snr_db,)})
-                sent = transmitter(Task(replace(unit, grid=cell)))
-                for candidate in sent.candidates:
+                sent = transmitter(UnitInput(replace(unit, grid=cell)))
+                for candidate in sent.reconstructions:
                     path = folder / f"{len(pairs)}.png"
                     Image.fromarray(np.asarray(candidate.pixels)).save(path)
                     pairs.append((candidate.record["image"], path))
-    dataset = open_dataset(units[0].pictures.dataset, units[0].pictures.data_dir, grid.image_size, "test", fit=grid.fit)
+    dataset = open_dataset(units[0].images.dataset, units[0].images.data_dir, grid.image_size, "test", fit=grid.fit)
     scores: dict[str, list[float]] = {}
     for name in units[0].metrics:
         scorer = Scorer([name], grid.metric_settings)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from methods.base import Method, MethodSettings, OperatingPoint, Received, Signal
-from methods.catalog import METHODS
+from methods.registry import METHODS
 
 NAME = "sleeping"
 
@@ -15,7 +15,7 @@ class SleepingSettings(MethodSettings):
     """What its stages cost.
 
     Attributes:
-        encode_s, decode_s: seconds a picture.
+        encode_s, decode_s: seconds an image.
     """
 
     encode_s: float = 0.0
@@ -24,7 +24,7 @@ class SleepingSettings(MethodSettings):
 
 @METHODS.register(NAME)
 class Sleeping(Method):
-    """Sends one symbol and returns a grey picture, after the time that the stage of a real method takes."""
+    """Sends one symbol and returns a grey image, after the time that the stage of a real method takes."""
 
     Settings = SleepingSettings
 

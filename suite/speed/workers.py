@@ -14,22 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from suite.command import compose
+from suite.config.execution import EvaluationSettings, StageSettings
+from suite.evaluate.executors.stream import stream
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.score import Done, UnitScorer
-from suite.evaluate.stream import stream
-from suite.evaluate.transmission import Task
-from suite.evaluate.transmit import Transmitter
-from suite.pipeline import prepare
+from suite.evaluate.stages.messages import UnitInput
+from suite.evaluate.stages.score import UnitResult, UnitScorer
+from suite.evaluate.stages.transmit import Transmitter
+from suite.prepare import prepare
 from suite.ray_env import connect
-from suite.records import load
-from suite.sections import EvaluationSettings, StageSettings
+from suite.runs.records import load
 from suite.speed import sleeping
 
 COUNTS = (1, 2, 4, 8)
-# SwinJSCC of the paper's size multiplies 35.3 G times a picture of 256 x 256, 70.6 GFLOP, half of it at each side; an L4 with 30.3 TFLOP/s
+# SwinJSCC of the paper's size multiplies 35.3 G times an image of 256 x 256, 70.6 GFLOP, half of it at each side; an L4 with 30.3 TFLOP/s
 # in float32 (data sheet), used to 30 %, takes 3.9 ms a side.
 STAGES = {"encode_s": 0.0039, "decode_s": 0.0039}
-PICTURES = 8
+IMAGES = 8
 PATIENCE_S = 300
 
 
@@ -43,9 +43,9 @@ def measure(seconds: float) -> dict[str, Any]:
         folder = Path(name)
         units = _units()
         transmit, score = Transmitter(), UnitScorer(folder / "once")
-        score(transmit(Task(units[0])))
+        score(transmit(UnitInput(units[0])))
         started = time.perf_counter()
-        transmission = transmit(Task(units[0]))
+        transmission = transmit(UnitInput(units[0]))
         middle = time.perf_counter()
         score(transmission)
         costs = middle - started, time.perf_counter() - middle
@@ -60,9 +60,9 @@ def measure(seconds: float) -> dict[str, Any]:
 
 def _units() -> list[WorkUnit]:
     settings: tuple[str, ...] = ("image_size=32", "metrics=[psnr]", "sheet.images=0", "cr=[1/24]", "snr_db=[0, 2, 4, 6, 8, 10, 12, 14]")
-    settings += (f"evaluation.unit={PICTURES}", f"evaluation.batch={PICTURES}")
+    settings += (f"evaluation.unit={IMAGES}", f"evaluation.batch={IMAGES}")
     keys = [*settings, f"methods=[{{name: {sleeping.NAME}, settings: {{encode_s: {STAGES['encode_s']}, decode_s: {STAGES['decode_s']}}}}}]"]
-    return prepare(compose("quick", None, None, PICTURES, keys)).units("speed", {})
+    return prepare(compose("quick", None, None, IMAGES, keys)).units("speed", {})
 
 
 def _enough(units: Sequence[WorkUnit], count: int) -> list[WorkUnit]:
@@ -76,7 +76,7 @@ def _paced(work: Sequence[WorkUnit], run_dir: Path, count: int, costs: tuple[flo
     # All actors are there before the first unit is handed out.
     DataContext.get_current().wait_for_min_actors_s = PATIENCE_S
     settings = EvaluationSettings(workers=count, score=StageSettings(workers=count))
-    heard = [time.perf_counter() for done in stream(work, run_dir, settings) if isinstance(done, Done)]
+    heard = [time.perf_counter() for done in stream(work, run_dir, settings) if isinstance(done, UnitResult)]
     # The first unit heard of was begun one unit's cost earlier.
     wall = heard[-1] - heard[0] + sum(costs)
     ideal = len(work) * costs[0] / count

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.link.draws import Draws
+from suite.config.training import TrainingSettings
 from suite.train.protocols import Placement, TrainingBatch, TrainingData
-from suite.train.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
-class Share:
+class BatchShard:
     """The rows of a batch that one process trains on; attributes as in :class:`~suite.train.protocols.TrainingBatch`."""
 
     images: Tensor
@@ -36,7 +36,7 @@ class _Steps(Dataset[TrainingBatch]):
         own = self.batch // self.placement.world
         rows = slice(self.placement.rank * own, (self.placement.rank + 1) * own)
         masks, labels, captions = whole.masks, whole.labels, whole.captions
-        return Share(
+        return BatchShard(
             whole.images[rows],
             masks[rows] if masks is not None else None,
             labels[rows] if labels is not None else None,

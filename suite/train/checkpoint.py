@@ -18,11 +18,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import load, save
 from torch import nn
 
-from benchmarks.weights_files import mismatch
+from benchmarks.common.atomic import read_sealed_json, write_atomic, write_sealed_json
+from benchmarks.common.storage import StoragePath, read_many
+from benchmarks.common.weights_files import mismatch
 from methods.errors import CheckpointMismatchError
 from suite.errors import TrainingError
-from suite.files import read_sealed_json, write_atomic, write_sealed_json
-from suite.storage import Place, each_read
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Card(BaseModel):
         search: trials and choice of the search, if there was one.
         seed, steps, minutes: of the training; minutes over all resumptions.
         losses: mean losses at the end.
-        validation: mean PSNR in dB of held-out pictures, by operating point and over all ("psnr").
+        validation: mean PSNR in dB of held-out images, by operating point and over all ("psnr").
         hardware, git, versions: what it was trained on and with.
         sha256: of the weights' file.
         code: digest of the method's code at the training, ``None`` on cards of before it was noted.
@@ -85,7 +85,7 @@ class Checkpoint:
         card: what is known of it.
     """
 
-    path: Place
+    path: StoragePath
     card: Card
 
     def load_into(self, method: nn.Module) -> None:
@@ -112,12 +112,12 @@ class Checkpoint:
         return None if found == self.card.sha256 else f"the weights {self.path} are corrupt: their SHA-256 is not the one on the card"
 
 
-def sha256(path: Place) -> str:
+def sha256(path: StoragePath) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def write(folder: Place, name: str, network: nn.Module, stored: str, **card: Any) -> Checkpoint:
+def write(folder: StoragePath, name: str, network: nn.Module, stored: str, **card: Any) -> Checkpoint:
     """Write ``<name>.safetensors`` and its card, both atomically, and return the checkpoint.
 
     Args:
@@ -145,7 +145,7 @@ def write(folder: Place, name: str, network: nn.Module, stored: str, **card: Any
     return Checkpoint(path, complete)
 
 
-def copied(found: Checkpoint, folder: Place) -> Checkpoint:
+def copy_into(found: Checkpoint, folder: StoragePath) -> Checkpoint:
     """Return ``found`` as it lies in ``folder``, where it is written if it is not there yet; the card last, which marks it whole."""
     path = folder / found.path.name
     if path != found.path:
@@ -155,13 +155,13 @@ def copied(found: Checkpoint, folder: Place) -> Checkpoint:
     return Checkpoint(path, found.card)
 
 
-def find(identity: str, search_paths: Iterable[Place]) -> Checkpoint | None:
+def find(identity: str, search_paths: Iterable[StoragePath]) -> Checkpoint | None:
     """Return the first whole checkpoint of ``identity`` in the folders, ``None`` if there is none.
 
     A corrupt one is reported in the log and passed over.
     """
     for folder in search_paths:
-        for checkpoint in each_read(sorted(folder.glob("*.json")), partial(read, identity=identity)):
+        for checkpoint in read_many(sorted(folder.glob("*.json")), partial(read, identity=identity)):
             if checkpoint is None:
                 continue
             if (problem := checkpoint.problem()) is None:
@@ -170,7 +170,7 @@ def find(identity: str, search_paths: Iterable[Place]) -> Checkpoint | None:
     return None
 
 
-def read(path: Place, identity: str | None = None) -> Checkpoint | None:
+def read(path: StoragePath, identity: str | None = None) -> Checkpoint | None:
     """Return the checkpoint of a card, ``None`` if the file is another JSON or the card of another identity."""
     try:
         content = read_sealed_json(path)

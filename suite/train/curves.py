@@ -14,7 +14,7 @@ from typing import Self
 
 from torch import Tensor
 
-from suite.storage import Place, RemotePath, upload
+from benchmarks.common.storage import RemotePath, StoragePath, upload
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Curves:
         step: the step the training goes on from; later rows of an interrupted training are dropped.
     """
 
-    def __init__(self, folder: Place, step: int) -> None:
+    def __init__(self, folder: StoragePath, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self._remote: RemotePath | None = None

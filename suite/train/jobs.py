@@ -16,21 +16,21 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from benchmarks.common.hashing import canonical, digest
+from benchmarks.common.storage import StoragePath
 from benchmarks.link.link import Link, LinkSettings
 from methods.base import Geometry, TrainableMethod
-from suite.contestants import Contestant
+from suite.config.method_code import method_code
+from suite.config.methods import ConfiguredMethod
+from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
-from suite.identity import canonical, digest
-from suite.method_code import method_code
-from suite.runfolder import git_state, hardware, versions
-from suite.storage import Place
+from suite.link.training import TrainingLinkProvider
+from suite.runs.folder import git_state, hardware, versions
 from suite.train import checkpoint
 from suite.train.checkpoint import Checkpoint
-from suite.train.link import SuiteAir
 from suite.train.loop import RESUME, Report, Trainer
 from suite.train.optimisation import key
 from suite.train.protocols import DataSpec, Placement
-from suite.train.settings import TrainingSettings
 
 # Raised when the same job, data and settings would no longer give the same weights.
 IDENTITY = 1
@@ -42,7 +42,7 @@ class TrainingJob:
     """One network to train; picklable.
 
     Attributes:
-        contestant: the configured method with its training settings.
+        method: the configured method with its training settings.
         cr: the compression ratio it is built for; ``None`` for a fixed-rate method and for one model for all rates.
         rates: compression ratios met in training; one for a network of one ratio, none for a fixed-rate method.
         data: the training data.
@@ -50,7 +50,7 @@ class TrainingJob:
         search: trials of a search before the training; 0 for none.
     """
 
-    contestant: Contestant
+    configured: ConfiguredMethod
     cr: Fraction | None
     rates: tuple[Fraction, ...]
     data: DataSpec
@@ -60,25 +60,25 @@ class TrainingJob:
     @property
     def settings(self) -> TrainingSettings:
         """The training settings."""
-        return self.contestant.training
+        return self.configured.training
 
     @property
     def label(self) -> str:
         """The job's name in messages, ``swinjscc/sa 1/24``."""
         rates = str(self.cr) if self.cr is not None else ",".join(map(str, self.rates))
-        return f"{self.contestant.label} {rates}".strip()
+        return f"{self.configured.label} {rates}".strip()
 
     @property
     def name(self) -> str:
         """The job's file name, ``swinjscc-sa-1_24-<start of the identity>``."""
         rate = str(self.cr).replace("/", "_") if self.cr is not None else "all" if self.rates else "fixed"
-        variant = self.contestant.variant.replace("/", "-")
-        return f"{self.contestant.method}-{variant}-{rate}-{self.identity[:8]}"
+        variant = self.configured.variant.replace("/", "-")
+        return f"{self.configured.method}-{variant}-{rate}-{self.identity[:8]}"
 
     @cached_property
     def identity(self) -> str:
         """Hash of what determines the weights; processes, GPUs, paths and intervals do not."""
-        who, training = self.contestant, self.settings
+        who, training = self.configured, self.settings
         return digest(
             "checkpoint",
             {
@@ -109,16 +109,16 @@ class TrainingJob:
         """
         own = {name: value for name, value in choice.items() if not name.startswith(TRAINING_KEY)}
         training = {name.removeprefix(TRAINING_KEY): value for name, value in choice.items() if name.startswith(TRAINING_KEY)}
-        who = self.contestant
+        who = self.configured
         try:
             settings = who.cls.Settings.model_validate({**who.settings.model_dump(), **own})
             trained = TrainingSettings.model_validate({**self.settings.model_dump(), **training})
         except ValidationError as error:
             problem = error.errors()[0]
             raise TrainingError(f"the search space of {who.label} gives '{problem['loc'][0]}': {problem['msg']}; correct it") from error
-        return replace(self, contestant=replace(who, settings=settings, training=trained), search=0)
+        return replace(self, configured=replace(who, settings=settings, training=trained), search=0)
 
-    def trainer(self, folder: Place, placement: Placement) -> Trainer:
+    def trainer(self, folder: StoragePath, placement: Placement) -> Trainer:
         """Return the trainer of this job, its method's weights drawn by the job's seed.
 
         Raises:
@@ -127,9 +127,9 @@ class TrainingJob:
         training = self.settings
         data = self.data.open(training.crop, training.seed, training.validation_pictures)
         return Trainer(
-            build(self.contestant, Geometry(training.crop, training.crop, self.cr), training.seed),
+            build(self.configured, Geometry(training.crop, training.crop, self.cr), training.seed),
             data,
-            SuiteAir(Link(self.link), training.crop),
+            TrainingLinkProvider(Link(self.link), training.crop),
             training,
             folder,
             rates=self.rates,
@@ -138,7 +138,7 @@ class TrainingJob:
         )
 
 
-def build(contestant: Contestant, geometry: Geometry, seed: int) -> TrainableMethod:
+def build(configured: ConfiguredMethod, geometry: Geometry, seed: int) -> TrainableMethod:
     """Return the method with its weights drawn by ``seed``, the caller's random state untouched.
 
     Raises:
@@ -146,15 +146,15 @@ def build(contestant: Contestant, geometry: Geometry, seed: int) -> TrainableMet
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(key(seed, "initialisation"))
-        method = contestant.cls(contestant.settings, geometry)
+        method = configured.cls(configured.settings, geometry)
     if not isinstance(method, TrainableMethod):
-        raise TrainingError(f"{contestant.label} has no weights to train; leave it out of the trainings")
+        raise TrainingError(f"{configured.label} has no weights to train; leave it out of the trainings")
     return method
 
 
 def train_job(
     job: TrainingJob,
-    out: Place,
+    out: StoragePath,
     report: Report | None = None,
     placement: Placement | None = None,
     *,
@@ -181,7 +181,7 @@ def train_job(
     result = trainer.run(report)
     if not placement.first:
         return None
-    who, training = job.contestant, job.settings
+    who, training = job.configured, job.settings
     written = checkpoint.write(
         out,
         asked.name,
@@ -213,7 +213,9 @@ def train_job(
     return written
 
 
-def try_job(job: TrainingJob, folder: Place, validate_every: int, report: Report | None = None, placement: Placement | None = None) -> None:
+def try_job(
+    job: TrainingJob, folder: StoragePath, validate_every: int, report: Report | None = None, placement: Placement | None = None
+) -> None:
     """Train a job in ``folder`` for its validation scores alone, at least every ``validate_every`` steps; no checkpoint is written."""
     interval = min(job.settings.validate_every, validate_every)
     often = job.chosen({f"{TRAINING_KEY}validate_every": interval})
@@ -235,35 +237,35 @@ def device_of(settings: TrainingSettings, index: int = 0) -> str:
     return f"cuda:{index}"
 
 
-def load_card_settings(found: Checkpoint, contestant: Contestant) -> Contestant:
-    """Return ``contestant`` as its checkpoint was trained: after a search, with the settings that were chosen.
+def load_card_settings(found: Checkpoint, configured: ConfiguredMethod) -> ConfiguredMethod:
+    """Return ``configured`` as its checkpoint was trained: after a search, with the settings that were chosen.
 
-    What training does not read stays as the contestant has it.
+    What training does not read stays as the method has it.
     """
-    settings = contestant.cls.Settings.model_validate_json(json.dumps(found.card.settings))
-    own = {name: getattr(contestant.settings, name) for name in contestant.cls.Settings.evaluation_only}
-    return replace(contestant, settings=settings.model_copy(update=own))
+    settings = configured.cls.Settings.model_validate_json(json.dumps(found.card.settings))
+    own = {name: getattr(configured.settings, name) for name in configured.cls.Settings.evaluation_only}
+    return replace(configured, settings=settings.model_copy(update=own))
 
 
 def code_note(job: TrainingJob, found: Checkpoint) -> str | None:
     """Return that a checkpoint was trained by other code of its method than there is now, ``None`` where it was not or nobody knows."""
-    if found.card.code in (None, "", method_code(job.contestant.cls)):
+    if found.card.code in (None, "", method_code(job.configured.cls)):
         return None
     return f"the weights of {job.label} were trained before the method's code changed"
 
 
-def _trained_settings(contestant: Contestant) -> dict[str, Any]:
-    return contestant.settings.model_dump(mode="python", exclude=set(contestant.cls.Settings.evaluation_only))
+def _trained_settings(configured: ConfiguredMethod) -> dict[str, Any]:
+    return configured.settings.model_dump(mode="python", exclude=set(configured.cls.Settings.evaluation_only))
 
 
-def _trained_variant(contestant: Contestant) -> str:
-    """Return the first of the variants that training cannot tell from the contestant's."""
-    cls, unread = contestant.cls, contestant.cls.Settings.evaluation_only
+def _trained_variant(configured: ConfiguredMethod) -> str:
+    """Return the first of the variants that training cannot tell from the method's."""
+    cls, unread = configured.cls, configured.cls.Settings.evaluation_only
 
     def trained(variant: str) -> dict[str, Any]:
         return {name: value for name, value in cls.variants[variant].items() if name not in unread}
 
-    own = contestant.variant
+    own = configured.variant
     return own if own not in cls.variants else next(name for name in cls.variants if trained(name) == trained(own))
 
 

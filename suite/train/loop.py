@@ -19,17 +19,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.errors import SignalError
+from benchmarks.common.errors import SignalError
+from benchmarks.common.storage import StoragePath
 from benchmarks.link.draws import Draws, TrainingDraws
 from methods.base import OperatingPoint, Targets, TrainableMethod, TrainingLink
+from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
-from suite.storage import Place
 from suite.train import state
 from suite.train.batches import ShardedDraws, batches
 from suite.train.curves import Curves
-from suite.train.optimisation import Course, build_average, build_optimiser, course_of, courses, drawn, key
-from suite.train.protocols import Air, Placement, TrainingBatch, TrainingData
-from suite.train.settings import TrainingSettings
+from suite.train.optimisation import PhaseSchedule, build_average, build_optimiser, drawn, key, phase_schedules, schedule_of
+from suite.train.protocols import LinkProvider, Placement, TrainingBatch, TrainingData
 from suite.train.validation import Validation
 
 Report = Callable[[dict[str, float]], None]
@@ -45,7 +45,7 @@ class TrainingResult:
         steps: steps done, over all resumptions.
         seconds: time spent on them.
         losses: mean losses of the last row of the curves.
-        validation: mean PSNR in dB of the held-out pictures, by operating point and over all.
+        validation: mean PSNR in dB of the held-out images, by operating point and over all.
     """
 
     steps: int
@@ -71,7 +71,7 @@ class Trainer:
 
     Args:
         method: on the CPU, its weights initialised; after :meth:`run` it holds the weights to keep.
-        data: crops and held-out pictures.
+        data: crops and held-out images.
         air: operating points and link.
         settings: how to train.
         out: folder of the curves and of the state to resume from.
@@ -84,26 +84,26 @@ class Trainer:
         self,
         method: TrainableMethod,
         data: TrainingData,
-        air: Air,
+        link_provider: LinkProvider,
         settings: TrainingSettings,
-        out: Place,
+        out: StoragePath,
         *,
         rates: Sequence[Fraction] = (),
         identity: str = "",
         placement: Placement | None = None,
     ) -> None:
-        self.settings, self.data, self.air, self.out = settings, data, air, out
+        self.settings, self.data, self.link_provider, self.out = settings, data, link_provider, out
         self.rates: Sequence[Fraction | None] = tuple(rates) or (None,)
         self.identity = identity
         self.placement = placement or Placement()
         self.device = torch.device(self.placement.device)
         self.method = method.to(self.device).train()
-        self.courses = courses(method.phases(), settings.steps)
-        self._course: Course | None = None
+        self.phase_schedules = phase_schedules(method.phases(), settings.steps)
+        self._course: PhaseSchedule | None = None
         self.optimiser = build_optimiser(self.method, settings)
         self.average = build_average(self.method, settings)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "float16")
-        self.validation = Validation(data.validation(), air, settings, rates, self.placement.device)
+        self.validation = Validation(data.validation(), link_provider, settings, rates, self.placement.device)
         self.progress = state.Progress()
         self._loss: nn.Module = Loss(self.method)
 
@@ -146,7 +146,7 @@ class Trainer:
         dtype = PRECISIONS[settings.precision]
         try:
             with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
-                losses = self._loss(images, targets, self.air.link(self._draws(step)), self._point(step))
+                losses = self._loss(images, targets, self.link_provider.link(self._draws(step)), self._point(step))
         except SignalError as error:
             raise self._diverged(step, f"the signal could not be sent ({error})") from error
         self._record(step, losses)
@@ -159,9 +159,9 @@ class Trainer:
             self.average.update_parameters(self.method)
         self.progress.step = step
 
-    def _enter(self, step: int) -> Course:
+    def _enter(self, step: int) -> PhaseSchedule:
         """Return the course of a step, the method being in its phase."""
-        course = course_of(step, self.courses)
+        course = schedule_of(step, self.phase_schedules)
         if course is not self._course:
             self.method.enter(course.phase, begins=step == course.first)
             self._course = course
@@ -170,7 +170,7 @@ class Trainer:
     def _point(self, step: int) -> OperatingPoint:
         settings, seed = self.settings, self.settings.seed
         snr, channel = drawn(settings.snr_db, seed, "snr", step), drawn(settings.channels, seed, "channel", step)
-        return self.air.point(drawn(self.rates, seed, "cr", step), snr, channel)
+        return self.link_provider.point(drawn(self.rates, seed, "cr", step), snr, channel)
 
     def _draws(self, step: int) -> Draws:
         generator = torch.Generator(self.device).manual_seed(key(self.settings.seed, "noise", step))
@@ -218,7 +218,7 @@ class Trainer:
         if ends or step % settings.log_every == 0:
             row = {name: value / self.progress.count for name, value in self.progress.window.items()}
             values = {f"loss/{name}": value for name, value in row.items()}
-            values["learning_rate"] = course_of(step, self.courses).rate(settings, step)
+            values["learning_rate"] = schedule_of(step, self.phase_schedules).rate(settings, step)
             self.progress.window, self.progress.count = {}, 0
         if curves is not None:
             if validates:

@@ -12,10 +12,10 @@ The trial itself may hold no CPU that its workers wait for. A worker that dies r
 import pickle
 from typing import Any
 
+from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.train.protocols import Placement
-from suite.train.ranks import FORESEEN, Work
-from suite.train.settings import TrainingSettings
+from suite.train.ranks import USER_ERRORS, Work
 
 WORKER_RESTARTS = 2
 
@@ -67,6 +67,6 @@ def _worker(config: dict[str, Any]) -> str | None:
     work: Work = pickle.loads(config["payload"])
     try:
         work(report=train.report, placement=placement)
-    except FORESEEN as error:
+    except USER_ERRORS as error:
         return str(error)
     return None

@@ -14,8 +14,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from methods.base import Phase
+from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
-from suite.train.settings import TrainingSettings
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def rate_factor(settings: TrainingSettings, step: int, steps: int | None = None)
 
 
 @dataclass(frozen=True)
-class Course:
+class PhaseSchedule:
     """The steps of one phase of a training.
 
     Attributes:
@@ -62,7 +62,7 @@ class Course:
         return settings.learning_rate * self.phase.rate * course
 
 
-def courses(phases: Sequence[Phase], steps: int) -> list[Course]:
+def phase_schedules(phases: Sequence[Phase], steps: int) -> list[PhaseSchedule]:
     """Share ``steps`` among ``phases``; one whose share is less than a step is left out.
 
     Raises:
@@ -73,10 +73,10 @@ def courses(phases: Sequence[Phase], steps: int) -> list[Course]:
         raise TrainingError(f"the shares of a training's phases must be positive, got {[phase.share for phase in phases]}; correct them")
     ends = [round(steps * part / total) for part in accumulate(phase.share for phase in phases)]
     spans = zip(phases, [0, *ends[:-1]], ends, strict=True)
-    return [Course(phase, start + 1, end) for phase, start, end in spans if end > start]
+    return [PhaseSchedule(phase, start + 1, end) for phase, start, end in spans if end > start]
 
 
-def course_of(step: int, plan: Sequence[Course]) -> Course:
+def schedule_of(step: int, plan: Sequence[PhaseSchedule]) -> PhaseSchedule:
     """Return the course that ``step`` belongs to; a step after the last one belongs to the last."""
     return next((course for course in plan if step <= course.last), plan[-1])
 

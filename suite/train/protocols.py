@@ -1,4 +1,4 @@
-"""What a training asks of its surroundings: pictures and a link.
+"""What a training asks of its surroundings: images and a link.
 
 ::
 
@@ -19,7 +19,7 @@ from methods.base import OperatingPoint, TrainingLink
 
 
 class TrainingBatch(Protocol):
-    """B pictures and what is known of them.
+    """B images and what is known of them.
 
     Attributes:
         images: float32 (B, 3, H, W) in [0, 1].
@@ -41,14 +41,14 @@ class TrainingBatch(Protocol):
 
 
 class TrainingData(Protocol):
-    """Pictures to train on; the same call always returns the same batch."""
+    """Images to train on; the same call always returns the same batch."""
 
     def batch(self, step: int, size: int) -> TrainingBatch:
         """Return the ``size`` random crops of ``step``."""
         ...
 
     def validation(self) -> TrainingBatch:
-        """Return the held-out pictures, at the size of the crops."""
+        """Return the held-out images, at the size of the crops."""
         ...
 
     def fingerprint(self) -> str:
@@ -67,11 +67,11 @@ class DataSpec(Protocol):
     def __hash__(self) -> int: ...
 
     def open(self, crop: int, seed: int, held_out: int) -> TrainingData:
-        """Return crops of ``crop`` pixels drawn by ``seed``, ``held_out`` pictures being kept for validation."""
+        """Return crops of ``crop`` pixels drawn by ``seed``, ``held_out`` images being kept for validation."""
         ...
 
 
-class Air(Protocol):
+class LinkProvider(Protocol):
     """The channel side of a training."""
 
     def point(self, cr: Fraction | None, snr_db: float, channel: str) -> OperatingPoint:

@@ -20,14 +20,14 @@ import torch
 from torch import distributed, multiprocessing
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
-from benchmarks.errors import BenchmarkError
+from benchmarks.common.errors import BenchmarkError
 from methods.errors import MethodError
 from suite.errors import SuiteError, TrainingError
 from suite.ray_env import on_loopback
 from suite.train.protocols import Placement
 
 # What a training can answer with a sentence; trying the same again would end the same way.
-FORESEEN = (SuiteError, MethodError, BenchmarkError)
+USER_ERRORS = (SuiteError, MethodError, BenchmarkError)
 
 Report = Callable[[dict[str, float]], None]
 
@@ -93,7 +93,7 @@ def _rank(rank: int, payload: bytes, world: int, gpus: bool, rendezvous: str, me
     try:
         work: Work = pickle.loads(payload)
         work(report=messages.put if rank == 0 else None, placement=Placement(rank, world, device))
-    except FORESEEN as error:
+    except USER_ERRORS as error:
         messages.put(str(error))
         raise
     finally:

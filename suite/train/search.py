@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from benchmarks.common.atomic import read_sealed_json, write_sealed_json
+from benchmarks.common.storage import StoragePath, open_path
 from suite.errors import TrainingError
-from suite.files import read_sealed_json, write_sealed_json
-from suite.storage import Place, place
 from suite.train.jobs import TRAINING_KEY, TrainingJob, try_job
-from suite.train.ranks import FORESEEN
-from suite.train.tune import FAILURE, Progress, carry_out, resources
+from suite.train.ranks import USER_ERRORS
+from suite.train.tune import FAILURE, Progress, resources, run_trial
 from suite.train.validation import MEAN
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ STEP = "step"
 RUNGS = 8
 
 
-def search(job: TrainingJob, out: Place, max_concurrent: int | None, retries: int, progress: Progress | None) -> dict[str, Any]:
+def search(job: TrainingJob, out: StoragePath, max_concurrent: int | None, retries: int, progress: Progress | None) -> dict[str, Any]:
     """Return what ``job.search`` trials found: ``choice``, its score, and each trial; a finished search is not repeated.
 
     Raises:
@@ -43,7 +43,7 @@ def search(job: TrainingJob, out: Place, max_concurrent: int | None, retries: in
     tuner = _tuner(job, folder, max_concurrent, retries)
     with listening(lambda config, values: progress(job, values) if progress is not None else None):
         results: Any = tuner.fit()
-    tried = [_tried(result, job.contestant.cls.search_space) for result in results]  # type: ignore[attr-defined]
+    tried = [_tried(result, job.configured.cls.search_space) for result in results]  # type: ignore[attr-defined]
     usable = [trial for trial in tried if FAILURE not in trial]
     if not usable:
         raise TrainingError(f"every trial of the search for {job.label} failed; the first: {tried[0][FAILURE]}")
@@ -54,7 +54,7 @@ def search(job: TrainingJob, out: Place, max_concurrent: int | None, retries: in
     return found
 
 
-def _tuner(job: TrainingJob, folder: Place, max_concurrent: int | None, retries: int) -> Any:
+def _tuner(job: TrainingJob, folder: StoragePath, max_concurrent: int | None, retries: int) -> Any:
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.basic_variant import BasicVariantGenerator
@@ -69,7 +69,7 @@ def _tuner(job: TrainingJob, folder: Place, max_concurrent: int | None, retries:
     experiment = str(storage / folder.name)
     if tune.Tuner.can_restore(experiment):
         return tune.Tuner.restore(experiment, trainable, restart_errored=True)
-    space = job.contestant.cls.search_space  # type: ignore[attr-defined]
+    space = job.configured.cls.search_space  # type: ignore[attr-defined]
     return tune.Tuner(
         trainable,
         param_space={name: domain(options) for name, options in space.items()},
@@ -104,7 +104,7 @@ def domain(options: Sequence[Any]) -> Any:
 
 
 def _present(job: TrainingJob, space: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    settings, training = job.contestant.settings, job.settings
+    settings, training = job.configured.settings, job.settings
     return {
         name: getattr(training, name.removeprefix(TRAINING_KEY)) if name.startswith(TRAINING_KEY) else getattr(settings, name)
         for name in space
@@ -122,9 +122,9 @@ def _trial(config: Mapping[str, Any], job: TrainingJob, folder: str, storage: st
     try:
         candidate = job.chosen(config)
         rounded = max(1, job.settings.steps // RUNGS)
-        work = partial(try_job, candidate, place(folder) / tune.get_context().get_trial_id(), rounded)
-        carry_out(work, candidate.settings, storage, report)
-    except FORESEEN as error:
+        work = partial(try_job, candidate, open_path(folder) / tune.get_context().get_trial_id(), rounded)
+        run_trial(work, candidate.settings, storage, report)
+    except USER_ERRORS as error:
         tune.report({STEP: 0, MEAN: -math.inf, FAILURE: str(error)})
 
 

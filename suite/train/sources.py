@@ -8,23 +8,23 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.common.errors import ImageError
 from benchmarks.datasets.catalog import open_training, recognise
-from benchmarks.datasets.training import Batch, TrainingPictures
+from benchmarks.datasets.training import Batch, TrainingImages
 from benchmarks.datasets.training import TrainingSettings as Cutting
-from benchmarks.errors import PictureError
 from suite.errors import TrainingError
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class PictureSource:
-    """Pictures of a data set; ``PictureSource("photos")`` or ``PictureSource(None, Path("~/pictures"))``.
+class ImageSource:
+    """Images of a data set; ``ImageSource("photos")`` or ``ImageSource(None, Path("~/images"))``.
 
     Attributes:
         dataset: name of the data set; ``None`` recognises it by the folder's layout.
         folder: where it lies; ``None`` for a built-in one.
-        masked_only: leave out pictures without a mask.
+        masked_only: leave out images without a mask.
     """
 
     dataset: str | None = None
@@ -50,54 +50,54 @@ class PictureSource:
         """
         return open_training(self.folder, self.dataset).notes
 
-    def open(self, crop: int, seed: int, held_out: int) -> "Pictures":
-        """Return random crops of ``crop`` pixels and up to ``held_out`` pictures for validation.
+    def open(self, crop: int, seed: int, held_out: int) -> "ImageRange":
+        """Return random crops of ``crop`` pixels and up to ``held_out`` images for validation.
 
         Raises:
             DatasetError: the data set is unknown, missing or empty.
         """
         dataset = open_training(self.folder, self.dataset, image_size=crop, fit="crop")
-        return Pictures(TrainingPictures(dataset, Cutting(crop=crop, seed=seed, masked_only=self.masked_only)), held_out)
+        return ImageRange(TrainingImages(dataset, Cutting(crop=crop, seed=seed, masked_only=self.masked_only)), held_out)
 
 
-class Pictures:
-    """Crops for training and centre-cropped, resized pictures for validation.
+class ImageRange:
+    """Crops for training and centre-cropped, resized images for validation.
 
     Args:
-        pictures: both sides of the data set.
-        held_out: most pictures to validate on.
+        images: both sides of the data set.
+        held_out: most images to validate on.
     """
 
-    def __init__(self, pictures: TrainingPictures, held_out: int) -> None:
-        self._pictures, self._held_out = pictures, held_out
+    def __init__(self, images: TrainingImages, held_out: int) -> None:
+        self._images, self._held_out = images, held_out
 
     def batch(self, step: int, size: int) -> Batch:
         """Return the random crops of a step."""
-        return self._pictures.batch(step, size)
+        return self._images.batch(step, size)
 
     def validation(self) -> Batch:
-        """Return the first readable held-out pictures.
+        """Return the first readable held-out images.
 
         Raises:
             TrainingError: there is none.
         """
         found: list[Batch] = []
-        for index in range(len(self._pictures.validation)):
+        for index in range(len(self._images.validation)):
             if len(found) == self._held_out:
                 break
             try:
-                found.append(self._pictures.validation_batch(index, 1))
-            except PictureError as error:
+                found.append(self._images.validation_batch(index, 1))
+            except ImageError as error:
                 log.warning("left out of validation: %s", error)
         if not found:
             raise TrainingError(
-                f"the training data '{self._pictures.dataset.name}' leaves no readable picture to validate on; give at least two pictures"
+                f"the training data '{self._images.dataset.name}' leaves no readable image to validate on; give at least two images"
             )
         return _joined(found)
 
     def fingerprint(self) -> str:
         """Return the hash of the data and of the way it is cut."""
-        return self._pictures.fingerprint()
+        return self._images.fingerprint()
 
 
 def _joined(batches: Sequence[Batch]) -> Batch:

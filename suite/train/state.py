@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 import torch
 
-from benchmarks.weights_files import content
+from benchmarks.common.atomic import sealed, unsealed, write_atomic
+from benchmarks.common.storage import StoragePath
+from benchmarks.common.weights_files import content
 from suite.errors import StorageError, TrainingError
-from suite.files import sealed, unsealed, write_atomic
-from suite.storage import Place
 
 
 class Stateful(Protocol):
@@ -46,7 +46,7 @@ class Progress:
     count: int = 0
 
 
-def save(path: Place, identity: str, progress: Progress, parts: Mapping[str, Stateful]) -> None:
+def save(path: StoragePath, identity: str, progress: Progress, parts: Mapping[str, Stateful]) -> None:
     """Write the state, atomically."""
     state = {"identity": identity, "progress": dict(vars(progress)), **{name: part.state_dict() for name, part in parts.items()}}
     buffer = BytesIO()
@@ -54,7 +54,7 @@ def save(path: Place, identity: str, progress: Progress, parts: Mapping[str, Sta
     write_atomic(path, lambda file: file.write(sealed(buffer.getvalue())))
 
 
-def load(path: Place, identity: str, parts: Mapping[str, Stateful], device: str) -> Progress:
+def load(path: StoragePath, identity: str, parts: Mapping[str, Stateful], device: str) -> Progress:
     """Restore ``parts`` from ``path`` and return the progress; a fresh one where there is no such file.
 
     Raises:

@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from benchmarks.common.storage import StoragePath, open_path
+from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.ray_env import connect, last_line
-from suite.storage import Place, place
 from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, train_job
 from suite.train.protocols import Placement
-from suite.train.ranks import FORESEEN, Report, Work, run_ranks
-from suite.train.settings import TrainingSettings
+from suite.train.ranks import USER_ERRORS, Report, Work, run_ranks
 
 Progress = Callable[[TrainingJob, Mapping[str, float]], None]
 FAILURE = "failure"
@@ -47,8 +47,8 @@ class TrainingsFailedError(TrainingError):
 
 def train_missing(
     jobs: Sequence[TrainingJob],
-    search_paths: Iterable[Place],
-    out: Place,
+    search_paths: Iterable[StoragePath],
+    out: StoragePath,
     *,
     address: str | None = None,
     max_concurrent: int | None = None,
@@ -82,7 +82,7 @@ def train_missing(
     if address is None:
         for job in missing:
             _check_fits(job)
-    out = place(out)
+    out = open_path(out)
     work: dict[TrainingJob, Work] = {}
     failures: dict[TrainingJob, str] = {}
     choices = _choices(jobs, missing, found, out, max_concurrent, retries, progress, failures)
@@ -106,7 +106,7 @@ def _choices(
     jobs: Sequence[TrainingJob],
     missing: Sequence[TrainingJob],
     found: Mapping[TrainingJob, Checkpoint],
-    out: Place,
+    out: StoragePath,
     max_concurrent: int | None,
     retries: int,
     progress: Progress | None,
@@ -117,20 +117,20 @@ def _choices(
 
     chosen: dict[TrainingJob, dict[str, Any]] = {}
     for job in missing:
-        if not job.search or not getattr(job.contestant.cls, "search_space", {}):
+        if not job.search or not getattr(job.configured.cls, "search_space", {}):
             continue
-        kin = [other for other in jobs if (other.contestant, other.search) == (job.contestant, job.search)]
+        kin = [other for other in jobs if (other.configured, other.search) == (job.configured, job.search)]
         known = [found[other].card.search for other in kin if other in found] + [chosen[other] for other in kin if other in chosen]
         made = [choice for choice in known if choice]
         try:
             chosen[job] = made[0] if made else search(kin[0], out, max_concurrent, retries, progress)
-        except FORESEEN as error:
+        except USER_ERRORS as error:
             failures |= {other: str(error) for other in kin if other in missing}
     return chosen
 
 
 def _fit(
-    work: Mapping[TrainingJob, Work], out: Place, max_concurrent: int | None, retries: int, progress: Progress | None
+    work: Mapping[TrainingJob, Work], out: StoragePath, max_concurrent: int | None, retries: int, progress: Progress | None
 ) -> dict[TrainingJob, str]:
     """Carry out the work, a trial each, and return the failures."""
     if not work:
@@ -173,12 +173,12 @@ def _trial(config: Mapping[str, Any], work: Sequence[Work], settings: Sequence[T
     from ray import tune
 
     try:
-        carry_out(work[config["job"]], settings[config["job"]], storage, tune.report)
-    except FORESEEN as error:
+        run_trial(work[config["job"]], settings[config["job"]], storage, tune.report)
+    except USER_ERRORS as error:
         tune.report({FAILURE: str(error)})
 
 
-def carry_out(work: Work, settings: TrainingSettings, storage: str, report: Report) -> None:
+def run_trial(work: Work, settings: TrainingSettings, storage: str, report: Report) -> None:
     """Run a training inside a trial, in this process or in as many as the settings ask for."""
     from ray import cloudpickle
 

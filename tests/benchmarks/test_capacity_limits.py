@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from benchmarks.errors import LinkError
+from benchmarks.common.errors import LinkError
 from benchmarks.link.capacity import (
     CHANNEL_NAMES,
     capacity_bits,

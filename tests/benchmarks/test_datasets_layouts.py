@@ -1,4 +1,4 @@
-"""Each layout: stable ids, what comes with a picture, and what is said of a folder that is not what it should be."""
+"""Each layout: stable ids, what comes with an image, and what is said of a folder that is not what it should be."""
 
 import json
 import subprocess
@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.common.errors import DatasetError, ImageError
 from benchmarks.datasets import DATASETS, open_dataset, open_training
 from benchmarks.datasets.base import Item
 from benchmarks.datasets.splits import place
 from benchmarks.datasets.voc import choose
-from benchmarks.errors import DatasetError, PictureError
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
-shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the pictures in ../shared/data are not here")
+shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the images in ../shared/data are not here")
 
 
-def picture(path, size=(12, 8), value=100):
+def image(path, size=(12, 8), value=100):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (value, value, value)).save(path)
     return path
@@ -37,7 +37,7 @@ def duts(tmp_path):
     left[:, :6] = 255
     for part in ("DUTS-TR", "DUTS-TE"):
         for name in ("b_2", "a_1"):
-            picture(tmp_path / part / f"{part}-Image" / f"{name}.jpg")
+            image(tmp_path / part / f"{part}-Image" / f"{name}.jpg")
             mask(tmp_path / part / f"{part}-Mask" / f"{name}.png", left)
     return tmp_path
 
@@ -63,7 +63,7 @@ def test_duts_missing_mask_is_reported_not_dropped(duts):
     gone.unlink()
     dataset = open_dataset("duts", duts, 16)
     assert "DUTS-TE/a_1" in dataset.items()
-    with pytest.raises(PictureError, match=r"a_1\.jpg.*mask.*a_1\.png is missing"):
+    with pytest.raises(ImageError, match=r"a_1\.jpg.*mask.*a_1\.png is missing"):
         dataset.load("DUTS-TE/a_1")
     assert dataset.load("DUTS-TE/b_2").mask is not None
 
@@ -72,17 +72,17 @@ def test_duts_mask_of_another_shape(duts):
     mask(duts / "DUTS-TE/DUTS-TE-Mask/a_1.png", np.zeros((12, 8)))
     mask(duts / "DUTS-TE/DUTS-TE-Mask/b_2.png", np.zeros((16, 24)))
     dataset = open_dataset("duts", duts, 16)
-    with pytest.raises(PictureError, match=r"12 x 8 pixels.*8 x 12"):
+    with pytest.raises(ImageError, match=r"12 x 8 pixels.*8 x 12"):
         dataset.load("DUTS-TE/a_1")
     assert dataset.load("DUTS-TE/b_2").mask.shape == (16, 16)
 
 
-def test_truncated_picture_keeps_its_place(duts):
+def test_truncated_image_keeps_its_place(duts):
     broken = duts / "DUTS-TE/DUTS-TE-Image/a_1.jpg"
     broken.write_bytes(broken.read_bytes()[:200])
     dataset = open_dataset("duts", duts, 16)
     assert len(dataset) == 2
-    with pytest.raises(PictureError, match=r"a_1\.jpg"):
+    with pytest.raises(ImageError, match=r"a_1\.jpg"):
         dataset.load("DUTS-TE/a_1")
 
 
@@ -98,7 +98,7 @@ def test_no_folder_and_missing_folder(tmp_path, name):
     ("name", "expected"), [("duts", "DUTS-TE"), ("voc", "VOCdevkit"), ("kodak", "kodak")], ids=["duts", "voc", "kodak"]
 )
 def test_wrong_layout_says_what_was_expected_and_found(tmp_path, name, expected):
-    picture(tmp_path / "holiday" / "a.png")
+    image(tmp_path / "holiday" / "a.png")
     with pytest.raises(DatasetError, match=rf"expects the folder .*{expected}; .* holds holiday/"):
         open_dataset(name, tmp_path)
 
@@ -129,7 +129,7 @@ def test_unknown_name_split_fit_size_and_id(tmp_path):
 def test_folder_masks_captions_and_ids(tmp_path):
     root = tmp_path / "mine"
     for name in ("a.png", "deep/b.jpg", "deep/c.jpg", "deep/c.png", ".hidden/d.png"):
-        picture(root / name)
+        image(root / name)
     mask(root / "masks/a.png", np.full((8, 12), 255))
     mask(root / "masks/b.png", np.zeros((8, 12)))
     (root / "captions.jsonl").write_text(json.dumps({"file": "deep/b.jpg", "caption": "a grey square", "class_name": "square"}) + "\n\n")
@@ -139,13 +139,13 @@ def test_folder_masks_captions_and_ids(tmp_path):
     sample = dataset.load("deep/b")
     assert not sample.mask.any()
     assert (sample.caption, sample.label) == ("a grey square", "square")
-    with pytest.raises(PictureError, match=r"c\.jpg.*mask.*is missing"):
+    with pytest.raises(ImageError, match=r"c\.jpg.*mask.*is missing"):
         dataset.load("deep/c.jpg")
 
 
 def test_folder_parts_are_kept_apart(tmp_path):
-    picture(tmp_path / "train/a.png")
-    picture(tmp_path / "test/b.png")
+    image(tmp_path / "train/a.png")
+    image(tmp_path / "test/b.png")
     assert list(open_dataset("folder", tmp_path, 8, "train").items()) == ["train/a"]
     assert list(open_dataset("folder", tmp_path, 8, "test").items()) == ["test/b"]
     (tmp_path / "test/b.png").unlink()
@@ -156,7 +156,7 @@ def test_folder_parts_are_kept_apart(tmp_path):
 
 @pytest.mark.parametrize("line", ["{", "[1]", '{"file": "a.png"}', '{"file": 3, "caption": "x"}'])
 def test_malformed_captions_name_the_line(tmp_path, line):
-    picture(tmp_path / "a.png")
+    image(tmp_path / "a.png")
     (tmp_path / "captions.jsonl").write_text('{"file": "a.png", "caption": "fine"}\n' + line + "\n")
     with pytest.raises(DatasetError, match=r"captions\.jsonl, line 2"):
         open_dataset("folder", tmp_path)
@@ -165,7 +165,7 @@ def test_malformed_captions_name_the_line(tmp_path, line):
 def voc_year(root, year, names, lists="Main/trainval.txt"):
     base = root / "VOCdevkit" / year
     for name in names:
-        picture(base / "JPEGImages" / f"{name}.jpg")
+        image(base / "JPEGImages" / f"{name}.jpg")
     (base / "ImageSets" / lists).parent.mkdir(parents=True)
     (base / "ImageSets" / lists).write_text("\n".join(names) + "\n")
     return base
@@ -191,7 +191,7 @@ def test_voc_masks_labels_and_missing_year(tmp_path):
     assert any("VOC2007 is not in" in note for note in holder.notes)
     other = next(side for side in sides.values() if "VOC2012/000002" in side.items())
     assert not other.has_mask("VOC2012/000002")
-    with pytest.raises(PictureError, match=r"000002\.jpg: its annotation"):
+    with pytest.raises(ImageError, match=r"000002\.jpg: its annotation"):
         other.load("VOC2012/000002")
 
 
@@ -204,12 +204,12 @@ def test_voc_layout_errors(tmp_path):
         open_dataset("voc", tmp_path)
 
 
-def test_voc_listed_but_absent_picture_is_reported(tmp_path):
+def test_voc_listed_but_absent_image_is_reported(tmp_path):
     base = voc_year(tmp_path, "VOC2007", ["000001"])
     (base / "JPEGImages/000001.jpg").unlink()
     dataset = open_dataset("voc", tmp_path, 8, "test")
     assert list(dataset.items()) == ["VOC2007/000001"]
-    with pytest.raises(PictureError, match=r"000001\.jpg: no such file"):
+    with pytest.raises(ImageError, match=r"000001\.jpg: no such file"):
         dataset.load("VOC2007/000001")
 
 
@@ -249,11 +249,11 @@ def test_fingerprint_follows_content_and_settings(duts):
 
 def test_open_training_recognises_the_layout(duts, tmp_path):
     assert open_training(duts).name == "duts"
-    assert open_training(picture(tmp_path / "plain/a.png").parent).name == "folder"
+    assert open_training(image(tmp_path / "plain/a.png").parent).name == "folder"
     voc_year(tmp_path / "v", "VOC2007", ["000001", "000002"])
     assert open_training(tmp_path / "v").name == "voc"
     assert open_training(None, "photos").split == "train"
-    with pytest.raises(DatasetError, match="training needs pictures"):
+    with pytest.raises(DatasetError, match="training needs images"):
         open_training(None)
 
 

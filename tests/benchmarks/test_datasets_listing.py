@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.common.errors import DatasetError, ImageError
 from benchmarks.datasets import open_dataset, open_training
 from benchmarks.datasets.base import Item
-from benchmarks.datasets.files import PictureDataset
-from benchmarks.datasets.training import TrainingPictures, TrainingSettings
-from benchmarks.errors import DatasetError, PictureError
+from benchmarks.datasets.files import ImageDataset
+from benchmarks.datasets.training import TrainingImages, TrainingSettings
 
 
 def image(path: Path, value: int = 100) -> Path:
@@ -64,7 +64,7 @@ def test_an_image_whose_link_leads_nowhere_keeps_its_place(tmp_path):
     (image(tmp_path / "a.png").parent / "b.png").symlink_to("gone.png")
     dataset = open_dataset("folder", tmp_path, 8)
     assert list(dataset.items()) == ["a", "b"]
-    with pytest.raises(PictureError, match=r"b\.png: no such file"):
+    with pytest.raises(ImageError, match=r"b\.png: no such file"):
         dataset.load("b")
 
 
@@ -90,7 +90,7 @@ def test_ids_stay_different_where_a_stem_is_a_name(tmp_path):
 
 def test_two_items_of_one_id_are_refused():
     with pytest.raises(DatasetError, match=r"x\.png and y\.png have one id, 'a'"):
-        PictureDataset("mine", "test", 8, [Item("a", Path("x.png")), Item("a", Path("y.png"))])
+        ImageDataset("mine", "test", 8, [Item("a", Path("x.png")), Item("a", Path("y.png"))])
 
 
 @pytest.mark.parametrize("name", ["folder", "duts", "kodak"])
@@ -129,11 +129,11 @@ def test_names_that_are_no_utf8(tmp_path):
     dataset = open_dataset("folder", tmp_path, 8)
     assert list(dataset.items()) == ["br\\xfcch", "caf\\xe9", "plain"]
     assert dataset.load("caf\\xe9").image.shape == (8, 8, 3)
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises(ImageError) as caught:
         dataset.load("br\\xfcch")
     # A message goes into records, which are UTF-8.
     assert "br\\xfcch.png" in f"{caught.value}" and f"{caught.value}".encode()
     assert dataset.fingerprint()
-    training = TrainingPictures(open_training(tmp_path, image_size=8), TrainingSettings(crop=8))
+    training = TrainingImages(open_training(tmp_path, image_size=8), TrainingSettings(crop=8))
     assert sorted(training.training + training.validation) == list(dataset.items())
     assert odd.is_file()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.datasets import open_dataset
-from benchmarks.datasets.pictures import read_mask
+from benchmarks.datasets.images import read_mask
 
 FAULTS = Path(__file__).parents[2].parent / "shared" / "faults"
 SHAPE = (24, 36)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from benchmarks.datasets.pictures import picture_size, read_rgb
-from benchmarks.errors import PictureError
+from benchmarks.common.errors import ImageError
+from benchmarks.datasets.images import image_size_of, read_rgb
 
 FAULTS = Path(__file__).parents[2].parent / "shared" / "faults"
 D50 = np.array([0.9642, 1.0, 0.8249])
@@ -120,7 +120,7 @@ LONG = zlib.compress(bytes(PngImagePlugin.MAX_TEXT_CHUNK + 10))
 def test_texts_of_any_length_cost_no_image(tmp_path, colours, chunks, last):
     path = png_with(tmp_path / "a.png", colours, chunks, last=last)
     assert np.array_equal(read_rgb(path, None), colours)
-    assert picture_size(path) == (24, 36)
+    assert image_size_of(path) == (24, 36)
 
 
 def test_a_long_profile_is_still_a_profile(tmp_path, colours):
@@ -139,14 +139,14 @@ def exif_block(orientation: int) -> bytes:
 def test_of_exif_the_orientation_alone_is_taken(tmp_path, colours):
     Image.fromarray(colours).save(tmp_path / "a.webp", lossless=True, exif=exif_block(6))
     assert np.array_equal(read_rgb(tmp_path / "a.webp", None), np.rot90(colours, -1))
-    assert picture_size(tmp_path / "a.webp") == (36, 24)
+    assert image_size_of(tmp_path / "a.webp") == (36, 24)
     Image.fromarray(colours).save(tmp_path / "b.webp", lossless=True, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     assert np.array_equal(read_rgb(tmp_path / "b.webp", None), colours)
 
 
 def test_a_turned_tiff_has_one_size(tmp_path, colours):
     Image.fromarray(colours).save(tmp_path / "a.tif", tiffinfo={0x0112: 6})
-    assert read_rgb(tmp_path / "a.tif", None).shape[:2] == picture_size(tmp_path / "a.tif") == (36, 24)
+    assert read_rgb(tmp_path / "a.tif", None).shape[:2] == image_size_of(tmp_path / "a.tif") == (36, 24)
 
 
 def test_postscript_by_any_name_reaches_no_other_program(tmp_path, monkeypatch):
@@ -155,7 +155,7 @@ def test_postscript_by_any_name_reaches_no_other_program(tmp_path, monkeypatch):
     started = []
     # Whatever starts a program passes here.
     sys.addaudithook(lambda event, arguments: started.append(arguments) if event == "subprocess.Popen" else None)
-    with pytest.raises(PictureError, match=r"a\.png: .*identify"):
+    with pytest.raises(ImageError, match=r"a\.png: .*identify"):
         read_rgb(path, (8, 8))
     assert not started
 

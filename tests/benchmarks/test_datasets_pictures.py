@@ -1,11 +1,11 @@
-"""Every kind of picture file becomes uint8 RGB of the asked size, or an error that names it."""
+"""Every kind of image file becomes uint8 RGB of the asked size, or an error that names it."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.datasets.pictures import fit_box, picture_size, read_indices, read_mask, read_reduced, read_rgb, resize_mask
-from benchmarks.errors import PictureError
+from benchmarks.common.errors import ImageError
+from benchmarks.datasets.images import fit_box, image_size_of, read_indices, read_mask, read_reduced, read_rgb, resize_mask
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ def test_palette_with_transparency_and_cmyk(tmp_path):
     assert red[0] > 200 and red[1] < 60 and red[2] < 60
 
 
-def test_exif_orientation_turns_the_picture(tmp_path, gradient):
+def test_exif_orientation_turns_the_image(tmp_path, gradient):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(gradient).save(tmp_path / "turned.png", exif=exif)
     np.testing.assert_array_equal(read_rgb(tmp_path / "turned.png", None), np.rot90(gradient, -1))
-    assert picture_size(tmp_path / "turned.png") == (90, 60)
+    assert image_size_of(tmp_path / "turned.png") == (90, 60)
 
 
 def test_one_pixel_fills_the_square(tmp_path):
@@ -79,7 +79,7 @@ def test_one_pixel_fills_the_square(tmp_path):
         assert (read_rgb(path, (16, 16), fit) == (9, 90, 200)).all()
 
 
-def test_very_wide_picture(tmp_path):
+def test_very_wide_image(tmp_path):
     ramp = np.linspace(0, 255, 20_000).astype(np.uint8)
     wide = np.repeat(np.repeat(ramp[None, :, None], 40, axis=0), 3, axis=2)
     for name in ("wide.png", "wide.jpg"):
@@ -99,33 +99,33 @@ def test_a_large_jpeg_keeps_its_look_when_decoded_smaller(tmp_path, gradient):
 def test_too_many_pixels_are_refused_by_name(tmp_path, monkeypatch):
     path = save(tmp_path / "bomb.png", np.zeros((100, 100), np.uint8))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4000)
-    with pytest.raises(PictureError, match=r"bomb\.png.*10000 pixels.*reduce"):
+    with pytest.raises(ImageError, match=r"bomb\.png.*10000 pixels.*reduce"):
         read_rgb(path, (8, 8))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 6000)
     assert read_rgb(path, (8, 8)).shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize("name", ["cut.png", "cut.jpg"])
-def test_truncated_picture(tmp_path, name):
+def test_truncated_image(tmp_path, name):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     path = save(tmp_path / name, noise)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(PictureError, match=name.replace(".", r"\.")):
+    with pytest.raises(ImageError, match=name.replace(".", r"\.")):
         read_rgb(path, (32, 32))
 
 
-@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])
 def test_unreadable_file(tmp_path, content):
     path = tmp_path / "broken.png"
     path.write_bytes(content)
-    with pytest.raises(PictureError, match=r"broken\.png"):
+    with pytest.raises(ImageError, match=r"broken\.png"):
         read_rgb(path, (32, 32))
 
 
 def test_missing_file_and_float_samples(tmp_path):
-    with pytest.raises(PictureError, match=r"gone\.png: no such file"):
+    with pytest.raises(ImageError, match=r"gone\.png: no such file"):
         read_rgb(tmp_path / "gone.png", None)
-    with pytest.raises(PictureError, match=r"float\.tif.*range"):
+    with pytest.raises(ImageError, match=r"float\.tif.*range"):
         read_rgb(save(tmp_path / "float.tif", np.zeros((4, 4), np.float32)), None)
 
 
@@ -139,5 +139,5 @@ def test_mask_is_thresholded_at_half_and_resized_by_nearest(tmp_path):
 
 def test_segmentation_needs_indices(tmp_path):
     path = save(tmp_path / "s.png", np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(PictureError, match=r"s\.png.*palette"):
+    with pytest.raises(ImageError, match=r"s\.png.*palette"):
         read_indices(path)

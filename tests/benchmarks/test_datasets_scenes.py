@@ -10,16 +10,16 @@ import pytest
 from PIL import Image
 from skimage.draw import polygon2mask
 
+from benchmarks.common.errors import DatasetError
 from benchmarks.datasets import open_dataset
-from benchmarks.datasets.scenes import RANGES, Scenes
-from benchmarks.datasets.scenes_backdrop import backdrop
-from benchmarks.datasets.scenes_caption import LIMIT, NOUNS, caption, relation
-from benchmarks.datasets.scenes_render import render
-from benchmarks.datasets.scenes_shapes import BUILDERS, parts
-from benchmarks.datasets.scenes_tables import COLOURS, KINDS, SETTINGS
-from benchmarks.datasets.scenes_world import Scene, SceneObject, scene
-from benchmarks.datasets.training import TrainingPictures, TrainingSettings
-from benchmarks.errors import DatasetError
+from benchmarks.datasets.scenes.backdrop import backdrop
+from benchmarks.datasets.scenes.caption import LIMIT, NOUNS, caption, relation
+from benchmarks.datasets.scenes.dataset import RANGES, Scenes
+from benchmarks.datasets.scenes.render import render
+from benchmarks.datasets.scenes.shapes import BUILDERS, parts
+from benchmarks.datasets.scenes.tables import COLOURS, KINDS, SETTINGS
+from benchmarks.datasets.scenes.world import Scene, SceneObject, scene
+from benchmarks.datasets.training import TrainingImages, TrainingSettings
 
 
 def test_scene_zero_is_pinned():
@@ -75,7 +75,7 @@ def test_relations():
     assert relation(main, place["above"]) == "below"
 
 
-def test_everything_occurs_and_stays_in_the_picture():
+def test_everything_occurs_and_stays_in_the_image():
     worlds = [scene(index) for index in range(1500)]
     assert {item.kind for world in worlds for item in world.objects} == set(KINDS) == set(NOUNS) == set(BUILDERS)
     assert {world.setting for world in worlds} == set(SETTINGS)
@@ -112,7 +112,7 @@ def test_mask_is_the_union_of_the_outlines(index):
 
 
 def test_every_kind_paints_its_colour_inside_its_mask():
-    # A stem, a wheel or a face may differ; most of what the mask covers must change the picture.
+    # A stem, a wheel or a face may differ; most of what the mask covers must change the image.
     for kind in KINDS:
         setting = next(name for name, kinds in SETTINGS.items() if kind in kinds)
         item = SceneObject(kind, KINDS[kind].colours[0], "plain", 0.5, 0.9, 0.5, False)
@@ -165,7 +165,7 @@ def test_data_set_interface():
 
 
 def test_scenes_train_with_masks_labels_and_captions():
-    pictures = TrainingPictures(open_dataset("scenes", None, 32, "train"), TrainingSettings(crop=32))
-    batch = pictures.batch(0, 4)
+    images = TrainingImages(open_dataset("scenes", None, 32, "train"), TrainingSettings(crop=32))
+    batch = images.batch(0, 4)
     assert batch.images.shape == (4, 3, 32, 32) and batch.masks.shape == (4, 1, 32, 32)
     assert all(label in KINDS for label in batch.labels) and all(batch.captions)

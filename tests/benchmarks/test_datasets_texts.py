@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.common.errors import DatasetError, ImageError
 from benchmarks.datasets import open_dataset
-from benchmarks.errors import DatasetError, PictureError
 
 FAULTS = Path(__file__).parents[2].parent / "shared" / "faults"
 
@@ -136,7 +136,7 @@ def test_voc_annotations_with_bytes_that_are_no_text(tmp_path):
     assert set(labels(tmp_path).values()) == {"cat"}
     for number in ("000001", "000002"):
         (year / f"Annotations/{number}.xml").write_bytes(whole % b"b\xe9b\xe9")
-    with pytest.raises(PictureError, match=r"Annotations/00000\d\.xml is not in the encoding"):
+    with pytest.raises(ImageError, match=r"Annotations/00000\d\.xml is not in the encoding"):
         labels(tmp_path)
 
 

@@ -58,13 +58,13 @@ def sionna_blocks_lost(scheme: Scheme, bits: int, snr_db: float, blocks: int, se
         encoder = LDPC5GEncoder(bits, n, num_bits_per_symbol=m, device="cpu")
         decoder = LDPC5GDecoder(encoder, num_iter=50, device="cpu")
         source, mapper, demapper = BinarySource(device="cpu"), Mapper("qam", m, device="cpu"), Demapper("app", "qam", m, device="cpu")
-        air = SionnaAWGN(device="cpu")
+        link_provider = SionnaAWGN(device="cpu")
 
         def simulate(batch_size, ebno_db):
             no = torch.tensor(10 ** (-snr_db / 10))
             sent = source([batch_size, bits])
             with torch.no_grad():
-                return sent, decoder(demapper(air(mapper(encoder(sent)), no), no))
+                return sent, decoder(demapper(link_provider(mapper(encoder(sent)), no), no))
 
         _, bler = sim_ber(simulate, [0.0], batch_size=20, max_mc_iter=blocks // 20, early_stop=False, verbose=False, device="cpu")
     return round(float(bler[0]) * blocks)

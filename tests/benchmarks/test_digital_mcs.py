@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.errors import LinkError
+from benchmarks.common.errors import LinkError
 from benchmarks.link.channels import AWGN
 from benchmarks.link.digital import DigitalSettings, DigitalStream
 from benchmarks.link.digital.codec import block_code

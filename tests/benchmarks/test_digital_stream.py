@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from benchmarks.errors import LinkError
+from benchmarks.common.errors import LinkError
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, FlatChannel
 from benchmarks.link.digital import DigitalSettings, DigitalStream, char_error_rate, readable
 from benchmarks.link.draws import KeyedDraws

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.errors import LinkError
+from benchmarks.common.errors import LinkError
 from benchmarks.link.digital import char_error_rate, readable
 from benchmarks.link.digital.compression import compress, expand
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.errors import SignalError
+from benchmarks.common.errors import SignalError
 from benchmarks.link.analog import equalise, normalise
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, rician
 from benchmarks.link.draws import KeyedDraws, TrainingDraws

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from skimage import data, transform
 
-from benchmarks.errors import MetricUnavailableError
-from benchmarks.metrics import METRICS, MetricSettings, Picture, Scorer, check, metric_table
+from benchmarks.common.errors import MetricUnavailableError
+from benchmarks.metrics import METRICS, MetricImage, MetricSettings, Scorer, check, metric_table
 from benchmarks.metrics.clip import ClipEncoder
 from benchmarks.metrics.errors import DuplicateMetricError
 
@@ -60,7 +60,7 @@ def photo() -> np.ndarray:
 
 
 def embeddings(folder: Path, pixels: np.ndarray, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return unit embeddings of a picture and of token ids, preprocessed by hand."""
+    """Return unit embeddings of an image and of token ids, preprocessed by hand."""
     net = open_clip.create_model(f"local-dir:{folder}").eval()
     resized = np.asarray(Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC), dtype=np.float32) / 255
     normalised = (resized - np.array(NORMALISATION["mean"], np.float32)) / np.array(NORMALISATION["std"], np.float32)
@@ -77,7 +77,7 @@ def caption_ids(caption: str) -> list[int]:
 
 
 def positive_caption(folder: Path, photo: np.ndarray) -> str:
-    """Return a caption on the picture's side of the random text space, so that the score is not cut at zero."""
+    """Return a caption on the image's side of the random text space, so that the score is not cut at zero."""
     for word in ("cat", "coffee", "blue", "seven", "train", "sky"):
         image, text = embeddings(folder, photo, caption_ids(word))
         if image @ text > 0.02:
@@ -149,7 +149,7 @@ def test_every_embedding_is_computed_once(scorer, photo, monkeypatch):
     assert calls == {"encode_image": 1 + 4, "encode_text": 1}
 
 
-def test_picture_without_caption_has_no_score(scorer, photo):
+def test_image_without_caption_has_no_score(scorer, photo):
     values = scorer.score(scorer.reference("a", photo), photo)
     assert math.isnan(values["clip_score_tiny"]) and math.isnan(values["clip_score_tiny_truncated"])
     assert values["clip_image_similarity_tiny"] == pytest.approx(1, abs=1e-5)
@@ -206,4 +206,4 @@ def test_openais_torchscript_archive_is_read(folder, photo, tmp_path):
         assert value.dtype == torch.float32 and torch.allclose(value, net.state_dict()[name], atol=1e-3), name
     with torch.no_grad():
         expected = net.encode_image(encoder.preprocess(Image.fromarray(photo))[None], normalize=True)[0]
-    assert torch.allclose(encoder.image(Picture(photo)), expected, atol=5e-3)
+    assert torch.allclose(encoder.image(MetricImage(photo)), expected, atol=5e-3)

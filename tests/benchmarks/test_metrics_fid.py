@@ -7,9 +7,9 @@ from PIL import Image
 from scipy.linalg import sqrtm
 from skimage import data, transform
 
-from benchmarks.metrics import METRICS, MetricSettings, Scorer, cell_metric
+from benchmarks.metrics import METRICS, MetricSettings, Scorer, set_metric
 from benchmarks.metrics.errors import FeaturesError, UnknownMetricError
-from benchmarks.metrics.frechet import fid
+from benchmarks.metrics.fid import fid
 
 
 def by_square_root(first: np.ndarray, second: np.ndarray) -> float:
@@ -27,7 +27,7 @@ def test_closed_form(rows, others):
     assert fid(first, second) == pytest.approx(by_square_root(first, second), rel=1e-6)
 
 
-def test_fewer_pictures_than_dimensions():
+def test_fewer_images_than_dimensions():
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.normal(size=(40, 40)))[0]
     small = rng.normal(size=(9, 4)), 2 * rng.normal(size=(12, 4)) + 1
@@ -56,7 +56,7 @@ def test_small_samples_are_biased_upwards():
 
 
 def test_features_that_cannot_be_compared():
-    with pytest.raises(FeaturesError, match="two pictures a side"):
+    with pytest.raises(FeaturesError, match="two images a side"):
         fid(np.zeros((1, 4)), np.zeros((9, 4)))
     with pytest.raises(FeaturesError, match=r"not \(9, 4\) with \(9, 5\)"):
         fid(np.zeros((9, 4)), np.zeros((9, 5)))
@@ -66,7 +66,7 @@ def test_a_cell_metric_is_not_scored_by_image():
     with pytest.raises(UnknownMetricError, match="one value a cell"):
         Scorer(["psnr", "fid_inception"])
     with pytest.raises(UnknownMetricError, match="give it to Scorer"):
-        cell_metric("psnr")
+        set_metric("psnr")
     assert METRICS["fid_inception"].per == "cell"
 
 
@@ -92,13 +92,13 @@ def test_extractor_is_pyiqas(weights, tmp_path):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     address = inception.FID_WEIGHTS_URL
-    metric = cell_metric("fid_inception", MetricSettings(weights_dir=weights))
+    metric = set_metric("fid_inception", MetricSettings(weights_dir=weights))
     assert address == inception.FID_WEIGHTS_URL
-    pictures = []
+    images = []
     for index, source in enumerate((data.astronaut(), data.coffee(), data.chelsea())):
-        pictures.append((transform.resize(source, (96, 80)) * 255).round().astype(np.uint8))
-        Image.fromarray(pictures[-1]).save(tmp_path / f"{index}.png")
-    features = np.stack([metric.features(picture) for picture in pictures])
+        images.append((transform.resize(source, (96, 80)) * 255).round().astype(np.uint8))
+        Image.fromarray(images[-1]).save(tmp_path / f"{index}.png")
+    features = np.stack([metric.features(image) for image in images])
     expected = fid_arch.get_folder_features(
         str(tmp_path), model=metric.net, num_workers=0, batch_size=1, device=torch.device("cpu"), mode="clean", verbose=False
     )

@@ -9,7 +9,7 @@ import torch
 from skimage import data, io, transform
 from skimage.metrics import structural_similarity
 
-from benchmarks.errors import MetricUnavailableError
+from benchmarks.common.errors import MetricUnavailableError
 from benchmarks.metrics import METRICS, MetricSettings, Scorer
 
 pytest.importorskip("pyiqa", reason="the optional extra 'metrics' (pyiqa) is not installed")
@@ -17,7 +17,7 @@ pytest.importorskip("pyiqa", reason="the optional extra 'metrics' (pyiqa) is not
 SHARED = Path(__file__).parents[2].parent / "shared"
 BRISQUE = SHARED / "data" / "weights"
 needs_brisque = pytest.mark.skipif(not (BRISQUE / "brisque").is_dir(), reason="the LIVE BRISQUE SVM is not here")
-needs_kodak = pytest.mark.skipif(not (SHARED / "data" / "kodak").is_dir(), reason="the Kodak pictures are not here")
+needs_kodak = pytest.mark.skipif(not (SHARED / "data" / "kodak").is_dir(), reason="the Kodak images are not here")
 
 FULL_REFERENCE = ["psnr", "ssim", "ms_ssim", "fsim", "vif", "gmsd"]
 
@@ -88,14 +88,14 @@ def test_declared_direction_and_identity_hold(photo, scorer):
         assert all(spec.low - 1e-5 <= value <= spec.high + 1e-5 for value in values), (name, values)
 
 
-def test_grey_pictures_are_scored(photo, scorer):
+def test_grey_images_are_scored(photo, scorer):
     grey = np.repeat(photo[..., :1], 3, axis=2)
     values = scorer.score(scorer.reference("grey", grey), noisy(grey, 10))
     assert all(math.isfinite(value) for value in values.values()), values
     assert scorer.score(scorer.reference("grey", grey), grey)["ssim"] == pytest.approx(1.0)
 
 
-def test_constant_picture(photo):
+def test_constant_image(photo):
     flat = np.full((256, 256, 3), 127, np.uint8)
     scorer = Scorer(["psnr", "ssim", "gmsd"])
     reference = scorer.reference("flat", flat)
@@ -103,18 +103,18 @@ def test_constant_picture(photo):
     assert scorer.score(reference, flat + np.uint8(1))["psnr"] == pytest.approx(20 * math.log10(255))
 
 
-def test_tiny_pictures(photo):
+def test_tiny_images(photo):
     tiny = photo[100:108, 100:108]
     scorer = Scorer(["psnr", "gmsd", "fsim"])
     values = scorer.score(scorer.reference("tiny", tiny), noisy(tiny, 20))
     assert 0 < values["psnr"] < 40 and values["gmsd"] > 0 and 0 < values["fsim"] < 1
     structural = Scorer(["psnr", "ssim"])
-    with pytest.raises(MetricUnavailableError, match="ssim is not defined below 11 px a side, and the pictures are 8 x 8 px"):
+    with pytest.raises(MetricUnavailableError, match="ssim is not defined below 11 px a side, and the images are 8 x 8 px"):
         structural.score(structural.reference("tiny", tiny), tiny)
 
 
 @pytest.mark.parametrize(("name", "side"), [(name, METRICS[name].minimum_side) for name in ("ssim", "ms_ssim", "fsim", "vif", "gmsd")])
-def test_smallest_picture_is_scored(photo, name, side):
+def test_smallest_image_is_scored(photo, name, side):
     scorer = Scorer([name])
     patch = photo[40 : 40 + side, 40 : 40 + side]
     assert math.isfinite(scorer.score(scorer.reference("patch", patch), noisy(patch, 20))[name])
@@ -124,25 +124,25 @@ def test_smallest_picture_is_scored(photo, name, side):
 
 @needs_brisque
 @needs_kodak
-@pytest.mark.parametrize(("picture", "value"), [("kodim01", 14.44), ("kodim05", 4.45), ("kodim15", 2.65)])
-def test_brisque_of_kodak_pictures(picture, value):
+@pytest.mark.parametrize(("image", "value"), [("kodim01", 14.44), ("kodim05", 4.45), ("kodim15", 2.65)])
+def test_brisque_of_kodak_images(image, value):
     scorer = Scorer(["brisque_live"], MetricSettings(weights_dir=BRISQUE))
-    pixels = io.imread(SHARED / "data" / "kodak" / f"{picture}.png")
-    assert scorer.score(scorer.reference(picture, pixels), pixels)["brisque_live"] == pytest.approx(value, abs=0.006)
+    pixels = io.imread(SHARED / "data" / "kodak" / f"{image}.png")
+    assert scorer.score(scorer.reference(image, pixels), pixels)["brisque_live"] == pytest.approx(value, abs=0.006)
 
 
 @needs_brisque
-def test_brisque_direction_and_constant_picture(photo):
+def test_brisque_direction_and_constant_image(photo):
     scorer = Scorer(["brisque_live"], MetricSettings(weights_dir=BRISQUE))
     reference = scorer.reference("a", photo)
-    # A little noise on a smooth picture looks natural to BRISQUE, so the scale begins above that.
+    # A little noise on a smooth image looks natural to BRISQUE, so the scale begins above that.
     values = [scorer.score(reference, noisy(photo, sigma))["brisque_live"] for sigma in (10, 20, 40)]
     assert METRICS["brisque_live"].better == "lower" and values == sorted(values)
 
 
 @needs_brisque
 @pytest.mark.parametrize("level", [0, 90, 127, 255])
-def test_brisque_of_a_constant_picture_is_nan(level):
+def test_brisque_of_a_constant_image_is_nan(level):
     scorer = Scorer(["brisque_live"], MetricSettings(weights_dir=BRISQUE))
     flat = np.full((64, 64, 3), level, np.uint8)
     assert math.isnan(scorer.score(scorer.reference("flat", flat), flat)["brisque_live"])
@@ -150,15 +150,15 @@ def test_brisque_of_a_constant_picture_is_nan(level):
     assert math.isfinite(scorer.score(scorer.reference("flat", flat), flat)["brisque_live"])
 
 
-def fitted_niqe(path: Path, pictures: list[np.ndarray]) -> None:
-    """Fit NIQE's multivariate Gaussian to the 96 x 96 blocks of some pictures, as its authors did to theirs."""
+def fitted_niqe(path: Path, images: list[np.ndarray]) -> None:
+    """Fit NIQE's multivariate Gaussian to the 96 x 96 blocks of some images, as its authors did to theirs."""
     from pyiqa.archs.func_util import normalize_img_with_gauss
     from pyiqa.archs.niqe_arch import compute_feature
     from pyiqa.matlab_utils import blockproc, imresize
     from scipy.io import savemat
 
     rows = []
-    for pixels in pictures:
+    for pixels in images:
         luma = torch.from_numpy(np.round(pixels @ np.array([0.299, 0.587, 0.114])))[None, None]
         luma = luma[..., : luma.shape[2] // 96 * 96, : luma.shape[3] // 96 * 96]
         features = []
@@ -171,7 +171,7 @@ def fitted_niqe(path: Path, pictures: list[np.ndarray]) -> None:
     savemat(path, {"mu_prisparam": stacked.mean(0, keepdims=True), "cov_prisparam": np.cov(stacked.T)})
 
 
-def test_niqe_direction_and_smallest_picture(photo, tmp_path):
+def test_niqe_direction_and_smallest_image(photo, tmp_path):
     (tmp_path / "niqe").mkdir()
     fitted_niqe(tmp_path / "niqe" / "niqe_modelparameters.mat", [data.astronaut(), data.coffee(), data.chelsea(), data.cat()])
     scorer = Scorer(["niqe"], MetricSettings(weights_dir=tmp_path))

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.errors import BenchmarkError
-from benchmarks.metrics import METRICS, Picture, Scorer, check
+from benchmarks.common.errors import BenchmarkError
+from benchmarks.metrics import METRICS, MetricImage, Scorer, check
 
 NAMES = ["psnr_foreground", "psnr_background"]
 
 
-def pictures(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def images(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     generator = np.random.default_rng(seed)
     original = generator.integers(0, 256, (12, 16, 3), dtype=np.uint8)
     candidate = (original.astype(int) + generator.integers(-9, 10, original.shape)).clip(0, 255).astype(np.uint8)
@@ -31,7 +31,7 @@ def literal(original: np.ndarray, candidate: np.ndarray, mask: np.ndarray, side:
 
 
 def test_each_side_is_the_psnr_of_its_own_pixels():
-    original, candidate, mask = pictures()
+    original, candidate, mask = images()
     scorer = Scorer(NAMES)
     values = scorer.score(scorer.reference("a", original, None, mask), candidate)
     assert values["psnr_foreground"] == pytest.approx(literal(original, candidate, mask, 1), abs=1e-9)
@@ -39,7 +39,7 @@ def test_each_side_is_the_psnr_of_its_own_pixels():
 
 
 def test_errors_on_one_side_leave_the_other_alone():
-    original, _, mask = pictures()
+    original, _, mask = images()
     scorer = Scorer(["psnr", *NAMES])
     candidate = np.where(mask[..., None] == 1, original, 255 - original)
     values = scorer.score(scorer.reference("a", original, None, mask), candidate)
@@ -50,7 +50,7 @@ def test_errors_on_one_side_leave_the_other_alone():
 
 
 def test_a_side_without_pixels_has_no_value():
-    original, candidate, mask = pictures()
+    original, candidate, mask = images()
     scorer = Scorer(NAMES)
     values = scorer.score(scorer.reference("a", original, None, np.zeros_like(mask)), candidate)
     assert math.isnan(values["psnr_foreground"]) and math.isfinite(values["psnr_background"])
@@ -66,6 +66,6 @@ def test_a_data_set_without_masks_is_told_before_the_run():
 
 
 def test_a_mask_of_another_size_is_refused():
-    original, _, mask = pictures()
+    original, _, mask = images()
     with pytest.raises(BenchmarkError, match=r"\(11, 16\)"):
-        Picture(original, mask=mask[:-1])
+        MetricImage(original, mask=mask[:-1])

@@ -9,7 +9,7 @@ import torch
 from skimage import data, transform
 from torchvision import models
 
-from benchmarks.errors import MetricUnavailableError
+from benchmarks.common.errors import MetricUnavailableError
 from benchmarks.metrics import METRICS, MetricSettings, Scorer
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
@@ -75,7 +75,7 @@ def test_lpips_is_the_packages_own_and_pyiqas(photo, trunks, net, tmp_path, monk
         assert value == float(theirs(as_tensor(worse), as_tensor(photo)))
 
 
-def test_lpips_direction_identity_and_smallest_picture(photo, trunks):
+def test_lpips_direction_identity_and_smallest_image(photo, trunks):
     scorer = Scorer(["lpips_alex", "lpips_vgg"], MetricSettings(weights_dir=trunks))
     reference = scorer.reference("a", photo)
     levels = [scorer.score(reference, noisy(photo, sigma)) for sigma in (0, 10, 40)]

@@ -13,8 +13,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from benchmarks.errors import MetricUnavailableError
-from benchmarks.metrics import METRICS, MetricSettings, Picture, Scorer, check, fetch, lookup, quantise
+from benchmarks.common.errors import MetricUnavailableError
+from benchmarks.metrics import METRICS, MetricImage, MetricSettings, Scorer, check, fetch, lookup, quantise
 from benchmarks.metrics.errors import PixelsError, UnknownMetricError
 from benchmarks.metrics.weights import find
 
@@ -31,7 +31,7 @@ def empty_caches(tmp_path, monkeypatch) -> Path:
     torch.hub.set_dir(before)
 
 
-def picture(seed: int, side: int = 32) -> np.ndarray:
+def image(seed: int, side: int = 32) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
 
 
@@ -79,51 +79,51 @@ def test_quantise_rounds_to_the_nearest_level():
 
 def test_metrics_see_no_noise_below_half_a_level():
     scorer = Scorer(["psnr"])
-    original = picture(0)
+    original = image(0)
     exact = torch.from_numpy(original).permute(2, 0, 1)[None].float() / 255
     noisy = exact + (torch.rand(exact.shape, generator=torch.Generator().manual_seed(1)) - 0.5) * 0.9 / 255
     assert scorer.score(scorer.reference("a", original), quantise(noisy)[0]) == {"psnr": 80.0}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.01, 1.01])
-def test_quantise_refuses_what_is_no_picture(value):
+def test_quantise_refuses_what_is_no_image(value):
     images = torch.full((3, 3, 4, 4), 0.5)
     images[1, 2, 3, 0] = value
-    with pytest.raises(PixelsError, match="picture 1 of the batch"):
+    with pytest.raises(PixelsError, match="image 1 of the batch"):
         quantise(images)
 
 
 def test_pixels_of_another_type_or_shape_are_refused():
-    for bad in (picture(0).astype(np.float32), picture(0)[..., 0], np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)):
+    for bad in (image(0).astype(np.float32), image(0)[..., 0], np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)):
         with pytest.raises(PixelsError, match=r"uint8 pixels of shape \(H, W, 3\)"):
-            Picture(bad)
+            MetricImage(bad)
     scorer = Scorer(["psnr"])
     with pytest.raises(PixelsError, match="cannot be scored against"):
-        scorer.score(scorer.reference("a", picture(0)), picture(1)[:-1])
+        scorer.score(scorer.reference("a", image(0)), image(1)[:-1])
 
 
 def test_references_are_kept_by_content_and_forgotten_in_order():
     scorer = Scorer(["psnr"], MetricSettings(reference_cache=2))
-    first = scorer.reference("a", picture(0))
-    assert scorer.reference("a", picture(0)) is first
-    assert scorer.reference("a", picture(1)) is not first and scorer.reference("a", picture(0)) is first
-    scorer.reference("b", picture(2))
-    assert scorer.reference("a", picture(0)) is first
-    scorer.reference("c", picture(3))
-    scorer.reference("d", picture(4))
-    assert scorer.reference("a", picture(0)) is not first
+    first = scorer.reference("a", image(0))
+    assert scorer.reference("a", image(0)) is first
+    assert scorer.reference("a", image(1)) is not first and scorer.reference("a", image(0)) is first
+    scorer.reference("b", image(2))
+    assert scorer.reference("a", image(0)) is first
+    scorer.reference("c", image(3))
+    scorer.reference("d", image(4))
+    assert scorer.reference("a", image(0)) is not first
 
 
 def test_a_feature_is_computed_once():
     calls = []
-    kept = Picture(picture(0))
+    kept = MetricImage(image(0))
     assert [kept.feature("mean", lambda p: calls.append(1) or float(p.pixels.mean())) for _ in range(3)] == [kept.pixels.mean()] * 3
     assert calls == [1]
 
 
 def test_columns_are_what_score_returns():
     scorer = Scorer(["psnr"])
-    assert scorer.columns == tuple(scorer.score(scorer.reference("a", picture(0)), picture(1))) == ("psnr",)
+    assert scorer.columns == tuple(scorer.score(scorer.reference("a", image(0)), image(1))) == ("psnr",)
 
 
 def test_missing_weights_are_named_with_their_source(empty_caches):
@@ -178,7 +178,7 @@ def test_missing_package_names_the_extra(monkeypatch):
         Scorer(["ssim"])
 
 
-def test_small_pictures_are_known_before_the_run():
+def test_small_images_are_known_before_the_run():
     found = check(["ms_ssim", "psnr"], image_size=(128, 256))
     assert found["psnr"] is None and "161 px" in str(found["ms_ssim"]) and "128 x 256 px" in str(found["ms_ssim"])
 
@@ -192,7 +192,7 @@ def test_settings_refuse_unknown_keys_and_bad_names(tmp_path):
 
 DOWNLOAD = """
 import json, sys
-from benchmarks.errors import MetricUnavailableError
+from benchmarks.common.errors import MetricUnavailableError
 from benchmarks.metrics import MetricSettings, Scorer, check, fetch
 import numpy as np
 pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)

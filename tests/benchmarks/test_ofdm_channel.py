@@ -10,11 +10,11 @@ import pytest
 import torch
 from scipy.special import exp1
 
-from benchmarks.errors import LinkError
+from benchmarks.common.errors import LinkError
 from benchmarks.link.analog import equalise
 from benchmarks.link.draws import KeyedDraws, TrainingDraws
-from benchmarks.link.ofdm import OfdmSettings, TdlChannel, fading_seeds
-from benchmarks.link.ofdm_frame import delay_line, frame, gains, pilot_positions
+from benchmarks.link.ofdm.channel import OfdmSettings, TdlChannel, fading_seeds
+from benchmarks.link.ofdm.frame import delay_line, frame, gains, pilot_positions
 
 SNRS = (1.0, 4.0, 7.0, 10.0)
 SMALL = OfdmSettings(subcarriers=64)
@@ -158,7 +158,7 @@ IMPORT_SCRIPT = """
 import sys
 import torch
 from benchmarks.link.draws import KeyedDraws
-from benchmarks.link.ofdm import OfdmSettings, TdlChannel
+from benchmarks.link.ofdm.channel import OfdmSettings, TdlChannel
 assert "sionna" not in sys.modules
 before = torch.get_rng_state()
 x = torch.ones(1, 10, dtype=torch.complex64)

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from benchmarks.errors import MetricUnavailableError
-from benchmarks.metrics import METRICS, MetricSettings, Scorer, cell_metric, check
-from benchmarks.weights_files import WeightsFileError, content, mismatch, state_dict
+from benchmarks.common.errors import MetricUnavailableError
+from benchmarks.common.weights_files import WeightsFileError, content, mismatch, state_dict
+from benchmarks.metrics import METRICS, MetricSettings, Scorer, check, set_metric
 
 FAULTS = Path(__file__).resolve().parents[2].parent / "shared" / "faults"
 WEIGHTS = {"weight": torch.ones(3, 2), "bias": torch.zeros(3)}
@@ -156,7 +156,7 @@ def test_every_metric_refuses_hostile_and_broken_files_before_anything_runs(tmp_
         sentence = check([name], settings)[name]
         assert sentence is not None and name in sentence and str(path) in sentence
         assert len(sentence) < 600 and "\n" not in sentence
-        build = cell_metric if spec.per == "cell" else lambda metric, given: Scorer([metric], given)
+        build = set_metric if spec.per == "cell" else lambda metric, given: Scorer([metric], given)
         with pytest.raises(MetricUnavailableError, match=name):
             build(name, settings)
         assert not trace.exists()

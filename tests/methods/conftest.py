@@ -1,4 +1,4 @@
-"""What the tests of generative methods share: a desk whose models answer at once and remember what they were asked."""
+"""What the tests of generative methods share: a model client whose models answer at once and remember what they were asked."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -11,9 +11,9 @@ import pytest
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.link import Link
 from methods.base import Method, OperatingPoint, Received, Signal
-from methods.generative import Answer, CaptionerSettings, Desk, DeskUser, EditorSettings, GeneratorSettings, Request
-from methods.generative.backends import Captioner, Editor, Generator
-from suite.air import receive
+from methods.generative import CaptionerSettings, EditorSettings, GeneratorSettings, ModelClient, Request, Response, UsesModels
+from methods.generative.backends.base import Captioner, Editor, Generator
+from suite.link.send import send
 
 CAPTIONS: Mapping[str, str] = {
     "empty": "",
@@ -25,7 +25,7 @@ CAPTIONS: Mapping[str, str] = {
 
 
 class Asked(Captioner, Generator, Editor):
-    """A model for every task; a picture is noise that the request alone decides, so equal questions have equal answers."""
+    """A model for every task; an image is noise that the request alone decides, so equal questions have equal answers."""
 
     identity = "asked"
     settings: Mapping[str, Any] = {}
@@ -35,7 +35,7 @@ class Asked(Captioner, Generator, Editor):
 
     def caption(self, requests: Sequence[Request]) -> list[Any]:
         self.requests += requests
-        return [Answer(text=f"a picture of mean {request.pixels.mean():.3f}") for request in requests]
+        return [Response(text=f"an image of mean {request.pixels.mean():.3f}") for request in requests]
 
     def generate(self, requests: Sequence[Request]) -> list[Any]:
         self.requests += requests
@@ -43,18 +43,18 @@ class Asked(Captioner, Generator, Editor):
 
     edit = generate
 
-    def paint(self, request: Request) -> Answer:
+    def paint(self, request: Request) -> Response:
         coarse = np.random.default_rng(request.draw).integers(0, 256, (4, 4, 3), dtype=np.uint8)
         height, width = request.size
-        return Answer(pixels=np.kron(coarse, np.ones((height // 4, width // 4, 1), dtype=np.uint8)), cost=0.25)
+        return Response(pixels=np.kron(coarse, np.ones((height // 4, width // 4, 1), dtype=np.uint8)), cost=0.25)
 
 
 @pytest.fixture
 def asked(monkeypatch) -> Asked:
     """A model behind every name, captioner, generator and editor."""
     model = Asked()
-    monkeypatch.setattr("methods.generative.desk.open_backend", lambda settings: model)
-    monkeypatch.setattr(DeskUser, "desk", Desk())
+    monkeypatch.setattr("methods.generative.client.open_backend", lambda settings: model)
+    monkeypatch.setattr(UsesModels, "model_client", ModelClient())
     return model
 
 
@@ -68,7 +68,7 @@ def models(asked) -> dict[str, Any]:
     }
 
 
-class Air:
+class LinkProvider:
     """The suite's real link, for one cell."""
 
     def __init__(self, channel: str = "awgn", snr_db: float = 10.0, cr: Fraction | None = None) -> None:
@@ -78,17 +78,17 @@ class Air:
 
     def send(self, signal: Signal, images: Sequence[str]) -> tuple[Received, Any]:
         """Return what arrives and the ledger's entries."""
-        return receive(self.link, signal, self.point, KeyedDraws(3, images, self.point.channel, self.point.snr_db, 0))
+        return send(self.link, signal, self.point, KeyedDraws(3, images, self.point.channel, self.point.snr_db, 0))
 
-    def through(self, method: Method, pictures: Any, captions: Sequence[str]) -> tuple[Signal, Received, Any]:
-        """Encode captioned pictures and send them."""
-        signal = method.encode(pictures, self.point.blind(), captions)
+    def through(self, method: Method, images: Any, captions: Sequence[str]) -> tuple[Signal, Received, Any]:
+        """Encode captioned images and send them."""
+        signal = method.encode(images, self.point.blind(), captions)
         return signal, *self.send(signal, [f"image{row}" for row in range(len(captions))])
 
 
 @pytest.fixture
-def air() -> type[Air]:
-    return Air
+def link_provider() -> type[LinkProvider]:
+    return LinkProvider
 
 
 @pytest.fixture(params=CAPTIONS.values(), ids=CAPTIONS.keys())

@@ -51,7 +51,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     fields: dict[str, Any]
-    pictures: list[np.ndarray]
+    images: list[np.ndarray]
     at: float = field(default_factory=time.monotonic)
 
 
@@ -73,7 +73,7 @@ def chat(content: str | None, finish: str = "stop", refusal: str | None = None) 
 
 
 class Double:
-    """The server: ``url`` is the base_url, ``asked`` the requests, ``faults`` what goes wrong next, ``answer`` how pictures come."""
+    """The server: ``url`` is the base_url, ``asked`` the requests, ``faults`` what goes wrong next, ``answer`` how images come."""
 
     def __init__(self, key: str | None = KEY) -> None:
         self.key = key
@@ -81,7 +81,7 @@ class Double:
         self.faults: list[Fault] = []
         self.caption: Any = None
         self.usage: Any = None
-        self.picture_size: tuple[int, int] | None = None
+        self.image_size_of: tuple[int, int] | None = None
         self.as_url: str | None = None
         self.files: dict[str, bytes] = {}
         self.delay = 0.0
@@ -117,20 +117,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         double = self.double
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fields, pictures = _parsed(self.headers.get("Content-Type", ""), body)
+        fields, images = _parsed(self.headers.get("Content-Type", ""), body)
         with double.lock:
-            double.asked.append(Asked(self.path, {name.lower(): value for name, value in self.headers.items()}, fields, pictures))
+            double.asked.append(Asked(self.path, {name.lower(): value for name, value in self.headers.items()}, fields, images))
             double.under_way += 1
             double.peak = max(double.peak, double.under_way)
             fault = double.faults.pop(0) if double.faults else None
         try:
             time.sleep(double.delay + (fault.wait if fault else 0))
-            self._answer(fault, fields, pictures)
+            self._answer(fault, fields, images)
         finally:
             with double.lock:
                 double.under_way -= 1
 
-    def _answer(self, fault: Fault | None, fields: dict[str, Any], pictures: list[np.ndarray]) -> None:
+    def _answer(self, fault: Fault | None, fields: dict[str, Any], images: list[np.ndarray]) -> None:
         double = self.double
         if fault and fault.drop:
             self.close_connection = True
@@ -140,17 +140,17 @@ class _Handler(BaseHTTPRequestHandler):
         elif double.key and self.headers.get("Authorization") != f"Bearer {double.key}":
             self._send(401, error(f"Incorrect API key provided: {self.headers.get('Authorization')}", "invalid_api_key"))
         elif self.path.endswith("/chat/completions"):
-            caption = double.caption if double.caption is not None else f"a picture of mean {pictures[0].mean():.3f}"
+            caption = double.caption if double.caption is not None else f"an image of mean {images[0].mean():.3f}"
             told = chat(caption)
             self._send(200, told if double.usage is None else told | {"usage": double.usage}, {"x-request-id": "req-7"})
         else:
-            self._send(200, self._painted(fields, pictures))
+            self._send(200, self._painted(fields, images))
 
-    def _painted(self, fields: dict[str, Any], pictures: list[np.ndarray]) -> dict[str, Any]:
+    def _painted(self, fields: dict[str, Any], images: list[np.ndarray]) -> dict[str, Any]:
         double = self.double
-        width, height = double.picture_size or tuple(int(side) for side in fields["size"].split("x"))
+        width, height = double.image_size_of or tuple(int(side) for side in fields["size"].split("x"))
         seed = int(hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8], 16)
-        small = pictures[0] if pictures else np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
+        small = images[0] if images else np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
         encoded = png(np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.NEAREST)))
         if double.as_url is None:
             return {"created": 1, "data": [{"b64_json": base64.b64encode(encoded).decode()}], "usage": USAGE}
@@ -179,22 +179,22 @@ def _parsed(content_type: str, body: bytes) -> tuple[dict[str, Any], list[np.nda
         head = b"Content-Type: " + content_type.encode() + b"\r\nMIME-Version: 1.0\r\n\r\n"
         parts = list(email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body).iter_parts())
         fields = {}
-        pictures = []
+        images = []
         for part in parts:
             content = part.get_payload(decode=True)
             if part.get_filename():
-                pictures.append(np.asarray(Image.open(io.BytesIO(content))))
+                images.append(np.asarray(Image.open(io.BytesIO(content))))
             else:
                 fields[part["content-disposition"].params["name"]] = content.decode()
-        return fields, pictures
+        return fields, images
     fields = json.loads(body)
-    pictures = []
+    images = []
     for message in fields.get("messages", []):
         for part in message["content"]:
             if part["type"] == "image_url":
                 encoded = part["image_url"]["url"].partition(",")[2]
-                pictures.append(np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded)))))
-    return fields, pictures
+                images.append(np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded)))))
+    return fields, images
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def generator(server: Any, options: dict[str, Any] | None = None, **more: Any) -
     return GeneratorSettings(model="openai:painter-1", options={"size": "64x64"} | (options or {}), access=access(server, **more))
 
 
-def pictures(count: int, size: int = 16, seed: int = 0) -> torch.Tensor:
+def images(count: int, size: int = 16, seed: int = 0) -> torch.Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
 
 

@@ -12,18 +12,18 @@ from PIL import Image
 from skimage import data
 
 from methods.base import Geometry, OperatingPoint, Received
-from methods.catalog import METHODS
 from methods.digital import OUTAGE_GREY, Digital, DigitalSettings
 from methods.digital.codecs import UndecodableFileError, make_codec
 from methods.digital.search import FileStream, step_sizes
 from methods.errors import MissingAssetError, RateError
+from methods.registry import METHODS
 
 PILLOW = ("jpeg", "webp", "avif", "jpeg2000")
 STRIPPED = ("jpeg", "webp", "jpeg2000")
 SIDE = 96
 
 
-def picture(name: str = "astronaut", size: tuple[int, int] = (SIDE, SIDE)) -> Image.Image:
+def sample_image(name: str = "astronaut", size: tuple[int, int] = (SIDE, SIDE)) -> Image.Image:
     return Image.fromarray(getattr(data, name)()).convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
@@ -48,8 +48,8 @@ def psnr(first: torch.Tensor, second: torch.Tensor) -> float:
 def test_the_file_fits_and_the_next_level_does_not(codec: str, strip: bool, downscale: str) -> None:
     stream = FileStream(make_codec(codec, strip), (SIDE, SIDE), strip)
     for name, limit in (("astronaut", 700), ("coffee", 1500)):
-        fitted = stream.fit(picture(name), limit, downscale)
-        small = picture(name) if fitted.step == 0 else picture(name).resize(stream.sizes[fitted.step], Image.Resampling.LANCZOS)
+        fitted = stream.fit(sample_image(name), limit, downscale)
+        small = sample_image(name) if fitted.step == 0 else sample_image(name).resize(stream.sizes[fitted.step], Image.Resampling.LANCZOS)
         assert stream.pack(small, fitted.step, fitted.level) == fitted.message
         assert len(fitted.message) <= limit
         if fitted.level != stream.codec.levels[-1]:
@@ -58,7 +58,7 @@ def test_the_file_fits_and_the_next_level_does_not(codec: str, strip: bool, down
 
 @pytest.mark.parametrize("codec", PILLOW)
 def test_more_bytes_never_look_worse(codec: str) -> None:
-    coder, original = method(codec=codec), tensor(picture())
+    coder, original = method(codec=codec), tensor(sample_image())
     qualities = []
     for limit in (500, 1000, 2000, 4000):
         sent = coder.encode(original, point(limit), None)
@@ -76,15 +76,15 @@ def test_the_budget_is_asked_of_the_link() -> None:
         return symbols // 4
 
     coder = method(cr=Fraction(1, 6), protection="ldpc")
-    sent = coder.encode(tensor(picture()), OperatingPoint(Fraction(1, 6), 1.0, "awgn", payload=payload), None)
-    assert sent.protection == "ldpc"
+    sent = coder.encode(tensor(sample_image()), OperatingPoint(Fraction(1, 6), 1.0, "awgn", payload=payload), None)
+    assert sent.coding_mode == "ldpc"
     assert asked == [SIDE * SIDE * 3 // 6]
     assert len(sent.digital[0]) <= SIDE * SIDE * 3 // 24
 
 
 @pytest.mark.parametrize("codec", PILLOW)
 def test_a_row_does_not_depend_on_its_batch_mates_and_repeats(codec: str) -> None:
-    coder, batch = method(codec=codec), tensor(picture(), picture("coffee"), picture("chelsea"))
+    coder, batch = method(codec=codec), tensor(sample_image(), sample_image("coffee"), sample_image("chelsea"))
     together = coder.encode(batch, point(900), None).digital
     assert [coder.encode(image[None], point(900), None).digital[0] for image in batch] == list(together)
     shown = coder.decode(Received(digital=together, intact=[True, False, True]), point(900))
@@ -96,7 +96,7 @@ def test_a_row_does_not_depend_on_its_batch_mates_and_repeats(codec: str) -> Non
 @pytest.mark.parametrize(("codec", "strip"), [(name, False) for name in PILLOW] + [(name, True) for name in STRIPPED])
 def test_any_shape_comes_back(codec: str, strip: bool, size: tuple[int, int]) -> None:
     width, height = size
-    coder, original = method(height, width, codec=codec, strip_headers=strip), tensor(picture(size=size))
+    coder, original = method(height, width, codec=codec, strip_headers=strip), tensor(sample_image(size=size))
     shown = coder.decode(Received(digital=coder.encode(original, point(2000), None).digital, intact=[True]), point(2000))
     assert shown.shape == (1, 3, height, width) and shown.dtype == torch.float32
     assert float(shown.min()) >= 0.0 and float(shown.max()) <= 1.0
@@ -108,16 +108,16 @@ def test_agreed_headers_save_bytes_and_lose_no_pixel(codec: str) -> None:
     """The body behind a rebuilt header decodes as the whole file does."""
     coder = make_codec(codec, agreed_headers=True)
     level = coder.levels[len(coder.levels) // 3]
-    file = coder.encode(picture(), level)
+    file = coder.encode(sample_image(), level)
     body = coder.strip(file)
     assert len(body) < len(file) - 15
     assert np.array_equal(coder.decode(coder.restore(body, (SIDE, SIDE), level), (SIDE, SIDE)), coder.decode(file, (SIDE, SIDE)))
 
 
-def test_agreed_headers_carry_a_picture_where_whole_files_do_not() -> None:
+def test_agreed_headers_carry_an_image_where_whole_files_do_not() -> None:
     with pytest.raises(RateError, match=r"smallest has \d+"):
-        method(codec="jpeg").encode(tensor(picture()), point(200), None)
-    coder, original = method(codec="jpeg", strip_headers=True), tensor(picture())
+        method(codec="jpeg").encode(tensor(sample_image()), point(200), None)
+    coder, original = method(codec="jpeg", strip_headers=True), tensor(sample_image())
     shown = coder.decode(Received(digital=coder.encode(original, point(200), None).digital), point(200))
     assert psnr(shown, original) > psnr(torch.full_like(original, OUTAGE_GREY), original)
 
@@ -125,11 +125,11 @@ def test_agreed_headers_carry_a_picture_where_whole_files_do_not() -> None:
 @pytest.mark.parametrize("codec", PILLOW)
 def test_an_impossible_budget_is_an_error_that_names_both_numbers(codec: str) -> None:
     with pytest.raises(RateError, match=r"12 bytes are too few .* smallest has \d+"):
-        method(codec=codec).encode(tensor(picture()), point(12), None)
+        method(codec=codec).encode(tensor(sample_image()), point(12), None)
 
 
 def test_shrinking_serves_where_the_full_size_cannot() -> None:
-    original = tensor(picture(size=(192, 192)))
+    original = tensor(sample_image(size=(192, 192)))
     with pytest.raises(RateError):
         method(192, 192, codec="webp", downscale="never").encode(original, point(300), None)
     shown = {}
@@ -141,7 +141,7 @@ def test_shrinking_serves_where_the_full_size_cannot() -> None:
 
 def test_best_is_never_worse_than_needed() -> None:
     for codec in PILLOW:
-        original = tensor(picture("coffee"))
+        original = tensor(sample_image("coffee"))
         found = []
         for downscale in ("needed", "best"):
             coder = method(codec=codec, downscale=downscale)
@@ -153,7 +153,7 @@ def test_best_is_never_worse_than_needed() -> None:
 @pytest.mark.parametrize(("codec", "strip"), [(name, False) for name in PILLOW] + [(name, True) for name in STRIPPED])
 def test_damage_shows_something_and_raises_nothing(codec: str, strip: bool) -> None:
     coder = method(codec=codec, strip_headers=strip)
-    sent = coder.encode(tensor(picture()), point(900), None).digital[0]
+    sent = coder.encode(tensor(sample_image()), point(900), None).digital[0]
     generator = np.random.default_rng(0)
     broken = [sent[:cut] for cut in (0, 1, 2, 3, 20, len(sent) // 2, len(sent) - 1)] + [b"\0" * 64, generator.bytes(len(sent)), sent * 3]
     for _ in range(60):
@@ -168,7 +168,7 @@ def test_damage_shows_something_and_raises_nothing(codec: str, strip: bool) -> N
 
 def test_outage_is_grey() -> None:
     coder = method(codec="webp")
-    sent = coder.encode(tensor(picture()), point(900), None).digital[0]
+    sent = coder.encode(tensor(sample_image()), point(900), None).digital[0]
     shown = coder.decode(Received(digital=[None, b"", sent, sent], intact=[False, True, False, True]), point(900))
     assert bool((shown[:3] == OUTAGE_GREY).all())
     assert not bool((shown[3] == OUTAGE_GREY).all())
@@ -177,7 +177,7 @@ def test_outage_is_grey() -> None:
 def test_a_file_that_claims_another_size_is_not_decoded() -> None:
     codec = make_codec("jpeg", False)
     with pytest.raises(UndecodableFileError, match="at most"):
-        codec.decode(codec.encode(picture(size=(97, 96)), 50), (96, 96))
+        codec.decode(codec.encode(sample_image(size=(97, 96)), 50), (96, 96))
 
 
 def test_steps_halve_the_pixels() -> None:
@@ -214,11 +214,11 @@ from PIL import Image
 arguments = sys.argv[1:]
 target, source = arguments[arguments.index("-o") + 1], arguments[-1]
 try:
-    picture = Image.open(source)
+    image = Image.open(source)
     if {encodes}:
-        picture.save(target, "WEBP", quality=int(100 * (51 - int(arguments[arguments.index("-q") + 1])) / 51))
+        image.save(target, "WEBP", quality=int(100 * (51 - int(arguments[arguments.index("-q") + 1])) / 51))
     else:
-        picture.save(target, "PNG")
+        image.save(target, "PNG")
 except OSError as error:
     sys.exit(str(error))
 """
@@ -231,7 +231,7 @@ def test_bpg_runs_its_binaries(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Non
         path.write_text(TOOL.format(python=sys.executable, encodes=tool == "bpgenc"))
         path.chmod(path.stat().st_mode | stat.S_IEXEC)
     monkeypatch.setenv("PATH", str(tmp_path))
-    coder, original = method(codec="bpg", downscale="never"), tensor(picture())
+    coder, original = method(codec="bpg", downscale="never"), tensor(sample_image())
     sent = coder.encode(original, point(1500), None).digital
     assert len(sent[0]) <= 1500
     assert psnr(coder.decode(Received(digital=sent, intact=[True]), point(1500)), original) > 20.0

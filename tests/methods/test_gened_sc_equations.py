@@ -205,7 +205,7 @@ def test_patches_and_back() -> None:
 
 
 def literal_foreground(v: np.ndarray, mask: np.ndarray, offsets: np.ndarray | None, attention: np.ndarray, divisor: float) -> np.ndarray:
-    """(15)-(18) for one picture, position by position."""
+    """(15)-(18) for one image, position by position."""
     height, width = v.shape[1:]
     gate = np.kron(mask, np.ones((SIDE, SIDE)))
     v_fg = v * gate

@@ -71,7 +71,7 @@ def method_with(clip: Path | None, **settings: object) -> GenEDSC:
     return GenEDSC(GenEDSCSettings(**{**TINY, **source, **settings}), Geometry(32, 32, CR))
 
 
-def pictures(batch: int, size: int = 32) -> Tensor:
+def sample_images(batch: int, size: int = 32) -> Tensor:
     return torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(3))
 
 
@@ -89,7 +89,7 @@ def link(signal: Signal, point: OperatingPoint) -> Received:
 def test_clip_embeddings_are_open_clips_own(clip_folder: Path) -> None:
     features = ClipFeatures(f"local-dir:{clip_folder}", None, 32)
     network = open_clip.create_model(f"local-dir:{clip_folder}").eval()
-    images = pictures(2, 64)
+    images = sample_images(2, 64)
     pooled, dense = features.images(images)
     mean, deviation = (torch.tensor(v).view(1, 3, 1, 1) for v in (network.visual.image_mean, network.visual.image_std))
     with torch.no_grad():
@@ -100,9 +100,9 @@ def test_clip_embeddings_are_open_clips_own(clip_folder: Path) -> None:
     assert dense.shape == (2, 32, 4, 4)
 
 
-def test_dense_embeddings_follow_the_picture(clip_folder: Path) -> None:
+def test_dense_embeddings_follow_the_image(clip_folder: Path) -> None:
     features = ClipFeatures(f"local-dir:{clip_folder}", None, 32)
-    images = pictures(1, 64)
+    images = sample_images(1, 64)
     changed = images.clone()
     changed[..., 48:, 48:] = 0.0
     (_, before), (_, after) = features.images(images), features.images(changed)
@@ -113,7 +113,7 @@ def test_dense_embeddings_follow_the_picture(clip_folder: Path) -> None:
 def test_clip_teaches_both_score_maps_and_stays_out_of_the_weights(clip_folder: Path) -> None:
     method = method_with(clip_folder)
     targets = Targets(masks=masks(2), labels=["dog", ""])
-    parts = method.loss(pictures(2), targets, link, POINT)
+    parts = method.loss(sample_images(2), targets, link, POINT)
     assert {"match", "follow"} <= set(parts)
     parts["total"].backward()
     assert method.score_map is not None
@@ -128,35 +128,35 @@ def test_the_router_sees_clips_map_and_the_predicted_one_in_turns(clip_folder: P
     method.sender.importance.register_forward_hook(lambda module, inputs, output: seen.append(inputs[1].detach()))
     targets = Targets(masks=masks(1))
     for _ in range(4):
-        method.loss(pictures(1), targets, link, POINT)
+        method.loss(sample_images(1), targets, link, POINT)
     assert torch.equal(seen[0], seen[2]) and torch.equal(seen[1], seen[3])
     assert not torch.allclose(seen[0], seen[1])
-    assert torch.equal(method.maps(pictures(1))["S"], F.interpolate(seen[1].sigmoid(), (32, 32), mode="bilinear", align_corners=False))
+    assert torch.equal(method.maps(sample_images(1))["S"], F.interpolate(seen[1].sigmoid(), (32, 32), mode="bilinear", align_corners=False))
 
 
 def test_inference_runs_without_clip_on_the_machine(clip_folder: Path, tmp_path: Path) -> None:
     trained = method_with(clip_folder)
-    trained.loss(pictures(1), Targets(masks=masks(1)), link, POINT)
+    trained.loss(sample_images(1), Targets(masks=masks(1)), link, POINT)
     elsewhere = method_with(tmp_path / "deleted")
     elsewhere.load_state_dict(trained.state_dict())
     with torch.no_grad():
-        expected = trained.encode(pictures(2), POINT, None).analog
-        signal = elsewhere.encode(pictures(2), POINT, None)
+        expected = trained.encode(sample_images(2), POINT, None).analog
+        signal = elsewhere.encode(sample_images(2), POINT, None)
         assert torch.equal(signal.analog, expected)
         assert elsewhere.decode(link(signal, POINT), POINT).shape == (2, 3, 32, 32)
     with pytest.raises(MissingAssetError, match="score_supervision: saliency"):
-        elsewhere.loss(pictures(1), Targets(masks=masks(1)), link, POINT)
+        elsewhere.loss(sample_images(1), Targets(masks=masks(1)), link, POINT)
 
 
 def test_the_clip_score_source_transmits_with_clip(clip_folder: Path, tmp_path: Path) -> None:
     method = method_with(clip_folder, score_source="clip")
     assert method.sender.score_head is None
-    method.loss(pictures(1), Targets(masks=masks(1)), link, POINT)["total"].backward()
+    method.loss(sample_images(1), Targets(masks=masks(1)), link, POINT)["total"].backward()
     with torch.no_grad():
-        signal = method.encode(pictures(2), POINT, None)
+        signal = method.encode(sample_images(2), POINT, None)
         assert signal.analog is not None and signal.analog.shape == (2, 128)
         with pytest.raises(MissingAssetError):
-            method_with(tmp_path / "deleted", score_source="clip").encode(pictures(1), POINT, None)
+            method_with(tmp_path / "deleted", score_source="clip").encode(sample_images(1), POINT, None)
     with pytest.raises(MissingAssetError, match="cannot be loaded"):
         method_with(tmp_path / "deleted", score_source="clip").check_ready()
     method_with(tmp_path / "deleted").check_ready()
@@ -206,7 +206,7 @@ def test_a_clip_that_does_not_fit_says_so(clip_folder: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_vgg_features_are_torchvisions(vgg_file: Path, layer: str) -> None:
-    images = pictures(1)
+    images = sample_images(1)
     features = VggFeatures(str(vgg_file), layer)(images)
     network = make_layers(cfgs["E"], batch_norm=False)
     weights = torch.load(vgg_file, weights_only=True)
@@ -225,7 +225,7 @@ def test_vgg_features_are_torchvisions(vgg_file: Path, layer: str) -> None:
 def test_the_contextual_loss_trains_and_vgg_stays_out_of_the_weights(vgg_file: Path) -> None:
     weights = {"loss_weights": (1.0, 1e-4, 0.01), "mask_weight": 0.0}
     method = method_with(None, score_supervision="saliency", background_loss="contextual", vgg=str(vgg_file), **weights)
-    parts = method.loss(pictures(1), Targets(masks=masks(1)), link, POINT)
+    parts = method.loss(sample_images(1), Targets(masks=masks(1)), link, POINT)
     parts["total"].backward()
     assert float(parts["background"]) > 0.0
     total = float(parts["match"]) + 1e-4 * float(parts["foreground"]) + 0.01 * float(parts["background"])
@@ -237,7 +237,7 @@ def test_the_contextual_loss_trains_and_vgg_stays_out_of_the_weights(vgg_file: P
 def test_missing_vgg_parameters_say_so(tmp_path: Path) -> None:
     method = method_with(None, score_supervision="saliency", background_loss="contextual")
     with pytest.raises(MissingAssetError, match="background_loss: mse"):
-        method.loss(pictures(1), Targets(masks=masks(1)), link, POINT)
+        method.loss(sample_images(1), Targets(masks=masks(1)), link, POINT)
     with pytest.raises(MissingAssetError, match="cannot be loaded"):
         VggFeatures(str(tmp_path / "none.pth"))
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")

@@ -11,7 +11,7 @@ from methods.base import Targets
 from methods.errors import MethodError
 
 HERE = runpy.run_path(str(Path(__file__).with_name("tiny_gened.py")))
-POINT, air, blobs, build = (HERE[name] for name in ("POINT", "air", "blobs", "build"))
+POINT, link_provider, blobs, build = (HERE[name] for name in ("POINT", "link_provider", "blobs", "build"))
 
 
 @pytest.mark.parametrize("fill", ["ones", "zeros", "one patch"])
@@ -22,15 +22,15 @@ def test_extreme_masks_train_and_transmit(fill: str, dual: bool) -> None:
     masks = torch.full_like(masks, float(fill == "ones"))
     if fill == "one patch":
         masks[:, :, 8:16, 16:24] = 1.0
-    parts = method.loss(images, Targets(masks=masks), air(), POINT)
+    parts = method.loss(images, Targets(masks=masks), link_provider(), POINT)
     parts["total"].backward()
     assert all(bool(torch.isfinite(w.grad).all()) for w in method.parameters() if w.grad is not None)
     assert float(parts["mask_iou"]) == 1.0
     assert float(parts["foreground_share"]) == {"ones": 1.0, "zeros": 0.0, "one patch": 1 / 16}[fill]
     with torch.no_grad():
-        signal = method.encode_routed(images, POINT, None, masks)
+        signal = method.encode_with_masks(images, POINT, None, masks)
         assert signal.analog is not None and signal.analog.shape == (2, 128)
-        assert bool(torch.isfinite(method.decode(air()(signal, POINT), POINT)).all())
+        assert bool(torch.isfinite(method.decode(link_provider()(signal, POINT), POINT)).all())
 
 
 def test_the_oracle_refuses_to_encode_without_masks_and_follows_them() -> None:
@@ -39,7 +39,7 @@ def test_the_oracle_refuses_to_encode_without_masks_and_follows_them() -> None:
     with pytest.raises(MethodError, match="encode_routed"):
         method.encode(images, POINT, None)
     assert torch.equal(method.maps(images, masks)["M"], masks)
-    signals = [method.encode_routed(images, POINT, None, routed).analog for routed in (masks, 1 - masks)]
+    signals = [method.encode_with_masks(images, POINT, None, routed).analog for routed in (masks, 1 - masks)]
     assert not torch.equal(*signals)
 
 
@@ -51,16 +51,16 @@ def test_sparse_inference_equals_the_dense_computation_whatever_is_selected(shar
     chosen = (torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(6)) < share).float()
     assert share in (0.0, 1.0) or 0.0 < float(chosen.mean()) < 1.0
     masks = chosen.repeat_interleave(8, 2).repeat_interleave(8, 3)
-    sparse = method.encode_routed(images, POINT, None, masks).analog
+    sparse = method.encode_with_masks(images, POINT, None, masks).analog
     with torch.enable_grad():
-        dense = method.encode_routed(images, POINT, None, masks).analog
+        dense = method.encode_with_masks(images, POINT, None, masks).analog
     torch.testing.assert_close(sparse, dense.detach(), atol=1e-5, rtol=1e-4)
 
 
 def test_the_mask_learns_through_the_reconstruction_alone() -> None:
     method = build(mask_weight=0.0)
     images, masks = blobs(2)
-    method.loss(images, Targets(masks=masks), air(), POINT)["total"].backward()
+    method.loss(images, Targets(masks=masks), link_provider(), POINT)["total"].backward()
     classify = method.sender.importance.classify
     assert classify is not None
     assert all(float(weights.grad.abs().sum()) > 0.0 for weights in classify.parameters())
@@ -98,7 +98,7 @@ def test_the_descriptor_decides_what_the_mask_is_made_of() -> None:
 
 def test_the_mask_loss_adds_the_overlap() -> None:
     images, masks = blobs(3)
-    parts = {name: build(mask_loss=name).loss(images, Targets(masks=masks), air(), POINT) for name in ("entropy", "entropy+iou")}
+    parts = {name: build(mask_loss=name).loss(images, Targets(masks=masks), link_provider(), POINT) for name in ("entropy", "entropy+iou")}
     gap = parts["entropy+iou"]["mask"] - parts["entropy"]["mask"]
     assert 0.0 < float(gap) < 1.0
     torch.testing.assert_close(parts["entropy+iou"]["total"] - parts["entropy"]["total"], gap, atol=1e-4, rtol=1e-3)

@@ -16,7 +16,9 @@ from methods.gened_sc import GenEDSC, GenEDSCSettings
 from methods.gened_sc.settings import PRESETS, VARIANTS
 
 HERE = runpy.run_path(str(Path(__file__).with_name("tiny_gened.py")))
-CR, POINT, OFFLINE, TINY, air, blobs, build = (HERE[name] for name in ("CR", "POINT", "OFFLINE", "TINY", "air", "blobs", "build"))
+CR, POINT, OFFLINE, TINY, link_provider, blobs, build = (
+    HERE[name] for name in ("CR", "POINT", "OFFLINE", "TINY", "link_provider", "blobs", "build")
+)
 
 
 def test_registered_with_variants_and_presets() -> None:
@@ -35,7 +37,7 @@ def test_registered_with_variants_and_presets() -> None:
 def test_every_variant_trains_encodes_and_decodes(variant: str) -> None:
     method = build(variant)
     images, masks = blobs(2)
-    parts = method.loss(images, Targets(masks=masks), air(), POINT)
+    parts = method.loss(images, Targets(masks=masks), link_provider(), POINT)
     assert {"total", "mse", "foreground_share", "mask_iou", "mask_f_measure"} <= set(parts)
     assert ("match" in parts) == (method.settings.objective == "importance")
     parts["total"].backward()
@@ -43,10 +45,10 @@ def test_every_variant_trains_encodes_and_decodes(variant: str) -> None:
     gradients = [weights.grad for name, weights in method.named_parameters() if "score_head" not in name]
     assert all(gradient is not None and bool(torch.isfinite(gradient).all()) for gradient in gradients)
     with torch.no_grad():
-        told = method.traits(method.settings).told_masks
+        told = method.traits(method.settings).oracle_masks
         assert told == (variant == "oracle-mask")
-        signal = method.eval().encode_routed(images, POINT, None, masks) if told else method.eval().encode(images, POINT, None)
-        output = method.decode(air()(signal, POINT), POINT)
+        signal = method.eval().encode_with_masks(images, POINT, None, masks) if told else method.eval().encode(images, POINT, None)
+        output = method.decode(link_provider()(signal, POINT), POINT)
     assert signal.digital is None and signal.side is None
     assert signal.analog is not None and signal.analog.shape == (2, int(CR * 3 * 32 * 32))
     assert output.shape == images.shape and 0.0 <= float(output.min()) and float(output.max()) <= 1.0
@@ -55,7 +57,7 @@ def test_every_variant_trains_encodes_and_decodes(variant: str) -> None:
 @pytest.mark.parametrize(("cr", "symbols"), [("1/12", 16384), ("1/24", 8192), ("1/36", 5461), ("1/48", 4096)])
 @pytest.mark.parametrize("importance", ["learned", "ones", "random"])
 @torch.no_grad()
-def test_a_picture_spends_exactly_its_budget_whatever_the_mask(cr: str, symbols: int, importance: str) -> None:
+def test_an_image_spends_exactly_its_budget_whatever_the_mask(cr: str, symbols: int, importance: str) -> None:
     method = build(size=256, cr=Fraction(cr), importance=importance).eval()
     signal = method.encode(torch.rand(1, 3, 256, 256), OperatingPoint(Fraction(cr)), None)
     assert signal.analog is not None and signal.analog.shape == (1, symbols)
@@ -83,7 +85,7 @@ def test_the_training_noise_is_the_methods_own_and_resumes_with_its_state() -> N
     images, masks = blobs(2)
 
     def losses(method: GenEDSC, count: int) -> list[float]:
-        return [method.loss(images, Targets(masks=masks), air(), POINT)["total"].item() for _ in range(count)]
+        return [method.loss(images, Targets(masks=masks), link_provider(), POINT)["total"].item() for _ in range(count)]
 
     first, second = build(), build()
     torch.manual_seed(0)
@@ -109,7 +111,7 @@ def test_a_few_steps_reduce_the_loss_and_teach_the_score_map() -> None:
     images, masks = blobs(8)
     history = []
     for step in range(60):
-        parts = method.loss(images, Targets(masks=masks), air(step), POINT)
+        parts = method.loss(images, Targets(masks=masks), link_provider(step), POINT)
         optimiser.zero_grad()
         parts["total"].backward()
         optimiser.step()
@@ -123,14 +125,14 @@ def test_a_few_steps_reduce_the_loss_and_teach_the_score_map() -> None:
     assert float(maps["S"][masks == 1].mean()) > float(maps["S"][masks == 0].mean()) + 0.2
 
 
-def test_crops_of_another_size_train_and_larger_pictures_load_the_same_weights() -> None:
+def test_crops_of_another_size_train_and_larger_images_load_the_same_weights() -> None:
     method = build(size=32)
     images, masks = blobs(1, size=64)
-    assert torch.isfinite(method.loss(images, Targets(masks=masks), air(), POINT)["total"])
+    assert torch.isfinite(method.loss(images, Targets(masks=masks), link_provider(), POINT)["total"])
     larger = build(size=64)
     larger.load_state_dict(method.state_dict())
     signal = larger.encode(images, POINT, None)
-    assert larger.decode(air()(signal, POINT), POINT).shape == images.shape
+    assert larger.decode(link_provider()(signal, POINT), POINT).shape == images.shape
 
 
 def test_a_copy_for_averaging_works() -> None:
@@ -139,7 +141,7 @@ def test_a_copy_for_averaging_works() -> None:
     method = build()
     average = AveragedModel(method, multi_avg_fn=get_ema_multi_avg_fn(0.9))
     images, masks = blobs(1)
-    method.loss(images, Targets(masks=masks), air(), POINT)
+    method.loss(images, Targets(masks=masks), link_provider(), POINT)
     average.update_parameters(method)
     assert int(average.module.noise_state[1]) == 1
     assert copy.deepcopy(method).noise_state.tolist() == method.noise_state.tolist()
@@ -170,8 +172,8 @@ def test_errors_name_the_value_and_the_way_out() -> None:
     with pytest.raises(MethodError, match="patches of 24 pixels"):
         build(importance_patch=6)
     with pytest.raises(MethodError, match="saliency"):
-        build().loss(images, Targets(), air(), POINT)
-    assert torch.isfinite(build("no-importance-objective").loss(images, Targets(), air(), POINT)["total"])
+        build().loss(images, Targets(), link_provider(), POINT)
+    assert torch.isfinite(build("no-importance-objective").loss(images, Targets(), link_provider(), POINT)["total"])
     for wrong, message in (
         ({"dims": (8, 15)}, "multiple of its heads"),
         ({"dims": (8,), "depths": (1,), "heads": (2,)}, "equally many stages"),

@@ -13,7 +13,7 @@ from methods.base import Geometry, Targets
 from methods.gened_sc import GenEDSC, GenEDSCSettings
 
 HERE = runpy.run_path(str(Path(__file__).with_name("tiny_gened.py")))
-CR, POINT, air, blobs = (HERE[name] for name in ("CR", "POINT", "air", "blobs"))
+CR, POINT, link_provider, blobs = (HERE[name] for name in ("CR", "POINT", "link_provider", "blobs"))
 FULL_SIZE: dict[str, Any] = {"score_supervision": "saliency", "background_loss": "mse", "loss_weights": (1.0, 1e-4, 1e-5)}
 
 
@@ -22,12 +22,12 @@ def test_the_full_size_network_trains_and_transmits() -> None:
     torch.manual_seed(0)
     method = GenEDSC(GenEDSCSettings(**FULL_SIZE), Geometry(256, 256, CR))
     images, masks = blobs(1, size=256)
-    method.loss(images, Targets(masks=masks), air(), POINT)["total"].backward()
+    method.loss(images, Targets(masks=masks), link_provider(), POINT)["total"].backward()
     assert all(weights.grad is not None for weights in method.parameters())
     with torch.no_grad():
         signal = method.encode(images, POINT, None)
         assert signal.analog is not None and signal.analog.shape == (1, 8192)
-        assert method.decode(air()(signal, POINT), POINT).shape == images.shape
+        assert method.decode(link_provider()(signal, POINT), POINT).shape == images.shape
     # Near SwinJSCC's base model: 18.3 million live parameters of 28.2.
     assert sum(weights.numel() for weights in method.parameters()) == pytest.approx(21.6e6, rel=0.02)
 
@@ -40,9 +40,9 @@ def test_the_full_size_network_costs_what_its_page_says() -> None:
     images, masks = torch.rand(1, 3, 256, 256), torch.ones(1, 1, 256, 256)
     with torch.no_grad():
         with FlopCounterMode(display=False) as sender:
-            signal = method.encode_routed(images, POINT, None, masks)
+            signal = method.encode_with_masks(images, POINT, None, masks)
         with FlopCounterMode(display=False) as receiver:
-            method.decode(air()(signal, POINT), POINT)
+            method.decode(link_provider()(signal, POINT), POINT)
     # The counter counts a multiply-accumulate as two operations.
     assert sender.get_total_flops() / 2e9 == pytest.approx(17.8, rel=0.01)
     assert receiver.get_total_flops() / 2e9 == pytest.approx(17.5, rel=0.01)

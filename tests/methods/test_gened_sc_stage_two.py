@@ -12,7 +12,7 @@ from methods.base import Geometry, OperatingPoint, Received, Targets
 from methods.errors import MethodError, MissingAssetError
 from methods.gened_sc import GenEDSC, GenEDSCSettings
 from methods.gened_sc.settings import PRESETS, VARIANTS
-from methods.generative.wording import one_line
+from methods.generative.prompts import one_line
 
 CR = Fraction(1, 24)
 SIZE = 32
@@ -29,7 +29,7 @@ def build(models: dict[str, Any], variant: str = "full", **changed: Any) -> GenE
     return GenEDSC(GenEDSCSettings(**{**TINY, **own, **VARIANTS[variant], **changed}), Geometry(SIZE, SIZE, CR)).eval()
 
 
-def pictures(count: int = 1) -> torch.Tensor:
+def sample_images(count: int = 1) -> torch.Tensor:
     return torch.rand(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
 
 
@@ -47,8 +47,8 @@ def test_stage_two_belongs_to_the_evaluation_and_the_network_is_that_of_stage_on
 
 
 @torch.no_grad()
-def test_stage_one_neither_describes_nor_sends_words_nor_refines(asked, models, air):
-    method, images = build(models, "stage-one"), pictures()
+def test_stage_one_neither_describes_nor_sends_words_nor_refines(asked, models, link_provider):
+    method, images = build(models, "stage-one"), sample_images()
     assert method.describe(images) is None
     signal = method.encode(images, OperatingPoint(CR), ["a boat"])
     assert signal.digital is None and not signal.text
@@ -58,8 +58,8 @@ def test_stage_one_neither_describes_nor_sends_words_nor_refines(asked, models, 
 
 
 @torch.no_grad()
-def test_awkward_captions_come_on_top_of_the_budget_and_are_edited_with(asked, models, air, awkward):
-    method, link, images = build(models), air(cr=CR), pictures()
+def test_awkward_captions_come_on_top_of_the_budget_and_are_edited_with(asked, models, link_provider, awkward):
+    method, link, images = build(models), link_provider(cr=CR), sample_images()
     signal, received, (entry,) = link.through(method, images, [awkward])
     assert signal.digital == [awkward.encode()] and signal.text
     assert torch.equal(signal.analog, build(models, "stage-one").encode(images, OperatingPoint(CR), None).analog)
@@ -76,10 +76,10 @@ def test_awkward_captions_come_on_top_of_the_budget_and_are_edited_with(asked, m
 
 
 @torch.no_grad()
-def test_a_damaged_caption_is_edited_with_as_it_arrived_and_a_lost_one_is_empty(asked, models, air):
+def test_a_damaged_caption_is_edited_with_as_it_arrived_and_a_lost_one_is_empty(asked, models, link_provider):
     sent = "a brown dog leaps over a wooden fence in a grassy yard"
-    method, link = build(models), air(snr_db=4.0, cr=CR)
-    _, received, (entry,) = link.through(method, pictures(), [sent])
+    method, link = build(models), link_provider(snr_db=4.0, cr=CR)
+    _, received, (entry,) = link.through(method, sample_images(), [sent])
     arrived = received.digital[0]
     assert not entry.text_ok and arrived not in (None, sent.encode())
     coarse = method.decode(received, link.point)
@@ -92,10 +92,10 @@ def test_a_damaged_caption_is_edited_with_as_it_arrived_and_a_lost_one_is_empty(
 
 
 @torch.no_grad()
-def test_the_captioner_sees_the_original_and_the_editor_only_what_arrived(asked, models, air):
-    method, link, images = build(models), air(cr=CR), pictures(2)
+def test_the_captioner_sees_the_original_and_the_editor_only_what_arrived(asked, models, link_provider):
+    method, link, images = build(models), link_provider(cr=CR), sample_images(2)
     captions = method.describe(images)
-    assert captions == [f"a picture of mean {(image * 255).round().mean():.3f}" for image in images]
+    assert captions == [f"an image of mean {(image * 255).round().mean():.3f}" for image in images]
     _, received, _ = link.through(method, images, captions)
     coarse = method.decode(received, link.point)
     together = method.refine(coarse, received, link.point).images
@@ -113,16 +113,16 @@ def test_what_is_missing_is_named(models):
     with pytest.raises(MissingAssetError, match="editor"):
         build({"captioner": "dataset", "editor": None}).check_ready()
     build({"captioner": None, "editor": None}, "stage-one").check_ready()
-    with pytest.raises(MethodError, match="describe the pictures first"):
-        bare.encode(pictures(), OperatingPoint(CR), None)
+    with pytest.raises(MethodError, match="describe the images first"):
+        bare.encode(sample_images(), OperatingPoint(CR), None)
     with pytest.raises(MethodError, match="decode first"):
         build(models).refine(None, Received(digital=[b""]), OperatingPoint(CR))
     with pytest.raises(MethodError, match="no digital stream"):
-        build(models).refine(pictures(), Received(), OperatingPoint(CR))
+        build(models).refine(sample_images(), Received(), OperatingPoint(CR))
 
 
 def test_training_neither_asks_nor_sends_words(asked, models):
-    method, images = build(models).train(), pictures(2)
+    method, images = build(models).train(), sample_images(2)
     sent = []
 
     def link(signal, point):

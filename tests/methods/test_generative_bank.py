@@ -1,4 +1,4 @@
-"""The bank: answers come back bit for bit, the first one stands, and a bucket serves as well as a folder."""
+"""The response cache: answers come back bit for bit, the first one stands, and a bucket serves as well as a folder."""
 
 import io
 import json
@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from methods.generative.answers import Answer, RefusalError, Request
-from methods.generative.bank import Bank, BankError
-from methods.images import opened
+from benchmarks.common.image_files import opened
+from methods.generative.response_cache import CacheError, ResponseCache
+from methods.generative.responses import RefusalError, Request, Response
 
 NOISE = np.random.default_rng(3).integers(0, 256, (24, 16, 3), np.uint8)
 
@@ -27,26 +27,26 @@ def request(prompt: str = "paint", task: str = "edit", **more) -> Request:
 
 
 def test_answers_come_back_as_they_were_given(tmp_path):
-    bank = Bank(tmp_path / "bank")
-    kept = Answer(pixels=NOISE, cut="the end قطة 🌙", cost=0.04, metadata={"id": "r-1", "tokens": {"output_image": 7}})
-    caption = Answer(text="a cat\n🌙 \ud83d", cost=0.01, metadata={"model": "seer"})
+    bank = ResponseCache(tmp_path / "bank")
+    kept = Response(pixels=NOISE, cut="the end قطة 🌙", cost=0.04, metadata={"id": "r-1", "tokens": {"output_image": 7}})
+    caption = Response(text="a cat\n🌙 \ud83d", cost=0.01, metadata={"model": "seer"})
     assert bank.get(request()) is None and request() not in bank
     bank.put(request(), kept)
     bank.put(request(task="caption"), caption)
     bank.put(request("no"), RefusalError("declined: قطة"))
-    for each in (bank, Bank(tmp_path / "bank"), pickle.loads(pickle.dumps(bank))):
+    for each in (bank, ResponseCache(tmp_path / "bank"), pickle.loads(pickle.dumps(bank))):
         found = each.get(request())
         assert np.array_equal(found.pixels, NOISE) and (found.cut, found.cost, found.metadata) == (kept.cut, kept.cost, kept.metadata)
         assert each.get(request(task="caption")) == caption
         refusal = each.get(request("no"))
         assert isinstance(refusal, RefusalError) and str(refusal) == "declined: قطة"
         assert request() in each and request("other") not in each
-    assert bank.put(request("empty", task="caption"), Answer(text="")).text == ""
+    assert bank.put(request("empty", task="caption"), Response(text="")).text == ""
     assert bank.get(request("empty", task="caption")).text == ""
 
 
-def test_a_file_says_what_was_asked_and_opens_as_a_picture(tmp_path):
-    Bank(tmp_path).put(request(seed=5), Answer(pixels=NOISE))
+def test_a_file_says_what_was_asked_and_opens_as_an_image(tmp_path):
+    ResponseCache(tmp_path).put(request(seed=5), Response(pixels=NOISE))
     digest = request(seed=5).digest
     path = tmp_path / digest[:2] / f"{digest}.png"
     with Image.open(path) as image:
@@ -80,8 +80,8 @@ def test_a_file_says_what_was_asked_and_opens_as_a_picture(tmp_path):
     ids=lambda change: next(iter(change)),
 )
 def test_all_that_shapes_an_answer_is_part_of_its_name(tmp_path, change):
-    bank = Bank(tmp_path)
-    bank.put(request(), Answer(pixels=NOISE))
+    bank = ResponseCache(tmp_path)
+    bank.put(request(), Response(pixels=NOISE))
     base = {
         "task": "edit",
         "model": "openai:painter-1",
@@ -94,10 +94,10 @@ def test_all_that_shapes_an_answer_is_part_of_its_name(tmp_path, change):
 
 
 def test_of_many_writers_the_first_stands(tmp_path):
-    bank = Bank(tmp_path)
-    answers = [Answer(text=f"caption {writer}") for writer in range(16)]
+    bank = ResponseCache(tmp_path)
+    responses = [Response(text=f"caption {writer}") for writer in range(16)]
     with ThreadPoolExecutor(16) as pool:
-        stood = list(pool.map(lambda answer: bank.put(request(task="caption"), answer), answers))
+        stood = list(pool.map(lambda response: bank.put(request(task="caption"), response), responses))
     assert {each.text for each in stood} == {bank.get(request(task="caption")).text}
     assert len(list(tmp_path.rglob("*"))) == 2
 
@@ -109,7 +109,7 @@ def test_writers_of_other_processes_get_the_same_answer(tmp_path):
 
 
 def _put(root: str, writer: int) -> str:
-    return Bank(root).put(request(task="caption"), Answer(text=f"caption {writer}")).text
+    return ResponseCache(root).put(request(task="caption"), Response(text=f"caption {writer}")).text
 
 
 def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
@@ -117,72 +117,72 @@ def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
         raise PermissionError("no hard links here")
 
     monkeypatch.setattr(os, "link", link)
-    bank = Bank(tmp_path)
-    bank.put(request(), Answer(pixels=NOISE))
+    bank = ResponseCache(tmp_path)
+    bank.put(request(), Response(pixels=NOISE))
     assert np.array_equal(bank.get(request()).pixels, NOISE) and len(list(tmp_path.rglob("*"))) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\x89PNG\r\n\x1a\n"])
 @pytest.mark.parametrize("task", ["caption", "edit"])
 def test_a_damaged_file_is_named(tmp_path, task, content):
-    bank = Bank(tmp_path)
-    bank.put(request(task=task), Answer(text="a cat") if task == "caption" else Answer(pixels=NOISE))
+    bank = ResponseCache(tmp_path)
+    bank.put(request(task=task), Response(text="a cat") if task == "caption" else Response(pixels=NOISE))
     [path] = [path for path in tmp_path.rglob("*") if path.is_file()]
     path.write_bytes(content)
-    with pytest.raises(BankError, match=f"{path.name} is damaged .*delete it"):
+    with pytest.raises(CacheError, match=f"{path.name} is damaged .*delete it"):
         bank.get(request(task=task))
 
 
 def test_postscript_in_a_bank_reaches_no_other_program(tmp_path):
-    bank = Bank(tmp_path)
-    bank.put(request(), Answer(pixels=NOISE))
+    bank = ResponseCache(tmp_path)
+    bank.put(request(), Response(pixels=NOISE))
     [path] = tmp_path.rglob("*.png")
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
     started = []
     sys.addaudithook(lambda event, arguments: started.append(arguments) if event == "subprocess.Popen" else None)
-    with pytest.raises(BankError, match="is damaged"):
+    with pytest.raises(CacheError, match="is damaged"):
         bank.get(request())
     assert not started
 
 
-def test_a_picture_cut_short_is_damaged(tmp_path):
-    bank = Bank(tmp_path)
-    bank.put(request(), Answer(pixels=NOISE))
+def test_an_image_cut_short_is_damaged(tmp_path):
+    bank = ResponseCache(tmp_path)
+    bank.put(request(), Response(pixels=NOISE))
     [path] = tmp_path.rglob("*.png")
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(BankError, match="is damaged"):
+    with pytest.raises(CacheError, match="is damaged"):
         bank.get(request())
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BankError, match="cannot be written"):
-        Bank(tmp_path / "file").put(request(), Answer(pixels=NOISE))
-    with pytest.raises(BankError, match="cannot be used as a bank"):
-        Bank("nowhere://bucket/bank")
+    with pytest.raises(CacheError, match="cannot be written"):
+        ResponseCache(tmp_path / "file").put(request(), Response(pixels=NOISE))
+    with pytest.raises(CacheError, match="cannot be used as a response cache"):
+        ResponseCache("nowhere://bucket/bank")
 
 
 @pytest.mark.parametrize("cost", ["NaN", "-1.0", "1e999", '"much"'])
 def test_a_kept_cost_that_cannot_be_is_damage(tmp_path, cost):
-    bank = Bank(tmp_path)
-    bank.put(request(), Answer(pixels=NOISE, cost=0.5))
+    bank = ResponseCache(tmp_path)
+    bank.put(request(), Response(pixels=NOISE, cost=0.5))
     [path] = tmp_path.rglob("*.png")
     with Image.open(path) as image:
         words = image.info["answer"].replace('"cost": 0.5', f'"cost": {cost}')
         info = PngInfo()
         info.add_text("answer", words)
         image.save(path, pnginfo=info)
-    with pytest.raises(BankError, match=r"\.png is damaged"):
+    with pytest.raises(CacheError, match=r"\.png is damaged"):
         bank.get(request())
 
 
 def test_what_else_lies_in_the_place_of_a_kept_image_is_damage(tmp_path):
-    bank = Bank(tmp_path)
-    bank.put(request(), Answer(pixels=NOISE))
+    bank = ResponseCache(tmp_path)
+    bank.put(request(), Response(pixels=NOISE))
     [path] = tmp_path.rglob("*.png")
     for content, words in ((encoded("BMP"), "cannot be read as PNG"), (header(13_000), "an image of 13000x13000")):
         path.write_bytes(content)
-        with pytest.raises(BankError, match=rf"\.png is damaged \(.*{words}"):
+        with pytest.raises(CacheError, match=rf"\.png is damaged \(.*{words}"):
             bank.get(request())
 
 
@@ -232,18 +232,18 @@ def test_a_bucket_serves_as_well(monkeypatch):
             monkeypatch.setenv(name, value)
         boto3.client("s3", endpoint_url=f"http://{address}").create_bucket(Bucket="bank")
         root = f"s3://bank/a/folder?endpoint_override={address}&scheme=http"
-        bank = Bank(root)
+        bank = ResponseCache(root)
         assert bank.get(request()) is None and request() not in bank
-        bank.put(request(), Answer(pixels=NOISE, cost=0.5))
-        assert bank.put(request(), Answer(pixels=255 - NOISE)).cost == 0.5
+        bank.put(request(), Response(pixels=NOISE, cost=0.5))
+        assert bank.put(request(), Response(pixels=255 - NOISE)).cost == 0.5
         bank.put(request("no"), RefusalError("declined"))
         other = pickle.loads(pickle.dumps(bank))
         assert np.array_equal(other.get(request()).pixels, NOISE) and request() in other
         assert isinstance(other.get(request("no")), RefusalError)
         keys = [each["Key"] for each in boto3.client("s3", endpoint_url=f"http://{address}").list_objects_v2(Bucket="bank")["Contents"]]
         assert f"a/folder/{request().digest[:2]}/{request().digest}.png" in keys and len(keys) == 2
-        with pytest.raises(BankError, match=r"s3://missing/bank/.*cannot be written") as caught:
-            Bank(f"s3://test:secret@missing/bank?endpoint_override={address}&scheme=http").put(request(), Answer(pixels=NOISE))
+        with pytest.raises(CacheError, match=r"s3://missing/bank/.*cannot be written") as caught:
+            ResponseCache(f"s3://test:secret@missing/bank?endpoint_override={address}&scheme=http").put(request(), Response(pixels=NOISE))
         assert "secret" not in str(caught.value)
     finally:
         server.stop()
@@ -251,9 +251,11 @@ def test_a_bucket_serves_as_well(monkeypatch):
 
 @pytest.mark.parametrize("task", ["caption", "edit"])
 def test_a_flipped_bit_is_noticed_or_changes_nothing(tmp_path, task):
-    bank = Bank(tmp_path)
+    bank = ResponseCache(tmp_path)
     small = NOISE[:8, :8]
-    kept = Answer(text="a cat on a mat", cost=0.25, metadata={"model": ("x", 1)}) if task == "caption" else Answer(pixels=small, cost=0.25)
+    kept = (
+        Response(text="a cat on a mat", cost=0.25, metadata={"model": ("x", 1)}) if task == "caption" else Response(pixels=small, cost=0.25)
+    )
     bank.put(request(task=task), kept)
     [path] = [path for path in tmp_path.rglob("*") if path.is_file()]
     whole, noticed = path.read_bytes(), 0
@@ -263,7 +265,7 @@ def test_a_flipped_bit_is_noticed_or_changes_nothing(tmp_path, task):
         path.write_bytes(bytes(flipped))
         try:
             found = bank.get(request(task=task))
-        except BankError as error:
+        except CacheError as error:
             assert path.name in str(error)
             noticed += 1
             continue
@@ -272,8 +274,8 @@ def test_a_flipped_bit_is_noticed_or_changes_nothing(tmp_path, task):
 
 
 def test_an_entry_of_before_there_were_checksums_is_read(tmp_path):
-    bank = Bank(tmp_path)
-    bank.put(request(task="caption"), Answer(text="a cat"))
+    bank = ResponseCache(tmp_path)
+    bank.put(request(task="caption"), Response(text="a cat"))
     [path] = tmp_path.rglob("*.json")
     words = json.loads(path.read_text())
     del words["checksum"]

@@ -1,4 +1,4 @@
-"""The desk: each distinct question once, within the limits, in wording that can be read and changed."""
+"""The model client: each distinct question once, within the limits, in wording that can be read and changed."""
 
 import runpy
 import sys
@@ -17,22 +17,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from methods.errors import MissingAssetError
-from methods.generative import Desk, backends
-from methods.generative.answers import (
-    Answer,
+from methods.generative import ModelClient
+from methods.generative.backends import base as backends
+from methods.generative.backends.base import (
+    Captioner,
+    Editor,
+    GenerativeOptionsError,
+    Generator,
+    open_captioner,
+    open_editor,
+    open_generator,
+)
+from methods.generative.costs import Limits, LocalSpending, Price
+from methods.generative.prompts import PROMPTS, filled_prompt, one_line, shortened
+from methods.generative.response_cache import ResponseCache
+from methods.generative.responses import (
     GenerativeError,
     ModelUnavailableError,
     Request,
+    Response,
 )
-from methods.generative.backends import Captioner, Editor, GenerativeOptionsError, Generator, open_captioner, open_editor, open_generator
-from methods.generative.bank import Bank
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings
-from methods.generative.spending import Limits, LocalSpending, Price
-from methods.generative.wording import PROMPTS, filled_prompt, one_line, shortened
 
 torch.set_num_threads(1)
 DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("openai_double.py"))))
-server, pictures = DOUBLE.server, DOUBLE.pictures
+server, sample_images = DOUBLE.server, DOUBLE.images
 MODEL = "openai:seer-1"
 
 
@@ -58,9 +67,9 @@ class Slow(Captioner, Generator, Editor):
             raise ModelUnavailableError("the weights are missing")
         return [GenerativeError("bad luck") if "bad" in each.prompt else self._answer(each) for each in requests]
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Response:
         height, width = request.size or (1, 1)
-        return Answer(text=str(request.draw), pixels=np.full((height, width, 3), request.draw % 256, np.uint8), cut="the end")
+        return Response(text=str(request.draw), pixels=np.full((height, width, 3), request.draw % 256, np.uint8), cut="the end")
 
     caption = generate = edit = _paint
 
@@ -68,7 +77,7 @@ class Slow(Captioner, Generator, Editor):
 @pytest.fixture
 def local(monkeypatch) -> list[Slow]:
     opened: list[Slow] = []
-    module = ModuleType("methods.generative.slow_model")
+    module = ModuleType("methods.generative.backends.slow_model")
     module.generator = module.editor = lambda settings: opened.append(Slow(settings)) or opened[-1]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(backends._MODULES, "slow", "slow_model")
@@ -77,75 +86,77 @@ def local(monkeypatch) -> list[Slow]:
 
 def test_a_local_model_is_opened_once_and_asked_in_batches_by_one_thread_at_a_time(local, tmp_path):
     settings = GeneratorSettings(model="slow:one")
-    desk = Desk(Bank(tmp_path))
+    model_client = ModelClient(ResponseCache(tmp_path))
     with ThreadPoolExecutor(6) as pool:
-        results = list(pool.map(lambda start: desk.generate(settings, [f"text {start % 3}", f"text {start % 3 + 3}"], 8, 8), range(12)))
+        results = list(
+            pool.map(lambda start: model_client.generate(settings, [f"text {start % 3}", f"text {start % 3 + 3}"], 8, 8), range(12))
+        )
     assert len(local) == 1 and sum(local[0].batches) == 6
     assert all(torch.equal(results[index].images, results[index % 3].images) for index in range(12))
     assert results[0].cut == ("the end", "the end") and results[0].cost == (0.0, 0.0)
-    assert desk.generate(settings, [f"text {index}" for index in range(8)], 8, 8).images.shape == (8, 3, 8, 8)
+    assert model_client.generate(settings, [f"text {index}" for index in range(8)], 8, 8).images.shape == (8, 3, 8, 8)
     assert local[0].batches[-1] == 2
-    desk.generate(GeneratorSettings(model="slow:one", seed=2, prompt_file=PROMPTS / "edit.txt"), ["text 0"], 8, 8)
+    model_client.generate(GeneratorSettings(model="slow:one", seed=2, prompt_file=PROMPTS / "edit.txt"), ["text 0"], 8, 8)
     assert len(local) == 1 and local[0].batches[-1] == 1
 
 
 def test_the_same_request_has_the_same_seed_in_any_company(local):
-    alone = Desk().generate(GeneratorSettings(model="slow:one"), ["text 2"], 8, 8).images[0]
-    together = Desk().generate(GeneratorSettings(model="slow:one"), ["text 1", "text 2", "text 3"], 8, 8).images[1]
+    alone = ModelClient().generate(GeneratorSettings(model="slow:one"), ["text 2"], 8, 8).images[0]
+    together = ModelClient().generate(GeneratorSettings(model="slow:one"), ["text 1", "text 2", "text 3"], 8, 8).images[1]
     assert torch.equal(alone, together)
-    candidates = [Desk().generate(GeneratorSettings(model="slow:one"), ["text 2"], 8, 8, variation=each).images for each in range(4)]
+    candidates = [ModelClient().generate(GeneratorSettings(model="slow:one"), ["text 2"], 8, 8, variation=each).images for each in range(4)]
     assert len({float(images[0, 0, 0, 0]) for images in candidates}) == 4
 
 
 def test_one_failure_of_a_batch_does_not_lose_the_others(local, tmp_path):
     settings = EditorSettings(model="slow:one")
-    desk = Desk(Bank(tmp_path))
+    model_client = ModelClient(ResponseCache(tmp_path))
     with pytest.raises(GenerativeError, match="bad luck"):
-        desk.edit(settings, pictures(3), ["good", "bad", "also good"])
+        model_client.edit(settings, sample_images(3), ["good", "bad", "also good"])
     assert len(list(tmp_path.rglob("*.png"))) == 2
-    desk.edit(settings, pictures(3)[::2], ["good", "also good"])
+    model_client.edit(settings, sample_images(3)[::2], ["good", "also good"])
     assert local[0].batches == [3]
     with pytest.raises(ModelUnavailableError, match="weights are missing"):
-        desk.edit(settings, pictures(2), ["unloadable", "either"])
-    assert desk.edit(settings, pictures(2), ["still", "there"]).images.shape == (2, 3, 16, 16)
+        model_client.edit(settings, sample_images(2), ["unloadable", "either"])
+    assert model_client.edit(settings, sample_images(2), ["still", "there"]).images.shape == (2, 3, 16, 16)
 
 
 def test_a_dry_run_counts_without_asking(server, tmp_path):
     spending = LocalSpending(Limits(prices={MODEL: Price(call=0.5)}))
-    desk = Desk(Bank(tmp_path), spending)
+    model_client = ModelClient(ResponseCache(tmp_path), spending)
     settings = captioner(server)
-    desk.caption(settings, pictures(4)[:3])
-    asked = desk.requests(settings, images=pictures(4))
-    assert desk.known(asked) == 3 and Desk().known(asked) == 0 and len(server.asked) == 3
-    assert desk.price_of_call(settings) == 0.5 and spending.calls == {MODEL: 3}
-    assert desk.price_of_call(CaptionerSettings(model="dataset")) == 0.0
+    model_client.caption(settings, sample_images(4)[:3])
+    asked = model_client.requests(settings, images=sample_images(4))
+    assert model_client.known(asked) == 3 and ModelClient().known(asked) == 0 and len(server.asked) == 3
+    assert model_client.price_of_call(settings) == 0.5 and spending.calls == {MODEL: 3}
+    assert model_client.price_of_call(CaptionerSettings(model="dataset")) == 0.0
 
 
 def test_captions_of_the_data_set_are_used_as_they_are_and_missed_where_they_are_not(tmp_path):
-    desk = Desk(Bank(tmp_path))
+    model_client = ModelClient(ResponseCache(tmp_path))
     settings = CaptionerSettings(model="dataset", max_bytes=12)
-    assert desk.caption(settings, pictures(2), ["a cat sits on a mat", "a\ndog"]) == ["a cat sits", "a dog"]
+    assert model_client.caption(settings, sample_images(2), ["a cat sits on a mat", "a\ndog"]) == ["a cat sits", "a dog"]
     assert not list(tmp_path.iterdir())
     for captions in (["a cat", ""], None):
-        with pytest.raises(GenerativeError, match="no caption for this picture"):
-            desk.caption(settings, pictures(2), captions)
+        with pytest.raises(GenerativeError, match="no caption for this image"):
+            model_client.caption(settings, sample_images(2), captions)
 
 
-def test_pictures_of_any_shape_and_prompts_of_any_wording(local, tmp_path):
-    desk = Desk()
+def test_images_of_any_shape_and_prompts_of_any_wording(local, tmp_path):
+    model_client = ModelClient()
     wide = torch.rand(1, 3, 8, 16)
-    assert desk.edit(EditorSettings(model="slow:one"), wide, ["a cat"]).images.shape == (1, 3, 8, 16)
-    with pytest.raises(GenerativeOptionsError, match="64x64 where a picture of 16x8 is wanted"):
-        desk.edit(EditorSettings(model="openai:painter-1", options={"size": "64x64"}), wide, ["a cat"])
+    assert model_client.edit(EditorSettings(model="slow:one"), wide, ["a cat"]).images.shape == (1, 3, 8, 16)
+    with pytest.raises(GenerativeOptionsError, match="64x64 where an image of 16x8 is wanted"):
+        model_client.edit(EditorSettings(model="openai:painter-1", options={"size": "64x64"}), wide, ["a cat"])
     own = tmp_path / "mine.txt"
     own.write_text("Use {this}: {caption}!\n", encoding="utf-8")
-    [asked] = desk.requests(EditorSettings(model="slow:one", prompt_file=own), images=wide, texts=["a {caption}\n cat"])
+    [asked] = model_client.requests(EditorSettings(model="slow:one", prompt_file=own), images=wide, texts=["a {caption}\n cat"])
     assert asked.prompt == "Use {this}: a {caption} cat!"
     own.write_text("Use the text.")
     with pytest.raises(GenerativeOptionsError, match="no place for the caption"):
-        desk.edit(EditorSettings(model="slow:one", prompt_file=own), wide, ["a cat"])
+        model_client.edit(EditorSettings(model="slow:one", prompt_file=own), wide, ["a cat"])
     with pytest.raises(MissingAssetError, match=r"gone\.txt.*prompt_file"):
-        desk.caption(CaptionerSettings(model=MODEL, prompt_file=tmp_path / "gone.txt"), wide)
+        model_client.caption(CaptionerSettings(model=MODEL, prompt_file=tmp_path / "gone.txt"), wide)
 
 
 def test_the_prompts_beside_the_code():

@@ -16,18 +16,18 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from methods.generative import (
-    Answer,
-    Desk,
     EditorSettings,
     GenerativeError,
     GeneratorSettings,
+    ModelClient,
     ModelUnavailableError,
     RefusalError,
     Request,
+    Response,
 )
-from methods.generative.backends import GenerativeOptionsError, check_ready, open_editor, open_generator
-from methods.generative.bank import Bank
-from methods.generative.diffusers_backend import DiffusersEditor, DiffusersGenerator
+from methods.generative.backends.base import GenerativeOptionsError, check_ready, open_editor, open_generator
+from methods.generative.backends.diffusers_backend import DiffusersEditor, DiffusersGenerator
+from methods.generative.response_cache import ResponseCache
 
 TinyModel = Callable[..., Path]
 FAST = {"dtype": "float32", "steps": 2}
@@ -64,7 +64,7 @@ def small_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline_qwenimage_edit_plus, "CONDITION_IMAGE_SIZE", 56 * 56)
 
 
-def picture(seed: int, height: int = 48, width: int = 48) -> np.ndarray:
+def image(seed: int, height: int = 48, width: int = 48) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -90,22 +90,22 @@ def defaults(task: str, name: str) -> dict[str, Any]:
 
 
 def asked(model: Any, task: str, prompt: str, number: int = 0, kind: type[Request] = Request, size: tuple[int, int] = (48, 48)) -> Request:
-    pixels = picture(number, *size) if task == "edit" else None
+    pixels = image(number, *size) if task == "edit" else None
     return kind(task, model.identity, prompt, pixels, model.request_size(*size), model.settings)
 
 
-def answers(model: Any, requests: Sequence[Request]) -> list[np.ndarray]:
-    outcomes = model.pictures(requests)
-    assert all(isinstance(outcome, Answer) for outcome in outcomes), outcomes
+def responses(model: Any, requests: Sequence[Request]) -> list[np.ndarray]:
+    outcomes = model.images(requests)
+    assert all(isinstance(outcome, Response) for outcome in outcomes), outcomes
     return [outcome.pixels for outcome in outcomes]
 
 
 @pytest.mark.parametrize(("task", "name"), ALL)
-def test_a_picture_depends_on_its_request_alone(task: str, name: str, tiny_model: TinyModel) -> None:
+def test_an_image_depends_on_its_request_alone(task: str, name: str, tiny_model: TinyModel) -> None:
     first, second = loaded(task, tiny_model(name), **defaults(task, name)), opened(task, tiny_model(name), **defaults(task, name))
     requests = [asked(first, task, f"a red boat {number}", number) for number in range(3)]
-    together = answers(first, requests)
-    alone = [answers(second, [request])[0] for request in reversed(requests)][::-1]
+    together = responses(first, requests)
+    alone = [responses(second, [request])[0] for request in reversed(requests)][::-1]
     for one, other in zip(together, alone, strict=True):
         assert one.shape == (64, 64, 3)
         assert np.array_equal(one, other)
@@ -113,20 +113,20 @@ def test_a_picture_depends_on_its_request_alone(task: str, name: str, tiny_model
 
 
 @pytest.mark.parametrize(("task", "name"), [("generate", "stable-diffusion"), ("edit", "stable-diffusion"), ("edit", "instruct-pix2pix")])
-def test_batches_of_four_give_the_pictures_of_one_at_a_time(task: str, name: str, tiny_model: TinyModel) -> None:
+def test_batches_of_four_give_the_images_of_one_at_a_time(task: str, name: str, tiny_model: TinyModel) -> None:
     single, batched = loaded(task, tiny_model(name), **FAST), opened(task, tiny_model(name), **FAST, batch=4)
     requests = [asked(single, task, f"a red boat {number}", number) for number in range(6)]
-    one_by_one, by_four = answers(single, requests), answers(batched, requests)
+    one_by_one, by_four = responses(single, requests), responses(batched, requests)
     for one, other in zip(one_by_one, by_four, strict=True):
         assert np.abs(one.astype(int) - other).max() <= 1
     # The last two come in a call that is filled up, so its shape is that of the first.
-    assert np.abs(answers(batched, requests[4:5])[0].astype(int) - by_four[4]).max() <= 1
+    assert np.abs(responses(batched, requests[4:5])[0].astype(int) - by_four[4]).max() <= 1
 
 
 def test_candidates_and_seeds_differ(tiny_model: TinyModel) -> None:
     model = loaded("generate", tiny_model("stable-diffusion"), **FAST)
     shared = ("generate", model.identity, "a red boat", None, (64, 64), model.settings)
-    first, second, third = answers(model, [Request(*shared), Request(*shared, variation=1), Request(*shared, seed=2)])
+    first, second, third = responses(model, [Request(*shared), Request(*shared, variation=1), Request(*shared, seed=2)])
     assert np.abs(first.astype(int) - second).max() > 16
     assert np.abs(first.astype(int) - third).max() > 16
 
@@ -135,8 +135,8 @@ def test_a_model_first_asked_in_inference_mode_answers_the_same_outside(tiny_mod
     model = opened("edit", tiny_model("qwen-image"), **EDITORS["qwen-image"])
     request = asked(model, "edit", "a red boat")
     with torch.inference_mode():
-        inside = answers(model, [request])[0]
-    assert np.array_equal(answers(model, [request])[0], inside)
+        inside = responses(model, [request])[0]
+    assert np.array_equal(responses(model, [request])[0], inside)
     assert not any(weights.is_inference() for weights in model.weights.transformer.parameters())
 
 
@@ -176,7 +176,7 @@ def test_an_edit_is_what_the_library_gives_when_called_by_hand(name: str, tiny_m
     original = Image.fromarray(request.pixels)
     kind, arguments = hand_written(name, original.resize((64, 64), Image.Resampling.LANCZOS), original)
     expected = direct(kind, tiny_model(name), request.draw, prompt=request.prompt, **arguments)
-    assert np.array_equal(answers(model, [request])[0], expected)
+    assert np.array_equal(responses(model, [request])[0], expected)
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_an_edit_is_what_the_library_gives_when_called_by_hand(name: str, tiny_m
 def test_every_option_reaches_the_model(name: str, option: str, value: Any, tiny_model: TinyModel) -> None:
     folder = tiny_model(name)
     plain, changed = (loaded("edit", folder, **options) for options in (EDITORS[name], EDITORS[name] | {option: value}))
-    pictures = [answers(model, [asked(model, "edit", "a red boat", kind=Pinned)])[0] for model in (plain, changed)]
-    assert not np.array_equal(*pictures)
+    images = [responses(model, [asked(model, "edit", "a red boat", kind=Pinned)])[0] for model in (plain, changed)]
+    assert not np.array_equal(*images)
     assert changed.settings[option] == value
 
 
@@ -222,7 +222,7 @@ def test_the_undistilled_klein_keeps_its_guidance(tiny_model: TinyModel, tmp_pat
     assert (settings["steps"], settings["guidance"]) == (50, 4.0)
 
 
-def test_sizes_follow_the_model_and_the_picture(tiny_model: TinyModel) -> None:
+def test_sizes_follow_the_model_and_the_image(tiny_model: TinyModel) -> None:
     small = opened("generate", tiny_model("stable-diffusion"))
     assert small.request_size(256, 256) == (64, 64)
     assert small.request_size(512, 768) == (52, 80)
@@ -232,10 +232,10 @@ def test_sizes_follow_the_model_and_the_picture(tiny_model: TinyModel) -> None:
 
 
 @pytest.mark.parametrize("name", ["stable-diffusion", "qwen-image-edit", "flux2-klein", "flux-kontext"])
-def test_pictures_that_are_not_square(name: str, tiny_model: TinyModel) -> None:
+def test_images_that_are_not_square(name: str, tiny_model: TinyModel) -> None:
     model = opened("edit", tiny_model(name), **(EDITORS[name] | {"size": 96}))
     request = asked(model, "edit", "a red boat", size=(48, 96))
-    assert answers(model, [request])[0].shape == (*model.request_size(48, 96), 3)
+    assert responses(model, [request])[0].shape == (*model.request_size(48, 96), 3)
 
 
 @pytest.mark.parametrize(
@@ -254,16 +254,16 @@ def test_what_is_cut_was_not_read_and_the_rest_was(task: str, name: str, words: 
     model = loaded(task, tiny_model(name), **defaults(task, name))
     prompt = " ".join(["red", "boat"] * 1100)
     request = asked(model, task, prompt, kind=Pinned)
-    cut = model.pictures([request])[0].cut
+    cut = model.images([request])[0].cut
     assert cut and prompt.endswith(cut)
     if words is not None:
         assert len(prompt[: -len(cut)].split()) == words
     read = prompt[: -len(cut)]
     other_end, other_start = read + cut.replace("boat", "dogs"), "dog" + prompt[3:]
-    given = answers(model, [request, *(asked(model, task, text, kind=Pinned) for text in (other_end, other_start))])
+    given = responses(model, [request, *(asked(model, task, text, kind=Pinned) for text in (other_end, other_start))])
     assert np.array_equal(given[0], given[1])
     assert not np.array_equal(given[0], given[2])
-    assert model.pictures([asked(model, task, "a short one")])[0].cut == ""
+    assert model.images([asked(model, task, "a short one")])[0].cut == ""
 
 
 @pytest.mark.parametrize(
@@ -272,25 +272,25 @@ def test_what_is_cut_was_not_read_and_the_rest_was(task: str, name: str, words: 
 @pytest.mark.parametrize("name", ["instruct-pix2pix", "qwen-image-edit", "flux2-klein"])
 def test_any_text_is_edited_with(name: str, text: str, tiny_model: TinyModel) -> None:
     model = loaded("edit", tiny_model(name), **EDITORS[name])
-    assert answers(model, [asked(model, "edit", text)])[0].std() > 0
+    assert responses(model, [asked(model, "edit", text)])[0].std() > 0
 
 
-def test_a_blackened_picture_is_a_refusal(tiny_model: TinyModel) -> None:
+def test_a_blackened_image_is_a_refusal(tiny_model: TinyModel) -> None:
     folder = tiny_model("stable-diffusion-checked")
-    for outcome in opened("generate", folder, **FAST).pictures([asked(opened("generate", folder), "generate", "a red boat")]):
+    for outcome in opened("generate", folder, **FAST).images([asked(opened("generate", folder), "generate", "a red boat")]):
         assert isinstance(outcome, RefusalError)
         assert "safety_checker: false" in str(outcome)
     unchecked = opened("generate", folder, **FAST, safety_checker=False)
-    assert answers(unchecked, [asked(unchecked, "generate", "a red boat")])[0].std() > 0
+    assert responses(unchecked, [asked(unchecked, "generate", "a red boat")])[0].std() > 0
 
 
-def test_nan_is_an_error_not_a_black_picture(tiny_model: TinyModel, tmp_path: Path) -> None:
+def test_nan_is_an_error_not_a_black_image(tiny_model: TinyModel, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_model("stable-diffusion"), tmp_path / "broken")
     weights = load_file(folder / "vae/diffusion_pytorch_model.safetensors")
     weights["decoder.conv_out.bias"].fill_(float("nan"))
     save_file(weights, folder / "vae/diffusion_pytorch_model.safetensors", metadata={"format": "pt"})
     model = opened("generate", folder, **FAST)
-    outcome = model.pictures([asked(model, "generate", "a red boat")])[0]
+    outcome = model.images([asked(model, "generate", "a red boat")])[0]
     assert type(outcome) is GenerativeError
     assert "NaN" in str(outcome) and "bfloat16" in str(outcome)
 
@@ -302,7 +302,7 @@ def test_running_out_of_memory_names_the_way_out(tiny_model: TinyModel, monkeypa
     model = opened("generate", tiny_model("stable-diffusion"), **FAST)
     monkeypatch.setattr(diffusers.UNet2DConditionModel, "forward", full)
     with pytest.raises(ModelUnavailableError, match=r"20\.00 GiB.*offload: model"):
-        model.pictures([asked(model, "generate", "a red boat")])
+        model.images([asked(model, "generate", "a red boat")])
 
 
 def test_a_model_gives_way_where_there_is_room_for_one_alone(tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,10 +317,10 @@ def test_a_model_gives_way_where_there_is_room_for_one_alone(tiny_model: TinyMod
 
     monkeypatch.setattr(diffusers.UNet2DConditionModel, "forward", crowded)
     questions = [asked(first, "generate", "a red boat"), asked(second, "edit", "a red boat")]
-    before = answers(first, questions[:1])[0]
-    answers(second, questions[1:])
+    before = responses(first, questions[:1])[0]
+    responses(second, questions[1:])
     assert first.weights is None
-    assert np.array_equal(answers(first, questions[:1])[0], before)
+    assert np.array_equal(responses(first, questions[:1])[0], before)
     assert second.weights is None
 
 
@@ -378,7 +378,7 @@ def test_a_missing_weight_is_an_error_not_a_random_one(file: str, tiny_model: Ti
     save_file(weights, folder / file, metadata={"format": "pt"})
     model = opened("generate", folder, **FAST)
     with pytest.raises(ModelUnavailableError, match="fetch the model again"):
-        model.pictures([asked(model, "generate", "a red boat")])
+        model.images([asked(model, "generate", "a red boat")])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -396,13 +396,15 @@ def test_devices_that_are_not_there(tiny_model: TinyModel) -> None:
 
 def test_a_second_run_asks_the_bank_and_loads_nothing(tiny_model: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tiny_model("instruct-pix2pix")
-    images = torch.from_numpy(np.stack([picture(number) for number in range(2)])).permute(0, 3, 1, 2).float() / 255
-    first = Desk(Bank(tmp_path / "bank")).edit(EditorSettings(model=f"diffusers:{folder}", options=FAST), images, ["a boat", "a dog " * 60])
+    images = torch.from_numpy(np.stack([image(number) for number in range(2)])).permute(0, 3, 1, 2).float() / 255
+    first = ModelClient(ResponseCache(tmp_path / "bank")).edit(
+        EditorSettings(model=f"diffusers:{folder}", options=FAST), images, ["a boat", "a dog " * 60]
+    )
     assert first.images.shape == images.shape
     # The default instruction alone is longer than CLIP reads, so the caption stands before it.
     assert "dog" not in first.cut[0] and "dog" in first.cut[1]
     moved = shutil.copytree(folder, tmp_path / "elsewhere")
     monkeypatch.setattr(diffusers.StableDiffusionInstructPix2PixPipeline, "from_pretrained", None)
     settings = EditorSettings(model=f"diffusers:{moved}", options=FAST, access={"device": "cpu"})
-    second = Desk(Bank(tmp_path / "bank")).edit(settings, images, ["a boat", "a dog " * 60])
+    second = ModelClient(ResponseCache(tmp_path / "bank")).edit(settings, images, ["a boat", "a dog " * 60])
     assert torch.equal(first.images, second.images)

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from methods.generative import ModelUnavailableError
-from methods.generative.local_files import content_hash, find_model
+from methods.generative.backends.local_files import content_hash, find_model
 
 TinyModel = Callable[..., Path]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

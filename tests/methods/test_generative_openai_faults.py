@@ -10,39 +10,39 @@ import numpy as np
 import pytest
 import torch
 
-from methods.generative import Desk
-from methods.generative.answers import Answer, GenerativeError, ModelUnavailableError, RefusalError, Request
-from methods.generative.bank import Bank
-from methods.generative.openai_backend import OpenAICaptioner
-from methods.generative.openai_client import Access, Connection
+from methods.generative import ModelClient
+from methods.generative.backends.openai_backend import OpenAICaptioner
+from methods.generative.backends.openai_client import Access, Connection
+from methods.generative.response_cache import ResponseCache
+from methods.generative.responses import GenerativeError, ModelUnavailableError, RefusalError, Request, Response
 
 torch.set_num_threads(1)
 DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("openai_double.py"))))
 Fault, SOON = DOUBLE.Fault, {"retry-after-ms": "1"}
-server, captioner, editor, pictures = DOUBLE.server, DOUBLE.captioner, DOUBLE.editor, DOUBLE.pictures
+server, captioner, editor, images = DOUBLE.server, DOUBLE.captioner, DOUBLE.editor, DOUBLE.images
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_passing_faults_are_asked_again(server, tmp_path, status):
     server.faults = [Fault(status, DOUBLE.error("later", "x"), SOON), Fault(drop=True)]
-    assert Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))[0].startswith("a picture")
+    assert ModelClient(ResponseCache(tmp_path)).caption(captioner(server), images(1))[0].startswith("an image")
     assert len(server.asked) == 3
 
 
 def test_a_short_retry_after_is_honoured(server, tmp_path):
     # The client's own first pause is half a second at most.
     server.faults = [Fault(429, DOUBLE.error("slow down", "rate_limit_exceeded"), {"Retry-After": "0.7"})]
-    Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+    ModelClient(ResponseCache(tmp_path)).caption(captioner(server), images(1))
     first, second = server.asked
     assert second.at - first.at >= 0.7
 
 
 def test_a_quota_used_up_ends_the_calls(server, tmp_path):
     server.faults = [Fault(429, DOUBLE.error("You exceeded your current quota.", "insufficient_quota"))]
-    desk = Desk(Bank(tmp_path))
+    model_client = ModelClient(ResponseCache(tmp_path))
     for seed in range(2):
         with pytest.raises(ModelUnavailableError, match=r"the quota is used up \(429\): You exceeded"):
-            desk.caption(captioner(server, retries=0), pictures(1, seed=seed))
+            model_client.caption(captioner(server, retries=0), images(1, seed=seed))
     assert len(server.asked) == 1
 
 
@@ -57,51 +57,51 @@ def test_a_long_retry_after_is_waited_for(server, form):
 
     settings = captioner(server)
     backend = OpenAICaptioner(settings, Connection(Access(**settings.access), sleep))
-    [answer] = backend.caption([Request("caption", backend.identity, "look", np.zeros((8, 8, 3), np.uint8))])
-    assert isinstance(answer, Answer) and answer.text == "a picture of mean 0.000"
+    [response] = backend.caption([Request("caption", backend.identity, "look", np.zeros((8, 8, 3), np.uint8))])
+    assert isinstance(response, Response) and response.text == "an image of mean 0.000"
     assert len(waits) == 1 and 290 < waits[0] <= 301 and len(server.asked) == 2
 
 
 def test_a_wait_beyond_patience_is_a_failure_at_once(server, tmp_path):
     server.faults = [Fault(429, DOUBLE.error("tomorrow", "rate_limit_exceeded"), {"Retry-After": "86400"})]
     with pytest.raises(GenerativeError, match=r"status 429: tomorrow"):
-        Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+        ModelClient(ResponseCache(tmp_path)).caption(captioner(server), images(1))
     assert len(server.asked) == 1
 
 
-def test_lasting_faults_fail_the_picture_alone_and_are_asked_again_later(server, tmp_path):
-    desk = Desk(Bank(tmp_path))
+def test_lasting_faults_fail_the_image_alone_and_are_asked_again_later(server, tmp_path):
+    model_client = ModelClient(ResponseCache(tmp_path))
     server.faults = [Fault(500, DOUBLE.error("broken"), SOON)] * 3
     with pytest.raises(GenerativeError, match="status 500: broken"):
-        desk.caption(captioner(server), pictures(1))
+        model_client.caption(captioner(server), images(1))
     assert len(server.asked) == 3 and not list(tmp_path.rglob("*.json"))
-    assert desk.caption(captioner(server), pictures(1))[0].startswith("a picture")
+    assert model_client.caption(captioner(server), images(1))[0].startswith("an image")
 
 
 def test_good_answers_of_a_batch_outlive_the_failure_of_another(server, tmp_path):
-    desk = Desk(Bank(tmp_path))
+    model_client = ModelClient(ResponseCache(tmp_path))
     server.faults = [Fault(400, DOUBLE.error("no such thing"))]
     with pytest.raises(GenerativeError, match="status 400: no such thing"):
-        desk.caption(captioner(server), pictures(3))
+        model_client.caption(captioner(server), images(3))
     assert len(server.asked) == 3
-    assert len(desk.caption(captioner(server), pictures(3))) == 3
+    assert len(model_client.caption(captioner(server), images(3))) == 3
     assert len(server.asked) == 4
 
 
 def test_an_unanswered_call_times_out(server, tmp_path):
     server.faults = [Fault(wait=1.0)]
     with pytest.raises(GenerativeError, match=r"no answer within 0\.2 s, after 1 tries"):
-        Desk(Bank(tmp_path)).caption(captioner(server, timeout=0.2, retries=0), pictures(1))
+        ModelClient(ResponseCache(tmp_path)).caption(captioner(server, timeout=0.2, retries=0), images(1))
 
 
 def test_a_dropped_connection_and_a_missing_server_are_told_apart(server, tmp_path):
     server.faults = [Fault(drop=True)]
     with pytest.raises(GenerativeError, match="broke off the connection") as caught:
-        Desk(Bank(tmp_path)).caption(captioner(server, retries=0), pictures(1))
+        ModelClient(ResponseCache(tmp_path)).caption(captioner(server, retries=0), images(1))
     assert not isinstance(caught.value, ModelUnavailableError)
     server.close()
     with pytest.raises(ModelUnavailableError, match="cannot be reached"):
-        Desk(Bank(tmp_path)).caption(captioner(server, retries=0), pictures(1))
+        ModelClient(ResponseCache(tmp_path)).caption(captioner(server, retries=0), images(1))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_dropped_connection_and_a_missing_server_are_told_apart(server, tmp_pa
 def test_malformed_captions_fail(server, tmp_path, body, words):
     server.faults = [Fault(200, body)]
     with pytest.raises(GenerativeError, match=words):
-        Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+        ModelClient(ResponseCache(tmp_path)).caption(captioner(server), images(1))
     assert len(server.asked) == 1 and not list(tmp_path.rglob("*.json"))
 
 
@@ -128,28 +128,28 @@ def test_malformed_captions_fail(server, tmp_path, body, words):
     ("body", "words"),
     [
         ({"data": []}, "data is missing"),
-        ({"data": [{}]}, "neither a picture nor its address"),
+        ({"data": [{}]}, "neither an image nor its address"),
         ({"data": [{"b64_json": "@@@"}]}, "not valid base64"),
         ({"data": [{"b64_json": "AAAA"}]}, "3 bytes that cannot be read"),
         ({"data": [{"url": "file:///etc/hostname"}]}, "cannot be fetched"),
         ({"data": [{"url": "files/missing.png"}]}, "status 404"),
     ],
 )
-def test_malformed_pictures_fail(server, tmp_path, body, words):
-    desk = Desk(Bank(tmp_path))
+def test_malformed_images_fail(server, tmp_path, body, words):
+    model_client = ModelClient(ResponseCache(tmp_path))
     server.faults = [Fault(200, body)]
     with pytest.raises(GenerativeError, match=words):
-        desk.edit(editor(server), pictures(1), ["a cat"])
+        model_client.edit(editor(server), images(1), ["a cat"])
     assert not list(tmp_path.rglob("*.png"))
-    # A picture that is gone from its address says nothing of the model.
-    assert desk.edit(editor(server), pictures(1), ["a cat"]).images.shape == (1, 3, 16, 16)
+    # An image that is gone from its address says nothing of the model.
+    assert model_client.edit(editor(server), images(1), ["a cat"]).images.shape == (1, 3, 16, 16)
 
 
-def test_a_picture_of_another_shape_is_not_distorted_and_not_asked_for_again(server, tmp_path):
-    server.picture_size = (96, 64)
+def test_an_image_of_another_shape_is_not_distorted_and_not_asked_for_again(server, tmp_path):
+    server.image_size_of = (96, 64)
     for _ in range(2):
-        with pytest.raises(GenerativeError, match="a picture of 96x64 where 64x64 was asked for"):
-            Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"])
+        with pytest.raises(GenerativeError, match="an image of 96x64 where 64x64 was asked for"):
+            ModelClient(ResponseCache(tmp_path)).edit(editor(server), images(1), ["a cat"])
     assert len(server.asked) == 1
 
 
@@ -168,7 +168,7 @@ def test_a_refusal_is_kept_and_not_asked_about_again(server, tmp_path, form):
     server.faults = [fault]
     for _ in range(2):
         with pytest.raises(RefusalError, match=words):
-            Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+            ModelClient(ResponseCache(tmp_path)).caption(captioner(server), images(1))
     assert len(server.asked) == 1
 
 
@@ -176,7 +176,7 @@ def test_an_edit_is_refused_by_the_image_interface(server, tmp_path):
     server.faults = [REFUSALS["status"][0]]
     for _ in range(2):
         with pytest.raises(RefusalError, match="declines by its content policy: Your request was rejected"):
-            Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"])
+            ModelClient(ResponseCache(tmp_path)).edit(editor(server), images(1), ["a cat"])
     assert len(server.asked) == 1
 
 
@@ -192,4 +192,4 @@ def test_an_edit_is_refused_by_the_image_interface(server, tmp_path):
 def test_errors_of_other_servers_are_told(server, tmp_path, body, words):
     server.faults = [Fault(422, body)]
     with pytest.raises(GenerativeError, match=words):
-        Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"])
+        ModelClient(ResponseCache(tmp_path)).edit(editor(server), images(1), ["a cat"])

@@ -19,14 +19,14 @@ import pytest
 import torch
 from PIL import Image
 
-from methods.generative import Desk, openai_client
-from methods.generative.answers import GenerativeError, ModelUnavailableError, UnusableAnswerError
-from methods.generative.bank import Bank
+from methods.generative import ModelClient, openai_client
+from methods.generative.response_cache import ResponseCache
+from methods.generative.responses import GenerativeError, ModelUnavailableError, UnusableResponseError
 
 torch.set_num_threads(1)
 DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("openai_double.py"))))
 Fault, SOON = DOUBLE.Fault, {"retry-after-ms": "1"}
-server, captioner, editor, pictures = DOUBLE.server, DOUBLE.captioner, DOUBLE.editor, DOUBLE.pictures
+server, captioner, editor, images = DOUBLE.server, DOUBLE.captioner, DOUBLE.editor, DOUBLE.images
 MIB = 2**20
 
 
@@ -40,7 +40,7 @@ def other() -> Iterator[Any]:
 
 
 def edited(server: Any, options: dict[str, Any] | None = None, **more: Any) -> torch.Tensor:
-    return Desk().edit(editor(server, options, **more), pictures(1), ["a cat"]).images
+    return ModelClient().edit(editor(server, options, **more), images(1), ["a cat"]).images
 
 
 def encoded(content: bytes) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_an_image_at_another_server_is_not_fetched(server, other):
         "ftp://127.0.0.1/x",
     ):
         server.as_url = address
-        with pytest.raises(UnusableAnswerError, match="cannot be fetched") as caught:
+        with pytest.raises(UnusableResponseError, match="cannot be fetched") as caught:
             edited(server)
         assert "\n" not in str(caught.value)
     assert not other.asked
@@ -91,26 +91,26 @@ def test_nothing_follows_a_redirect_to_another_server(server, other, status):
         edited(server)
     server.faults = [Fault(status, {}, {"Location": f"{other.url}/chat/completions"})]
     with pytest.raises(ModelUnavailableError, match="redirects to another server"):
-        Desk().caption(captioner(server), pictures(1))
+        ModelClient().caption(captioner(server), images(1))
     assert len(server.asked) == 2 and not other.asked
 
 
 def test_a_redirect_on_the_same_server_is_followed_and_a_circle_is_not(server):
     server.faults = [Fault(307, {}, {"Location": "/v2/chat/completions"})]
-    assert Desk().caption(captioner(server), pictures(1))[0].startswith("a picture of mean")
+    assert ModelClient().caption(captioner(server), images(1))[0].startswith("an image of mean")
     assert [each.path for each in server.asked] == ["/v1/chat/completions", "/v2/chat/completions"]
-    assert np.array_equal(server.asked[0].pictures[0], server.asked[1].pictures[0])
+    assert np.array_equal(server.asked[0].images[0], server.asked[1].images[0])
     server.faults = [Fault(307, {}, {"Location": "/v1/chat/completions"})] * 99
     with pytest.raises(GenerativeError):
-        Desk().caption(captioner(server, retries=0), pictures(1))
+        ModelClient().caption(captioner(server, retries=0), images(1))
     assert len(server.asked) < 20
 
 
 @pytest.mark.parametrize("status", [200, 302, 400])
 def test_an_endless_answer_is_not_read_to_its_end(server, status):
     def ask() -> None:
-        with pytest.raises(UnusableAnswerError, match=r"longer than 4 MiB"):
-            Desk().caption(captioner(server, retries=0), pictures(1))
+        with pytest.raises(UnusableResponseError, match=r"longer than 4 MiB"):
+            ModelClient().caption(captioner(server, retries=0), images(1))
 
     server.faults = [Fault(status, itertools.repeat(bytes(MIB), 400))]
     assert peak_of(ask) < 32 * MIB
@@ -125,7 +125,7 @@ def test_a_compressed_answer_is_bounded_by_what_it_unpacks_to(server, times):
     server.faults = [Fault(200, body, {"Content-Encoding": ", ".join(["gzip"] * times)})]
 
     def ask() -> None:
-        with pytest.raises(UnusableAnswerError, match=r"longer than 22\.3 MiB"):
+        with pytest.raises(UnusableResponseError, match=r"longer than 22\.3 MiB"):
             edited(server, retries=0)
 
     assert peak_of(ask) < 100 * MIB
@@ -133,15 +133,15 @@ def test_a_compressed_answer_is_bounded_by_what_it_unpacks_to(server, times):
 
 def test_an_honest_answer_may_be_compressed(server):
     server.faults = [Fault(200, gzip.compress(b'{"choices": [{"message": {"content": "a cat"}}]}'), {"Content-Encoding": "gzip"})]
-    assert Desk().caption(captioner(server), pictures(1)) == ["a cat"]
+    assert ModelClient().caption(captioner(server), images(1)) == ["a cat"]
 
 
 def test_an_answer_nested_without_end_is_told(server):
     server.faults = [Fault(200, b"[" * 100_000), Fault(400, b'{"error":' * 900 + b"1" + b"}" * 900)]
-    with pytest.raises(UnusableAnswerError, match="malformed"):
-        Desk().caption(captioner(server), pictures(1))
+    with pytest.raises(UnusableResponseError, match="malformed"):
+        ModelClient().caption(captioner(server), images(1))
     with pytest.raises(GenerativeError, match="status 400"):
-        Desk().caption(captioner(server), pictures(1))
+        ModelClient().caption(captioner(server), images(1))
 
 
 def test_a_small_file_of_many_pixels_is_not_decoded(server, tmp_path):
@@ -151,18 +151,18 @@ def test_a_small_file_of_many_pixels_is_not_decoded(server, tmp_path):
     for _ in range(2):
 
         def ask() -> None:
-            with pytest.raises(UnusableAnswerError, match="of 13000x13000, which is too large to be read where 64x64 was asked for"):
-                Desk(Bank(tmp_path)).edit(editor(server), pictures(1), ["a cat"])
+            with pytest.raises(UnusableResponseError, match="of 13000x13000, which is too large to be read where 64x64 was asked for"):
+                ModelClient(ResponseCache(tmp_path)).edit(editor(server), images(1), ["a cat"])
 
         assert peak_of(ask) < 32 * MIB
     assert not list(tmp_path.rglob("*.png"))
 
 
 def test_what_is_asked_for_may_be_answered_in_the_next_size_of_the_server(server):
-    server.picture_size = (1024, 1024)
+    server.image_size_of = (1024, 1024)
     assert edited(server).shape == (1, 3, 16, 16)
-    server.picture_size = (2100, 2100)
-    with pytest.raises(UnusableAnswerError, match="2100x2100, which is too large"):
+    server.image_size_of = (2100, 2100)
+    with pytest.raises(UnusableResponseError, match="2100x2100, which is too large"):
         edited(server)
     assert edited(server, options={"size": "1100x1100"}).shape == (1, 3, 16, 16)
 
@@ -172,7 +172,7 @@ def test_other_formats_are_not_opened(server, name):
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64)).save(buffer, name)
     server.faults = [Fault(200, encoded(buffer.getvalue()))]
-    with pytest.raises(UnusableAnswerError, match="cannot be read as PNG or JPEG or WEBP where 64x64"):
+    with pytest.raises(UnusableResponseError, match="cannot be read as PNG or JPEG or WEBP where 64x64"):
         edited(server)
 
 
@@ -184,7 +184,7 @@ def test_an_answer_that_drips_is_given_up_as_often_as_one_that_never_comes(serve
 
     server.faults = [Fault(200, drips(), SOON), Fault(500, drips(), SOON)]
     with pytest.raises(GenerativeError, match=r"no answer within 0\.3 s, after 2 tries"):
-        Desk().caption(captioner(server, timeout=0.3, retries=1), pictures(1))
+        ModelClient().caption(captioner(server, timeout=0.3, retries=1), images(1))
     assert len(server.asked) == 2 and server.sent < 100
 
 
@@ -192,5 +192,5 @@ def test_waits_that_a_server_asks_for_end_with_the_call(server, monkeypatch):
     monkeypatch.setattr(openai_client, "_CLIENT_WAITS_UP_TO", 0.0)
     server.faults = [Fault(503, {}, {"retry-after-ms": "100"})] * 99
     with pytest.raises(GenerativeError, match=r"put off its answer for 1\.1 s in all"):
-        Desk().caption(captioner(server, timeout=0.01, retries=99, patience=0.1), pictures(1))
+        ModelClient().caption(captioner(server, timeout=0.01, retries=99, patience=0.1), images(1))
     assert len(server.asked) < 20

@@ -9,26 +9,26 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from methods.generative import Desk
-from methods.generative.answers import GenerativeError, ModelUnavailableError
-from methods.generative.backends import GenerativeOptionsError, check_ready
-from methods.generative.bank import Bank
+from methods.generative import ModelClient
+from methods.generative.backends.base import GenerativeOptionsError, check_ready
+from methods.generative.response_cache import ResponseCache
+from methods.generative.responses import GenerativeError, ModelUnavailableError
 from methods.generative.settings import CaptionerSettings
 
 torch.set_num_threads(1)
 DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("openai_double.py"))))
 Fault, KEY = DOUBLE.Fault, DOUBLE.KEY
-server, captioner, editor, pictures = DOUBLE.server, DOUBLE.captioner, DOUBLE.editor, DOUBLE.pictures
+server, captioner, editor, sample_images = DOUBLE.server, DOUBLE.captioner, DOUBLE.editor, DOUBLE.images
 
 
 def test_a_wrong_key_is_told_once_and_never_shown(server, tmp_path, monkeypatch, caplog):
     wrong = "sk-wrong-0123456789abcdef"
     monkeypatch.setenv("LOCAL_KEY", wrong)
-    desk = Desk(Bank(tmp_path))
+    model_client = ModelClient(ResponseCache(tmp_path))
     with caplog.at_level(logging.DEBUG):
         for seed in range(3):
             with pytest.raises(ModelUnavailableError, match=r"the key is not accepted \(401\): Incorrect API key.*\*\*\*") as caught:
-                desk.caption(captioner(server), pictures(1, seed=seed))
+                model_client.caption(captioner(server), sample_images(1, seed=seed))
             chain: BaseException | None = caught.value
             while chain is not None:
                 assert wrong not in repr(chain) + repr(getattr(chain, "body", ""))
@@ -39,18 +39,20 @@ def test_a_wrong_key_is_told_once_and_never_shown(server, tmp_path, monkeypatch,
 
 def test_the_key_is_in_no_file_log_or_settings(server, tmp_path, caplog):
     server.caption = f"a caption that repeats {KEY}"
-    desk = Desk(Bank(tmp_path))
+    model_client = ModelClient(ResponseCache(tmp_path))
     settings = captioner(server)
     with caplog.at_level(logging.DEBUG):
-        assert desk.caption(settings, pictures(1)) == ["a caption that repeats ***"]
-        desk.edit(editor(server), pictures(1), ["a cat"])
+        assert model_client.caption(settings, sample_images(1)) == ["a caption that repeats ***"]
+        model_client.edit(editor(server), sample_images(1), ["a cat"])
         server.faults = [Fault(400, {"detail": f"you sent {KEY}"})]
         with pytest.raises(GenerativeError, match=r"you sent \*\*\*"):
-            desk.edit(editor(server), pictures(1), ["a dog"])
+            model_client.edit(editor(server), sample_images(1), ["a dog"])
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) == 2 and "HTTP" in caplog.text
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
-    assert KEY not in caplog.text + repr(settings) + settings.model_dump_json() + repr(desk.requests(settings, images=pictures(1)))
+    assert KEY not in caplog.text + repr(settings) + settings.model_dump_json() + repr(
+        model_client.requests(settings, images=sample_images(1))
+    )
     assert all(each.headers["authorization"] == f"Bearer {KEY}" for each in server.asked)
 
 
@@ -59,7 +61,7 @@ def test_without_a_key_nothing_is_called(server, tmp_path, monkeypatch):
     with pytest.raises(ModelUnavailableError, match="LOCAL_KEY holds no key"):
         check_ready(captioner(server))
     with pytest.raises(ModelUnavailableError, match="LOCAL_KEY holds no key"):
-        Desk(Bank(tmp_path)).caption(captioner(server), pictures(1))
+        ModelClient(ResponseCache(tmp_path)).caption(captioner(server), sample_images(1))
     monkeypatch.setenv("LOCAL_KEY", "sk-with a space")
     with pytest.raises(ModelUnavailableError, match="LOCAL_KEY has a space"):
         check_ready(captioner(server))
@@ -75,9 +77,9 @@ def test_the_key_of_openai_is_not_sent_to_other_servers(server, tmp_path, monkey
     monkeypatch.setenv("OPENAI_ADMIN_KEY", f"admin-{KEY}")
     settings = captioner(server, api_key_env=None)
     check_ready(settings)
-    assert Desk(Bank(tmp_path)).caption(settings, pictures(1))[0].startswith("a picture")
+    assert ModelClient(ResponseCache(tmp_path)).caption(settings, sample_images(1))[0].startswith("an image")
     server.as_url = "files/one.png"
-    Desk(Bank(tmp_path)).edit(editor(server, api_key_env=None), pictures(1), ["a cat"])
+    ModelClient(ResponseCache(tmp_path)).edit(editor(server, api_key_env=None), sample_images(1), ["a cat"])
     assert len(server.asked) == 3 and not [each for each in server.asked if KEY in json.dumps(each.headers)]
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from methods.generative.backends import read_options
-from methods.generative.diffusers_options import DiffusersOptions
-from methods.generative.local_models import LocalAccess
-from methods.generative.openai_backend import ChatOptions, ImageOptions
-from methods.generative.openai_client import Access
-from methods.generative.transformers_backend import CaptionOptions
-from suite.sections import EvaluationSettings, GenerativeSettings
+from methods.generative.backends.base import read_options
+from methods.generative.backends.diffusers_options import DiffusersOptions
+from methods.generative.backends.local_models import LocalAccess
+from methods.generative.backends.openai_backend import ChatOptions, ImageOptions
+from methods.generative.backends.openai_client import Access
+from methods.generative.backends.transformers_backend import CaptionOptions
+from suite.config.execution import EvaluationSettings, GenerativeSettings
 
 README = Path(__file__).parents[2] / "methods" / "generative" / "README.md"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)

@@ -13,9 +13,9 @@ import transformers
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from methods.generative import Answer, CaptionerSettings, Desk, ModelUnavailableError, Request
-from methods.generative.backends import Captioner, GenerativeOptionsError, check_ready, open_captioner
-from methods.generative.bank import Bank
+from methods.generative import CaptionerSettings, ModelClient, ModelUnavailableError, Request, Response
+from methods.generative.backends.base import Captioner, GenerativeOptionsError, check_ready, open_captioner
+from methods.generative.response_cache import ResponseCache
 
 TinyModel = Callable[..., Path]
 FAST = {"dtype": "float32", "max_new_tokens": 10}
@@ -27,19 +27,19 @@ def opened(folder: Path, **options: Any) -> Captioner:
     return open_captioner(CaptionerSettings(model=f"transformers:{folder}", options=FAST | options))
 
 
-def asked(model: Captioner, number: int, prompt: str = "Describe the picture.", height: int = 48) -> Request:
+def asked(model: Captioner, number: int, prompt: str = "Describe the image.", height: int = 48) -> Request:
     pixels = np.random.default_rng(number).integers(0, 256, (height, 48, 3), dtype=np.uint8)
     return Request("caption", model.identity, prompt, pixels, None, model.settings)
 
 
 def texts(model: Captioner, requests: list[Request]) -> list[str]:
     outcomes = model.caption(requests)
-    assert all(isinstance(outcome, Answer) for outcome in outcomes), outcomes
+    assert all(isinstance(outcome, Response) for outcome in outcomes), outcomes
     return [outcome.text for outcome in outcomes]
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_caption_depends_on_its_picture_alone(name: str, tiny_model: TinyModel) -> None:
+def test_a_caption_depends_on_its_image_alone(name: str, tiny_model: TinyModel) -> None:
     first, second = opened(tiny_model(name)), opened(tiny_model(name))
     requests = [asked(first, 0), asked(first, 1), asked(first, 2, height=64), asked(first, 3)]
     together = texts(first, requests)
@@ -86,9 +86,9 @@ def test_florence_is_asked_by_a_task(tiny_model: TinyModel) -> None:
 @pytest.mark.parametrize(("name", "number"), [("qwen2.5-vl", 0), ("qwen3-vl", 0), ("blip", 1), ("florence2", 0)])
 def test_a_caption_cut_at_its_longest_says_so(name: str, number: int, tiny_model: TinyModel) -> None:
     model = opened(tiny_model(name), max_new_tokens=2)
-    (answer,) = model.caption([asked(model, number)])
-    assert answer.metadata["finish"] == "length"
-    assert answer.metadata["transformers"] == transformers.__version__
+    (response,) = model.caption([asked(model, number)])
+    assert response.metadata["finish"] == "length"
+    assert response.metadata["transformers"] == transformers.__version__
 
 
 def test_a_caption_that_came_to_its_end_says_so(tiny_model: TinyModel, tmp_path: Path) -> None:
@@ -97,9 +97,9 @@ def test_a_caption_that_came_to_its_end_says_so(tiny_model: TinyModel, tmp_path:
     every_token = list(range(len(transformers.AutoTokenizer.from_pretrained(folder))))
     (folder / "generation_config.json").write_text(json.dumps(generation | {"eos_token_id": every_token}))
     model = opened(folder)
-    (answer,) = model.caption([asked(model, 0)])
-    assert answer.metadata["finish"] == "stop"
-    assert len(answer.text) <= 1
+    (response,) = model.caption([asked(model, 0)])
+    assert response.metadata["finish"] == "stop"
+    assert len(response.text) <= 1
 
 
 def test_a_beam_search_finds_other_words(tiny_model: TinyModel) -> None:
@@ -137,7 +137,7 @@ def test_missing_and_foreign_models(tiny_model: TinyModel, tmp_path: Path) -> No
         opened(tmp_path / "nothing")
     with pytest.raises(ModelUnavailableError, match=r"holds no config\.json"):
         opened(tiny_model("stable-diffusion"))
-    with pytest.raises(ModelUnavailableError, match="type 'qwen3', which turns no picture into text"):
+    with pytest.raises(ModelUnavailableError, match="type 'qwen3', which turns no image into text"):
         opened(tiny_model("flux2-klein") / "text_encoder")
     bare = shutil.copytree(tiny_model("blip"), tmp_path / "bare")
     (bare / "model.safetensors").unlink()
@@ -178,7 +178,7 @@ def test_captions_go_through_the_desk_and_stay_in_the_bank(tiny_model: TinyModel
     settings = CaptionerSettings(model=f"transformers:{tiny_model('florence2')}", options=FAST, max_bytes=9, access={"device": "cpu"})
     check_ready(settings)
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    first = Desk(Bank(tmp_path / "bank")).caption(settings, images)
+    first = ModelClient(ResponseCache(tmp_path / "bank")).caption(settings, images)
     assert all(len(text.encode()) <= 9 for text in first)
     monkeypatch.setattr(transformers.AutoModelForImageTextToText, "from_pretrained", None)
-    assert Desk(Bank(tmp_path / "bank")).caption(settings, images) == first
+    assert ModelClient(ResponseCache(tmp_path / "bank")).caption(settings, images) == first

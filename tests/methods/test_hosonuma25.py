@@ -1,4 +1,4 @@
-"""Hosonuma25: masks and palettes as bytes, over the real link, and pictures painted from what arrived."""
+"""Hosonuma25: masks and palettes as bytes, over the real link, and images painted from what arrived."""
 
 import io
 import math
@@ -14,9 +14,9 @@ from benchmarks.datasets import open_dataset
 from methods import METHODS
 from methods.base import Geometry, OperatingPoint, Received
 from methods.errors import CheckpointMismatchError, MethodError, MissingAssetError, RateError
-from methods.generative import Desk
-from methods.generative.spending import Limits, LocalSpending, Price
-from methods.generative.wording import one_line
+from methods.generative import ModelClient
+from methods.generative.costs import Limits, LocalSpending, Price
+from methods.generative.prompts import one_line
 from methods.hosonuma25 import Hosonuma25, HosonumaSettings
 from methods.hosonuma25.priors import Prior, PriorCode, UnreadablePriorError, frame, unframe
 from methods.hosonuma25.regions import Saliency
@@ -97,14 +97,14 @@ def test_a_message_whose_length_cannot_be_true_is_all_caption():
 
 
 @pytest.mark.parametrize(("height", "width", "cells"), [(64, 64, (32, 32)), (64, 32, (32, 16)), (16, 24, (16, 24)), (256, 16, (32, 2))])
-def test_the_mask_keeps_the_shape_of_the_picture(models, height, width, cells):
+def test_the_mask_keeps_the_shape_of_the_image(models, height, width, cells):
     method = build(models, height, width)
     assert method.cells == cells
     shown = method.shown(Prior(np.ones(cells, dtype=np.uint8)))
     assert shown.shape == (3, height, width) and bool((shown == 1).all())
 
 
-def test_saliency_finds_an_object_and_nothing_in_a_flat_picture():
+def test_saliency_finds_an_object_and_nothing_in_a_flat_image():
     labels = Saliency().labels(scene()[0], (32, 32))
     truth = np.zeros((32, 32), dtype=bool)
     truth[8:20, 12:26] = True
@@ -127,8 +127,8 @@ def test_saliency_agrees_with_the_masks_of_drawn_scenes():
     assert np.mean(scores) > 0.6
 
 
-def test_awkward_captions_arrive_are_counted_and_are_edited_with(asked, models, air, awkward):
-    method, link, image = build(models), air(), scene()
+def test_awkward_captions_arrive_are_counted_and_are_edited_with(asked, models, link_provider, awkward):
+    method, link, image = build(models), link_provider(), scene()
     signal, received, (entry,) = link.through(method, image, [awkward])
     mask = method.prior(image[0])
     packed = method.code.pack(mask)
@@ -144,9 +144,9 @@ def test_awkward_captions_arrive_are_counted_and_are_edited_with(asked, models, 
     assert refined.images.shape == image.shape
 
 
-def test_a_damaged_message_keeps_its_caption_and_loses_its_mask(asked, models, air):
+def test_a_damaged_message_keeps_its_caption_and_loses_its_mask(asked, models, link_provider):
     sent = "a brown dog leaps over a wooden fence in a grassy yard"
-    method, link = build(models), air(snr_db=4.0)
+    method, link = build(models), link_provider(snr_db=4.0)
     signal, received, (entry,) = link.through(method, scene(), [sent])
     assert not entry.text_ok and received.digital[0] not in (None, signal.digital[0])
     (prior,), (text,) = method.read(received)
@@ -160,8 +160,8 @@ def test_a_damaged_message_keeps_its_caption_and_loses_its_mask(asked, models, a
         method.refine(None, Received(), link.point)
 
 
-def test_the_palette_holds_mean_colours_and_is_painted_over(asked, models, air):
-    method, link, image = build(models, prior="palette", palette_bits=8), air(), scene()
+def test_the_palette_holds_mean_colours_and_is_painted_over(asked, models, link_provider):
+    method, link, image = build(models, prior="palette", palette_bits=8), link_provider(), scene()
     prior = method.prior(image[0])
     cells = image[0].reshape(3, 32, 2, 32, 2).mean(dim=(2, 4)).permute(1, 2, 0).numpy()
     for label, colour in enumerate(prior.palette):
@@ -196,17 +196,17 @@ def test_agreement_by_loops_and_at_its_ends():
 
 
 @pytest.mark.parametrize("prior", ["mask", "palette"])
-def test_the_best_of_several_candidates_is_kept(asked, models, air, prior):
+def test_the_best_of_several_candidates_is_kept(asked, models, link_provider, prior):
     method = build(models, prior=prior, receiver="select", candidates=5)
-    type(asked).metered = True
+    type(asked).remote = True
     try:
-        method.desk = Desk(spending=LocalSpending(Limits(prices={"openai:pictures": Price(call=0.25)})))
-        link, images = air(), torch.cat([scene(), scene(top=32, left=4, seed=2)])
+        method.model_client = ModelClient(spending=LocalSpending(Limits(prices={"openai:pictures": Price(call=0.25)})))
+        link, images = link_provider(), torch.cat([scene(), scene(top=32, left=4, seed=2)])
         _, received, _ = link.through(method, images, ["an orange box", "a box below"])
         broken = Received(digital=[*received.digital, None], intact=[*received.intact, False])
         refined = method.refine(None, broken, link.point)
     finally:
-        type(asked).metered = False
+        type(asked).remote = False
     assert refined.cost == (1.25, 1.25, 0.25)
     priors, _ = method.read(broken)
     for row, text in enumerate(["an orange box", "a box below"]):
@@ -226,7 +226,7 @@ def test_the_models_that_a_receiver_needs_are_asked_for(models):
         Hosonuma25(HosonumaSettings(captioner="dataset"), Geometry(SIZE, SIZE)).check_ready()
     with pytest.raises(MissingAssetError, match="has no generator"):
         Hosonuma25(HosonumaSettings(captioner="dataset", **VARIANTS["original"]), Geometry(SIZE, SIZE)).check_ready()
-    with pytest.raises(MethodError, match="describe the pictures first"):
+    with pytest.raises(MethodError, match="describe the images first"):
         build(models).encode(scene(), POINT, None)
     with pytest.raises(ValueError, match="torchvision:NAME"):
         HosonumaSettings(mask_model="deeplab")

@@ -1,4 +1,4 @@
-"""Nam24: words over the real link, and a picture of what arrived of them."""
+"""Nam24: words over the real link, and an image of what arrived of them."""
 
 import math
 
@@ -8,7 +8,7 @@ import torch
 from methods import METHODS
 from methods.base import Geometry, OperatingPoint, Received
 from methods.errors import MethodError, MissingAssetError
-from methods.generative.wording import one_line
+from methods.generative.prompts import one_line
 from methods.nam24 import Nam24, Nam24Settings, head_words
 
 SIZE = 16
@@ -20,15 +20,15 @@ def build(models, variant="default", **settings) -> Nam24:
     return Nam24(Nam24Settings(**{**own, **Nam24.variants[variant], **settings}), Geometry(SIZE, SIZE))
 
 
-def pictures(count=1):
+def sample_images(count=1):
     return torch.rand(count, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
 
 
-def test_it_is_registered_as_a_method_of_one_operating_point_without_a_coarse_picture():
+def test_it_is_registered_as_a_method_of_one_operating_point_without_a_coarse_image():
     assert METHODS.get("nam24") is Nam24
     traits = Nam24.traits(Nam24Settings())
     assert (traits.rates, traits.coarse, traits.describes, traits.refines, traits.trainable) == ("fixed", False, True, True, False)
-    assert Nam24.traits(Nam24Settings(**Nam24.variants["original"])).protection == "uncoded"
+    assert Nam24.traits(Nam24Settings(**Nam24.variants["original"])).coding_mode == "uncoded"
     assert Nam24Settings.evaluation_only == {"captioner", "generator"}
 
 
@@ -38,20 +38,20 @@ def test_a_model_that_nobody_named_is_asked_for_before_the_run(models):
         bare.check_ready()
     with pytest.raises(MissingAssetError, match="nam24 has no generator"):
         Nam24(Nam24Settings(captioner="dataset"), Geometry(SIZE, SIZE)).check_ready()
-    with pytest.raises(MethodError, match="describe the pictures first"):
-        build(models).encode(pictures(), POINT, None)
+    with pytest.raises(MethodError, match="describe the images first"):
+        build(models).encode(sample_images(), POINT, None)
 
 
 def test_the_sender_describes_by_its_captioner(asked, models):
-    method, images = build(models), pictures(3)
-    expected = [f"a picture of mean {(image * 255).round().mean():.3f}" for image in images]
+    method, images = build(models), sample_images(3)
+    expected = [f"an image of mean {(image * 255).round().mean():.3f}" for image in images]
     assert method.describe(images) == expected
     assert len(asked.requests) == 3
 
 
-def test_awkward_captions_arrive_are_counted_and_are_painted(asked, models, air, awkward):
-    method, link = build(models), air()
-    signal, received, (entry,) = link.through(method, pictures(), [awkward])
+def test_awkward_captions_arrive_are_counted_and_are_painted(asked, models, link_provider, awkward):
+    method, link = build(models), link_provider()
+    signal, received, (entry,) = link.through(method, sample_images(), [awkward])
     assert signal.digital == [awkward.encode()] and signal.text and signal.analog is None
     assert received.digital == (awkward.encode(),) and entry.text_ok
     blocks = math.ceil(len(awkward.encode()) / 1053)
@@ -64,10 +64,10 @@ def test_awkward_captions_arrive_are_counted_and_are_painted(asked, models, air,
     assert refined.images.shape == (1, 3, SIZE, SIZE)
 
 
-def test_a_damaged_caption_is_painted_as_it_arrived_and_a_lost_one_as_an_empty_text(asked, models, air):
+def test_a_damaged_caption_is_painted_as_it_arrived_and_a_lost_one_as_an_empty_text(asked, models, link_provider):
     sent = "a brown dog leaps over a wooden fence in a grassy yard"
-    method, link = build(models), air(snr_db=4.0)
-    _, received, (entry,) = link.through(method, pictures(), [sent])
+    method, link = build(models), link_provider(snr_db=4.0)
+    _, received, (entry,) = link.through(method, sample_images(), [sent])
     assert not entry.text_ok and received.digital[0] not in (None, sent.encode())
     method.refine(None, received, link.point)
     assert one_line(received.digital[0].decode(errors="replace")) in asked.requests[0].prompt
@@ -79,32 +79,32 @@ def test_a_damaged_caption_is_painted_as_it_arrived_and_a_lost_one_as_an_empty_t
         method.refine(None, Received(), link.point)
 
 
-def test_equal_texts_give_equal_pictures_and_rows_do_not_depend_on_one_another(models, air):
-    method, link = build(models), air()
+def test_equal_texts_give_equal_images_and_rows_do_not_depend_on_one_another(models, link_provider):
+    method, link = build(models), link_provider()
     captions = ["a boat", "a tower", "a boat"]
-    _, received, _ = link.through(method, pictures(3), captions)
+    _, received, _ = link.through(method, sample_images(3), captions)
     together = method.refine(None, received, link.point).images
     alone = [method.refine(None, Received(digital=[text.encode()]), link.point).images[0] for text in captions]
     assert torch.equal(together, torch.stack(alone))
     assert torch.equal(together[0], together[2]) and not torch.equal(together[0], together[1])
 
 
-def test_the_original_sends_head_words_eight_bits_a_character_without_a_code(asked, models, air):
-    method, link = build(models, "original"), air(snr_db=30.0)
-    signal, received, (entry,) = link.through(method, pictures(), ["A small dog runs over the green grass – café"])
+def test_the_original_sends_head_words_eight_bits_a_character_without_a_code(asked, models, link_provider):
+    method, link = build(models, "original"), link_provider(snr_db=30.0)
+    signal, received, (entry,) = link.through(method, sample_images(), ["A small dog runs over the green grass – café"])
     assert signal.digital == ["dog runs grass café".encode("latin-1")]
-    assert method.encode(pictures(), POINT, ["a big 🐕"]).digital == [b"big"]
-    assert method.encode(pictures(), POINT, ["犬"]).digital == [b"?"]
+    assert method.encode(sample_images(), POINT, ["a big 🐕"]).digital == [b"big"]
+    assert method.encode(sample_images(), POINT, ["犬"]).digital == [b"?"]
     # Four bits a symbol, a check of 24 bits, and the link's header.
     assert entry.symbols_total == 55 + (8 * len(signal.digital[0]) + 24) // 4
     method.refine(None, received, link.point)
     assert "dog runs grass café" in asked.requests[0].prompt
 
 
-def test_uncoded_words_lose_characters_and_stay_readable(asked, models, air):
+def test_uncoded_words_lose_characters_and_stay_readable(asked, models, link_provider):
     words = "man riding brown horse along sandy beach"
-    method, link = build(models, "original", words="all"), air(snr_db=16.0)
-    _, received, entries = link.through(method, pictures(20), [words] * 20)
+    method, link = build(models, "original", words="all"), link_provider(snr_db=16.0)
+    _, received, entries = link.through(method, sample_images(20), [words] * 20)
     arrived = [message.decode("latin-1") for message in received.digital]
     assert all(len(text) == len(words) for text in arrived) and 0 < sum(entry.text_ok for entry in entries) < 20
     wrong = sum(a != b for text in arrived for a, b in zip(text, words, strict=True)) / (20 * len(words))

@@ -5,9 +5,9 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-import methods.registry
+import benchmarks.common.registry
+from benchmarks.common.registry import Registry
 from methods.errors import DuplicateNameError, UnknownNameError
-from methods.registry import Registry
 
 
 def test_an_unknown_name_is_an_error_that_suggests_the_nearest():
@@ -44,10 +44,10 @@ def package(tmp_path, monkeypatch):
     folder = tmp_path / "contestants"
     folder.mkdir()
     (folder / "__init__.py").write_text(
-        "from methods.registry import Registry\nR = Registry('method', package='contestants', infrastructure=('base',))\n"
+        "from benchmarks.common.registry import Registry\nR = Registry('method', package='methods', infrastructure=('base',))\n"
     )
     (folder / "base.py").write_text("raise RuntimeError('infrastructure is not an entry')\n")
-    (folder / "one.py").write_text("from contestants import R\n@R.register('one')\nclass One: ...\n")
+    (folder / "one.py").write_text("from methods import R\n@R.register('one')\nclass One: ...\n")
     (folder / "two.py").write_text("raise RuntimeError('imported although nobody asked')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield "contestants"
@@ -66,7 +66,7 @@ def test_a_file_is_an_entry_and_is_imported_only_when_asked_for(package):
 
 def test_an_entry_point_of_another_distribution_is_an_entry(monkeypatch):
     point = EntryPoint("outside", "fractions:Fraction", "semcom.methods")
-    monkeypatch.setattr(methods.registry, "entry_points", lambda group: [point] if group == "semcom.methods" else [])
+    monkeypatch.setattr(benchmarks.common.registry, "entry_points", lambda group: [point] if group == "semcom.methods" else [])
     registry: Registry[type] = Registry("method", group="semcom.methods")
     assert "outside" in registry
     assert registry.get("outside").__name__ == "Fraction"

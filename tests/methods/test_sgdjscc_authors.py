@@ -10,10 +10,10 @@ from torch import Tensor
 
 from methods.errors import CheckpointMismatchError, MissingAssetError, UnknownNameError
 from methods.sgdjscc import ASSETS, load_authors
-from methods.sgdjscc.assets import CONVERTED
-from methods.sgdjscc.builders import PAPER
-from methods.sgdjscc.convert import convert, split
-from methods.sgdjscc.snr_estimator import SNREstimator
+from methods.sgdjscc.networks.snr_estimator import SNREstimator
+from methods.sgdjscc.release.assets import CONVERTED
+from methods.sgdjscc.release.builders import PAPER
+from methods.sgdjscc.release.convert import convert, split
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden" / "sgdjscc"
 LISTS = {"JSCC_model.pth": "jscc_model", "diffusion_backbone.pth": "backbone", "diffusion_controlnet.pth": "controlnet"}
@@ -72,7 +72,7 @@ def authors_estimator() -> dict[str, Tensor]:
 
 
 def test_the_converter_writes_what_it_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from methods.sgdjscc import convert as module
+    from methods.sgdjscc.release import convert as module
 
     asset = type(ASSETS[0])("small.pth", "", "", "", {"snr_estimator": "snr_prediction_net."}, "model_ema")
     monkeypatch.setattr(module, "ASSETS", (asset,))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.sgdjscc import load_authors
-from methods.sgdjscc.edge_codec import normalised
+from methods.sgdjscc.networks.edge_codec import normalised
 from methods.sgdjscc.sampler import plan, sample, unit_power
 from methods.sgdjscc.schedule import guidance_weight, matching_time, noise_share, share_of_snr, snr_db_of_share
 from methods.sgdjscc.tiles import cut, merge

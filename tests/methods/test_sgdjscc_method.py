@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from methods.base import Geometry, OperatingPoint, Received, Signal, Targets
-from methods.catalog import METHODS
 from methods.errors import CheckpointMismatchError, MethodError, MissingAssetError, RateError
 from methods.generative.settings import CaptionerSettings
+from methods.registry import METHODS
 from methods.sgdjscc import SGDJSCC
-from methods.sgdjscc.autoencoder import Autoencoder
 from methods.sgdjscc.captions import by_tile, joined
+from methods.sgdjscc.networks.autoencoder import Autoencoder
+from methods.sgdjscc.networks.snr_estimator import SNREstimator
 from methods.sgdjscc.packing import Packing
 from methods.sgdjscc.receiver import control_strength, noise_share
 from methods.sgdjscc.sampler import plan, unit_power
 from methods.sgdjscc.schedule import matching_time, share_of_snr, snr_db_of_share
 from methods.sgdjscc.schedule import noise_share as share_at
-from methods.sgdjscc.snr_estimator import SNREstimator
 from methods.sgdjscc.tiles import cut, merge
 
 CR = Fraction(1, 24)
@@ -50,8 +50,8 @@ def build(height: int = 64, width: int = 64, cr: Fraction = CR, **settings: obje
     return method.eval()
 
 
-def air(signal: Signal, snr_db: float, channel: str = "awgn", seed: int = 0) -> Received:
-    """Unit power, optional Rayleigh fading with MMSE equalisation, one generator a picture."""
+def link_provider(signal: Signal, snr_db: float, channel: str = "awgn", seed: int = 0) -> Received:
+    """Unit power, optional Rayleigh fading with MMSE equalisation, one generator an image."""
 
     def stream(symbols: Tensor | None, salt: int) -> tuple[Tensor | None, Tensor | None]:
         if symbols is None:
@@ -72,7 +72,7 @@ def air(signal: Signal, snr_db: float, channel: str = "awgn", seed: int = 0) -> 
     return Received(*analog, *side, digital=signal.digital, intact=None if signal.digital is None else [True] * len(signal.digital))
 
 
-def pictures(count: int, height: int = 64, width: int = 64) -> Tensor:
+def sample_images(count: int, height: int = 64, width: int = 64) -> Tensor:
     return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(3))
 
 
@@ -89,7 +89,7 @@ def test_it_is_registered() -> None:
 def test_counted_symbols_at_256(guidance: str, side: int, text: int) -> None:
     for tile, features in ((64, {}), (128, {"edge_window": 8})):
         method = build(256, 256, guidance=guidance, tile=tile, **features)
-        signal = method.encode(pictures(1, 256, 256), point(), ["a lighthouse"])
+        signal = method.encode(sample_images(1, 256, 256), point(), ["a lighthouse"])
         assert signal.analog.shape == (1, 8192)
         assert (0 if signal.side is None else signal.side.shape[1]) == side
         assert (list(signal.digital), signal.text) == ([b"a lighthouse"], True) if text else signal.digital is None
@@ -99,7 +99,7 @@ def test_counted_symbols_at_256(guidance: str, side: int, text: int) -> None:
 
 @torch.no_grad()
 def test_guidance_may_go_uncharged() -> None:
-    signal = build(guidance="both", charge_guidance=False).encode(pictures(1), point(), ["words"])
+    signal = build(guidance="both", charge_guidance=False).encode(sample_images(1), point(), ["words"])
     assert signal.uncharged == {"side", "digital"}
 
 
@@ -122,9 +122,9 @@ def test_a_symbol_joins_two_channels_of_one_position() -> None:
 @pytest.mark.parametrize("size", [(64, 64), (8, 8), (72, 200), (136, 24)])
 def test_any_multiple_of_eight(size: tuple[int, int]) -> None:
     method = build(*size, guidance="both")
-    signal = method.encode(pictures(2, *size), point(), ["one", "two"])
+    signal = method.encode(sample_images(2, *size), point(), ["one", "two"])
     assert signal.analog.shape[1] == size[0] * size[1] // 8
-    restored = method.decode(air(signal, 4.0), point(4.0, "awgn"))
+    restored = method.decode(link_provider(signal, 4.0), point(4.0, "awgn"))
     assert restored.shape == (2, 3, *size)
     assert restored.isfinite().all() and restored.min() >= 0.0 and restored.max() <= 1.0
 
@@ -134,10 +134,10 @@ def test_any_multiple_of_eight(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("noise_level", ["known", "estimated"])
 def test_every_snr_and_batch_invariance(channel: str, noise_level: str) -> None:
     method = build(72, 64, guidance="both", noise_level=noise_level)
-    images = pictures(3, 72, 64)
+    images = sample_images(3, 72, 64)
     signal = method.encode(images, point(), ["a", "b c", ""])
     for snr_db in (1.0, 4.0, 7.0, 10.0):
-        received = air(signal, snr_db, channel)
+        received = link_provider(signal, snr_db, channel)
         together = method.decode(received, point(snr_db, channel))
         assert torch.equal(together, method.decode(received, point(snr_db, channel)))
         alone = Received(
@@ -150,8 +150,8 @@ def test_every_snr_and_batch_invariance(channel: str, noise_level: str) -> None:
 @torch.no_grad()
 def test_what_arrives_is_used_and_nothing_else() -> None:
     method = build(guidance="both")
-    images = pictures(1)
-    received = air(method.encode(images, point(), ["a red barn"]), 1.0)
+    images = sample_images(1)
+    received = link_provider(method.encode(images, point(), ["a red barn"]), 1.0)
     whole = method.decode(received, point(1.0, "awgn"))
 
     def change(**parts: object) -> float:
@@ -167,8 +167,8 @@ def test_what_arrives_is_used_and_nothing_else() -> None:
 @torch.no_grad()
 def test_without_denoiser_the_received_latent_is_decoded() -> None:
     method = build(denoise=False)
-    signal = method.encode(pictures(1), point(), None)
-    received = air(signal, 30.0)
+    signal = method.encode(sample_images(1), point(), None)
+    received = link_provider(signal, 30.0)
     latent = unit_power(torch.cat((received.analog.real, received.analog.imag), dim=1).view(1, 16, 8, 8))
     torch.testing.assert_close(method.decode(received, point(30.0, "awgn")), method.autoencoder.decode(latent).clamp(0, 1))
 
@@ -189,7 +189,7 @@ def test_the_matched_state_has_the_noise_it_is_said_to_have(channel: str, snr_db
     method = build(128, 128)
     sent = unit_power(torch.randn(1, 16, 8, 32, generator=torch.Generator().manual_seed(1)))
     packing = Packing(Geometry(64, 256, CR), 256, "partition")
-    received = air(Signal(packing.pack([sent])), snr_db, channel)
+    received = link_provider(Signal(packing.pack([sent])), snr_db, channel)
     latent = unit_power(packing.unpack(received.analog)[0])
     share = noise_share(method.settings, method.networks, latent, received.noise_variance)
     assert float((latent * sent).mean()) == pytest.approx(float((1.0 - share).sqrt()), abs=0.02)
@@ -201,7 +201,7 @@ def test_a_zero_forced_fading_latent_is_noisier_than_it_is_taken_for() -> None:
     method = build(128, 128)
     sent = unit_power(torch.randn(1, 16, 8, 32, generator=torch.Generator().manual_seed(1)))
     packing = Packing(Geometry(64, 256, CR), 256, "partition")
-    received = air(Signal(packing.pack([sent])), 1.0, "rayleigh")
+    received = link_provider(Signal(packing.pack([sent])), 1.0, "rayleigh")
     forced = received.analog * (1.0 + received.noise_variance)
     latent = unit_power(packing.unpack(forced)[0])
     share = noise_share(method.settings, method.networks, latent, received.noise_variance)
@@ -215,10 +215,10 @@ def test_control_strength_goes_through_the_released_values() -> None:
 
 
 def test_tiles_partition_and_merge() -> None:
-    picture = torch.rand(1, 3, 200, 136)
+    sample_image = torch.rand(1, 3, 200, 136)
     for layout in ("partition", "released"):
         tiles = cut(200, 136, 128, layout)
-        torch.testing.assert_close(merge([(tile, tile.of(picture)) for tile in tiles], 200, 136), picture)
+        torch.testing.assert_close(merge([(tile, tile.of(sample_image)) for tile in tiles], 200, 136), sample_image)
     assert [(tile.top, tile.left, tile.height, tile.width) for tile in cut(200, 136, 128)] == [
         (0, 0, 128, 128),
         (0, 128, 128, 8),
@@ -228,7 +228,7 @@ def test_tiles_partition_and_merge() -> None:
 
 
 class WritesBrightness:
-    """A desk whose captioner tells the brightness of a picture and the caption that came with it."""
+    """A model client whose captioner tells the brightness of an image and the caption that came with it."""
 
     def caption(self, settings: CaptionerSettings, images: Tensor, captions: list[str] | None = None) -> list[str]:
         assert settings.model == "dataset"
@@ -243,7 +243,7 @@ def test_descriptions_come_from_the_desk() -> None:
 
     def described(given: list[str] | None = None, **settings: object) -> list[str]:
         method = build(64, 128, **settings)
-        method.desk = WritesBrightness()
+        method.model_client = WritesBrightness()
         return method.describe(images, given)
 
     assert described(captions="tile", **named) == ["level 0\nlevel 5", "level 10\nlevel 10"]
@@ -263,18 +263,18 @@ def test_another_edge_detector_may_be_named(monkeypatch: pytest.MonkeyPatch) -> 
     module.blank = lambda images: torch.zeros(len(images), 2, *images.shape[-2:])
     monkeypatch.setitem(sys.modules, module.__name__, module)
     blank = build(guidance="edges", edge_detector="detector_of_the_test:blank")
-    one, two = (blank.encode(images, point(), None).side for images in (pictures(1), 1.0 - pictures(1)))
+    one, two = (blank.encode(images, point(), None).side for images in (sample_images(1), 1.0 - sample_images(1)))
     assert torch.equal(one, two)
-    assert not torch.equal(build(guidance="edges").encode(pictures(1), point(), None).side, one)
+    assert not torch.equal(build(guidance="edges").encode(sample_images(1), point(), None).side, one)
 
 
 def test_canny_finds_a_step_and_is_surer_of_it_than_of_a_faint_one() -> None:
     from methods.sgdjscc.edges import canny_edges
 
-    picture = torch.zeros(1, 3, 32, 48)
-    picture[..., 16:] = 0.9
-    picture[..., 32:] = 0.97
-    edges, sure = canny_edges(picture, 1.5)[0]
+    sample_image = torch.zeros(1, 3, 32, 48)
+    sample_image[..., 16:] = 0.9
+    sample_image[..., 32:] = 0.97
+    edges, sure = canny_edges(sample_image, 1.5)[0]
     assert edges[8:24, 14:18].any(dim=1).all() and not edges[:, :12].any()
     # At some widths the step falls between two pixels, so its certainty may be shared by both.
     assert (sure[8:24, 14:18].sum(dim=1) > 0.99).all()
@@ -299,7 +299,7 @@ def test_captions_by_tile() -> None:
 )
 def test_stages_train_their_networks_and_no_other(stage: str, losses: set[str], learns: set[str]) -> None:
     method = build(stage=stage, mask_ratio=0.3).train()
-    found = method.loss(pictures(4), Targets(), lambda signal, at: air(signal, at.snr_db), point(4.0, "awgn"))
+    found = method.loss(sample_images(4), Targets(), lambda signal, at: link_provider(signal, at.snr_db), point(4.0, "awgn"))
     assert set(found) == losses | {"total"}
     found["total"].backward()
     moved = {name.split(".")[0] for name, weights in method.named_parameters() if weights.grad is not None}
@@ -311,7 +311,7 @@ def test_stages_train_their_networks_and_no_other(stage: str, losses: set[str], 
 def test_control_stage_trains_the_copies_and_the_codec() -> None:
     method = build(guidance="both", stage="control").train()
     targets = Targets(captions=["a", "b"])
-    found = method.loss(pictures(2), targets, lambda signal, at: air(signal, at.snr_db), point(4.0, "awgn"))
+    found = method.loss(sample_images(2), targets, lambda signal, at: link_provider(signal, at.snr_db), point(4.0, "awgn"))
     found["total"].backward()
     moved = {".".join(name.split(".")[:2]) for name, weights in method.named_parameters() if weights.grad is not None}
     assert {name for name in moved if name.startswith("denoiser")} == {"denoiser.in_copies", "denoiser.out_copies"}
@@ -338,7 +338,7 @@ def test_a_run_of_all_stages_enters_them_in_turn() -> None:
     for phase, losses in zip(phases, ({"mse"}, {"denoiser", "estimator"}, {"edges", "denoiser"}), strict=True):
         method.enter(phase, begins=True)
         seen |= learning()
-        found = method.loss(pictures(2), Targets(), lambda signal, at: air(signal, at.snr_db), point(4.0, "awgn"))
+        found = method.loss(sample_images(2), Targets(), lambda signal, at: link_provider(signal, at.snr_db), point(4.0, "awgn"))
         assert set(found) == losses | {"total"}
     assert seen == before, "an optimiser that is built before the first phase must hold whatever learns in any"
 
@@ -373,7 +373,7 @@ def test_variants_that_share_their_weights() -> None:
 def test_the_linear_shortcut_is_where_the_autoencoder_starts() -> None:
     torch.manual_seed(0)
     autoencoder = Autoencoder(4, (8, 16), 1, 4, 4, shortcut=True)
-    images = pictures(2)
+    images = sample_images(2)
     blocks = (2.0 * images - 1.0).unfold(2, 8, 8).unfold(3, 8, 8).permute(0, 2, 3, 1, 4, 5).flatten(3)
     latent = blocks @ autoencoder.analysis.weight.flatten(1).T + autoencoder.analysis.bias
     torch.testing.assert_close(autoencoder.encode(images), latent.permute(0, 3, 1, 2), rtol=0.0, atol=1e-5)
@@ -412,14 +412,14 @@ def test_errors_name_the_way_out(tmp_path) -> None:
         build(guidance="text", text_encoder="none")
     with pytest.raises(MissingAssetError, match="text_weights"):
         build(guidance="text", text_encoder="clip", text_weights=str(tmp_path / "clip.pt"))
-    with pytest.raises(MissingAssetError, match=r"methods\.sgdjscc\.convert"):
+    with pytest.raises(MissingAssetError, match=r"methods\.sgdjscc\.release\.convert"):
         build(checkpoint="authors", authors_folder=str(tmp_path))
     with pytest.raises(CheckpointMismatchError, match="1/24"):
         build(checkpoint="authors", cr=Fraction(1, 48))
     with pytest.raises(RateError, match="CR 1/48"):
-        build().encode(pictures(1), point(cr=Fraction(1, 48)), None)
+        build().encode(sample_images(1), point(cr=Fraction(1, 48)), None)
     with pytest.raises(RateError, match="got 32 x 64"):
-        build().encode(pictures(1, 32, 64), point(), None)
+        build().encode(sample_images(1, 32, 64), point(), None)
 
 
 def test_an_estimator_learns_the_matching_time() -> None:

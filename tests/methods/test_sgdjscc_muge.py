@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.sgdjscc import load_authors
-from methods.sgdjscc.assets import CONVERTED
 from methods.sgdjscc.edges import AuthorsDetector
-from methods.sgdjscc.muge import FEATURES, STYLES, MuGE, restyled
-from methods.sgdjscc.muge_names import names, unused
+from methods.sgdjscc.networks.muge import FEATURES, STYLES, MuGE, restyled
+from methods.sgdjscc.release.assets import CONVERTED
+from methods.sgdjscc.release.muge_names import names, unused
 
 KEYS = Path(__file__).parents[2].parent / "shared" / "golden" / "sgdjscc" / "keys_muge.json"
 # Blocks a stage, kernel, stride: EfficientNet-B0's stages (Tan and Le, table 1), B7 deepens each 3.1 times.
@@ -120,9 +120,9 @@ def decoded(weights: dict[str, Tensor], taps: list[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def test_backbone_and_decoder_against_an_independent_implementation(network: MuGE, released: dict[str, Tensor]) -> None:
-    picture = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
-    expected = encoded(released, picture)
-    found = network.backbone(picture)
+    image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    expected = encoded(released, image)
+    found = network.backbone(image)
     assert [tuple(tap.shape[1:]) for tap in found] == [
         (channels, 64 >> level, 96 >> level) for level, channels in enumerate(FEATURES, start=1)
     ]
@@ -149,11 +149,11 @@ def test_a_style_scales_high_frequencies_and_half_of_the_channels() -> None:
 
 @torch.no_grad()
 def test_planes_are_the_finest_edges_and_the_mean_over_eleven(network: MuGE, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network.backbone, "forward", lambda pictures: [pictures])
+    monkeypatch.setattr(network.backbone, "forward", lambda images: [images])
     monkeypatch.setattr(network, "edges", lambda features, style: features[0][:, :1] * style)
-    picture = torch.rand(2, 3, 16, 16)
-    planes = network(picture)
-    large = F.interpolate(picture, (512, 512), mode="bilinear", align_corners=True)[:, :1, ::32, ::32]
+    image = torch.rand(2, 3, 16, 16)
+    planes = network(image)
+    large = F.interpolate(image, (512, 512), mode="bilinear", align_corners=True)[:, :1, ::32, ::32]
     assert len(STYLES) == 11
     torch.testing.assert_close(planes[:, :1], large)
     torch.testing.assert_close(planes[:, 1:], 0.5 * large)
@@ -162,7 +162,7 @@ def test_planes_are_the_finest_edges_and_the_mean_over_eleven(network: MuGE, mon
 def test_the_detector_reads_the_converted_file(network: MuGE, released: dict[str, Tensor], tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    with pytest.raises(MissingAssetError, match=r"methods\.sgdjscc\.convert"):
+    with pytest.raises(MissingAssetError, match=r"methods\.sgdjscc\.release\.convert"):
         AuthorsDetector(str(tmp_path))
     own = dict(names(network))
     spread = {theirs.replace("decoder.", "decoder_1.").replace("head.", "head_1."): tensor for theirs, tensor in released.items()}

@@ -29,8 +29,10 @@ def test_the_estimated_snr_gives_the_time_of_the_true_one(path: Path) -> None:
     method = SGDJSCC(settings, Geometry(side, side, Fraction(card["cr"])))
     method.load_state_dict({name: w.float() if w.is_floating_point() else w for name, w in load_file(path).items()})
     method.eval()
-    pictures = open_dataset(card["data"] if card["data"] in ("photos", "scenes") else "photos", None, side, "test", "squash")
-    images = torch.stack([torch.from_numpy(pictures.load(id).image.copy()).permute(2, 0, 1) / 255 for id in pictures.items()[:12]])
+    sample_images = open_dataset(card["data"] if card["data"] in ("photos", "scenes") else "photos", None, side, "test", "squash")
+    images = torch.stack(
+        [torch.from_numpy(sample_images.load(id).image.copy()).permute(2, 0, 1) / 255 for id in sample_images.items()[:12]]
+    )
     latent = torch.cat(method.packing.map(images.float(), lambda tiles: unit_power(method.autoencoder.encode(tiles))))
 
     def times(snr_db: float) -> tuple[float, Tensor]:

@@ -63,7 +63,7 @@ def test_features_mask_and_noiseless_reconstruction(case: Case) -> None:
 
 
 @torch.no_grad()
-def test_other_picture_size(case: Case) -> None:
+def test_other_image_size(case: Case) -> None:
     if "size0.image" not in case.tensors:
         assert not case.card["extra_sizes"]
         return
@@ -155,7 +155,7 @@ def test_full_size_keys_load(variant: str) -> None:
     assert all(bool((parameter == 0.01).all()) for parameter in network.parameters())
 
 
-def test_checkpoint_of_another_picture_size_loads() -> None:
+def test_checkpoint_of_another_image_size_loads() -> None:
     case = Case("wo_4stage")
     weights = {key: value.repeat(6, 1, 1) if key.endswith("attn_mask") else value for key, value in case.weights.items()}
     weights["distortion_loss.dist.window"] = torch.zeros(3, 1, 1, 11)

@@ -29,12 +29,12 @@ def build(variant: str = "base", size: int = 32, cr: Fraction | None = CR, **set
     return method.eval()
 
 
-def pictures(batch: int, size: int = 32, seed: int = 1) -> Tensor:
+def sample_images(batch: int, size: int = 32, seed: int = 1) -> Tensor:
     coarse = torch.rand(batch, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1)
 
 
-def air(signal: Signal, snr_db: float = 10.0, seed: int = 2) -> Received:
+def link_provider(signal: Signal, snr_db: float = 10.0, seed: int = 2) -> Received:
     power = signal.analog.abs().square().mean(dim=1, keepdim=True)
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(signal.analog.shape, dtype=torch.complex64, generator=generator) * 10 ** (-snr_db / 20)
@@ -63,7 +63,7 @@ def test_spends_exactly_the_budget_at_256(cr: str, symbols: int, variant: str) -
     method = build(variant, 256, None if variant == "sa-ra" else Fraction(cr), **settings)
     signal = method.encode(torch.rand(1, 3, 256, 256), point(Fraction(cr)), None)
     assert signal.analog.shape == (1, symbols)
-    assert method.decode(air(signal), point(Fraction(cr))).shape == (1, 3, 256, 256)
+    assert method.decode(link_provider(signal), point(Fraction(cr))).shape == (1, 3, 256, 256)
 
 
 @pytest.mark.parametrize(("cr", "channels"), [("1/8", 192), ("1/12", 128), ("1/16", 96), ("1/24", 64), ("1/36", 43), ("1/48", 32)])
@@ -75,9 +75,9 @@ def test_published_channel_counts(cr: str, channels: int) -> None:
 @pytest.mark.parametrize("variant", VARIANT_NAMES)
 @torch.no_grad()
 def test_batch_of_eight_equals_eight_alone(variant: str) -> None:
-    method, images = build(variant, receiver_scale="sent"), pictures(8)
+    method, images = build(variant, receiver_scale="sent"), sample_images(8)
     signal = method.encode(images, point(), None)
-    received = air(signal)
+    received = link_provider(signal)
     decoded = method.decode(received, point())
     assert decoded.shape == images.shape and decoded.min() >= 0 and decoded.max() <= 1
     for row in range(8):
@@ -90,7 +90,7 @@ def test_batch_of_eight_equals_eight_alone(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANT_NAMES)
 def test_gradient_path_agrees_with_evaluation_path(variant: str) -> None:
-    method, images = build(variant), pictures(3)
+    method, images = build(variant), sample_images(3)
     with torch.no_grad():
         alone = method.encode(images, point(), None)
     together = method.encode(images, point(), None)
@@ -100,7 +100,7 @@ def test_gradient_path_agrees_with_evaluation_path(variant: str) -> None:
 
 @torch.no_grad()
 def test_mask_travels_as_bits_and_steers_the_receiver() -> None:
-    method, images = build("ra", dims=(8, 24)), pictures(3)
+    method, images = build("ra", dims=(8, 24)), sample_images(3)
     signal = method.encode(images, point(), None)
     _, rate = method._budget(point(), 32, 32)
     assert rate == 16 and [len(message) for message in signal.digital] == [3, 3, 3]
@@ -115,7 +115,7 @@ def test_mask_travels_as_bits_and_steers_the_receiver() -> None:
 
 @torch.no_grad()
 def test_lost_or_damaged_mask_means_first_channels() -> None:
-    method, images = build("ra", dims=(8, 24)), pictures(3)
+    method, images = build("ra", dims=(8, 24)), sample_images(3)
     signal = method.encode(images, point(), None)
     first = bytes([255, 255, 0])
     assert first not in signal.digital
@@ -131,7 +131,7 @@ def test_lost_or_damaged_mask_means_first_channels() -> None:
 @pytest.mark.parametrize("variant", ["base", "sa-ra"])
 @torch.no_grad()
 def test_scale_is_sent_as_half_precision(variant: str) -> None:
-    method, unit, images = build(variant, receiver_scale="sent"), build(variant), pictures(2)
+    method, unit, images = build(variant, receiver_scale="sent"), build(variant), sample_images(2)
     assert (unit.encode(images, point(), None).digital is None) == (variant == "base")
     signal = method.encode(images, point(), None)
     scale = signal.analog.abs().square().mean(dim=1, keepdim=True).sqrt()
@@ -148,7 +148,7 @@ def test_scale_is_sent_as_half_precision(variant: str) -> None:
 
 @torch.no_grad()
 def test_truncated_budget_loses_only_the_last_channel() -> None:
-    method, images = build(cr=Fraction(1, 25)), pictures(1)
+    method, images = build(cr=Fraction(1, 25)), sample_images(1)
     signal = method.encode(images, point(Fraction(1, 25)), None)
     features, _ = method.network.encode_features(images, None, None)
     sent = torch.cat((signal.analog.real, signal.analog.imag), dim=1)
@@ -161,11 +161,11 @@ def test_one_rate_adaptive_model_serves_every_ratio() -> None:
     method = build("ra", cr=None)
     with torch.no_grad():
         for cr in (Fraction(1, 24), Fraction(1, 48), Fraction(1, 96)):
-            assert method.encode(pictures(1), point(cr), None).analog.shape[1] == Geometry(32, 32, cr).symbols()
-        full = method.encode(pictures(1), point(Fraction(1, 2)), None)
+            assert method.encode(sample_images(1), point(cr), None).analog.shape[1] == Geometry(32, 32, cr).symbols()
+        full = method.encode(sample_images(1), point(Fraction(1, 2)), None)
     assert full.analog.shape[1] == 16 * 16 // 2
     with pytest.raises(RateError, match="needs a CR"):
-        method.encode(pictures(1), point(None), None)
+        method.encode(sample_images(1), point(None), None)
 
 
 def test_traits_follow_the_settings() -> None:
@@ -184,13 +184,13 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
     with pytest.raises(RateError, match="needs a CR"):
         build(cr=None)
     with pytest.raises(RateError, match="built for CR 1/24, not for CR 1/12"):
-        build().encode(pictures(1), point(Fraction(1, 12)), None)
+        build().encode(sample_images(1), point(Fraction(1, 12)), None)
     with pytest.raises(MethodError, match="must know the SNR"):
-        build("sa").encode(pictures(1), point(snr_db=None), None)
+        build("sa").encode(sample_images(1), point(snr_db=None), None)
     network = build("ra").network
     with pytest.raises(RateError, match="1 to 16 of them, not 17"):
-        network.encode_features(pictures(1), None, 17)
-    with pytest.raises(MethodError, match="pass the picture's size"):
+        network.encode_features(sample_images(1), None, 17)
+    with pytest.raises(MethodError, match="pass the image's size"):
         network.decode_features(torch.zeros(1, 15, 16), None)
     with pytest.raises(MethodError, match="multiples of 32"):
         network.encode_features(torch.zeros(1, 3, 48, 48), None, 4)
@@ -226,7 +226,9 @@ def test_loss_falls_within_a_few_steps(variant: str) -> None:
     optimizer = torch.optim.AdamW(method.parameters(), 3e-3)
     losses = []
     for step in range(25):
-        terms = method.loss(pictures(8, seed=3), Targets(), lambda signal, at, step=step: air(signal, at.snr_db, seed=step), point())
+        terms = method.loss(
+            sample_images(8, seed=3), Targets(), lambda signal, at, step=step: link_provider(signal, at.snr_db, seed=step), point()
+        )
         optimizer.zero_grad()
         terms["total"].backward()
         optimizer.step()
@@ -236,12 +238,12 @@ def test_loss_falls_within_a_few_steps(variant: str) -> None:
 
 
 def test_clamped_loss_sees_the_clamped_output() -> None:
-    images, losses = pictures(2), {}
+    images, losses = sample_images(2), {}
     for clamped in (False, True):
         method = build(clamped_loss=clamped)
-        losses[clamped] = method.loss(images, Targets(), lambda signal, at: air(signal), point())["total"].detach()
+        losses[clamped] = method.loss(images, Targets(), lambda signal, at: link_provider(signal), point())["total"].detach()
     with torch.no_grad():
-        output = method._reconstruct(air(method.encode(images, point(), None)), point(), 32, 32)
+        output = method._reconstruct(link_provider(method.encode(images, point(), None)), point(), 32, 32)
     assert (output < 0).any() and (output > 1).any()
     torch.testing.assert_close(losses[False], (output - images).square().mean())
     torch.testing.assert_close(losses[True], (output.clamp(0, 1) - images).square().mean())
@@ -249,10 +251,10 @@ def test_clamped_loss_sees_the_clamped_output() -> None:
 
 @pytest.mark.parametrize("variant", VARIANT_NAMES)
 def test_mixed_precision(variant: str) -> None:
-    method, images = build(variant), pictures(2)
-    exact = method.loss(images, Targets(), lambda signal, at: air(signal), point())["total"]
+    method, images = build(variant), sample_images(2)
+    exact = method.loss(images, Targets(), lambda signal, at: link_provider(signal), point())["total"]
     with torch.autocast("cpu", torch.bfloat16):
-        rough = method.loss(images, Targets(), lambda signal, at: air(signal), point())["total"]
+        rough = method.loss(images, Targets(), lambda signal, at: link_provider(signal), point())["total"]
     rough.backward()
     assert rough.dtype == torch.float32 and torch.isfinite(rough)
     if "ra" not in variant:
@@ -261,5 +263,5 @@ def test_mixed_precision(variant: str) -> None:
 
 def test_crops_of_another_size_train_the_same_weights() -> None:
     method = build(size=64)
-    terms = method.loss(pictures(2, size=32), Targets(), lambda signal, at: air(signal), point())
+    terms = method.loss(sample_images(2, size=32), Targets(), lambda signal, at: link_provider(signal), point())
     assert torch.isfinite(terms["total"])

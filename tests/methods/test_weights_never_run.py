@@ -18,14 +18,14 @@ from methods.errors import MethodError
 from methods.gened_sc import GenEDSC, GenEDSCSettings
 from methods.gened_sc.settings import PRESETS
 from methods.gened_sc.vgg_features import check_vgg
-from methods.generative.backends import check_ready
+from methods.generative.backends.base import check_ready
 from methods.generative.settings import CaptionerSettings, GeneratorSettings
 from methods.hosonuma25.regions import check_regions
 from methods.hosonuma25.settings import HosonumaSettings
 from methods.sgdjscc import SGDJSCC, SGDJSCCSettings
-from methods.sgdjscc.assets import ASSETS, CONVERTED
-from methods.sgdjscc.convert import convert
-from methods.sgdjscc.networks import authors_part
+from methods.sgdjscc.networks.build import authors_part
+from methods.sgdjscc.release.assets import ASSETS, CONVERTED
+from methods.sgdjscc.release.convert import convert
 from methods.sgdjscc.text import ClipText
 from methods.swinjscc import SwinJSCC, SwinJSCCSettings
 
@@ -163,7 +163,7 @@ def test_a_generative_folder_with_a_hostile_pickle_is_refused_before_it_is_asked
 
 
 def test_code_that_a_folder_brings_is_not_run(tmp_path, tiny_model):
-    from methods.generative.transformers_backend import TransformersCaptioner
+    from methods.generative.backends.transformers_backend import TransformersCaptioner
 
     folder, trace = tmp_path / "model", tmp_path / "trace"
     shutil.copytree(tiny_model("blip"), folder)

@@ -1,4 +1,4 @@
-"""A tiny GenED-SC, pictures with masks and a link put together by hand, for its tests."""
+"""A tiny GenED-SC, images with masks and a link put together by hand, for its tests."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -39,7 +39,7 @@ def blobs(batch: int, size: int = 32, seed: int = 1) -> tuple[Tensor, Tensor]:
     return torch.where(masks.bool(), bright, images), masks
 
 
-def air(seed: int = 2, snr_db: float = 10.0) -> Callable[[Signal, OperatingPoint], Received]:
+def link_provider(seed: int = 2, snr_db: float = 10.0) -> Callable[[Signal, OperatingPoint], Received]:
     generator = torch.Generator().manual_seed(seed)
 
     def link(signal: Signal, point: OperatingPoint) -> Received:

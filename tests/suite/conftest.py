@@ -10,13 +10,13 @@ from PIL import Image
 from torch.nn import functional as F
 
 from methods.base import Method, MethodSettings, OperatingPoint, Received, Signal
-from methods.catalog import METHODS
-from suite.settings import Grid, build_grid
+from methods.registry import METHODS
+from suite.config.grid import Grid, build_grid
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory) -> Path:
-    """A folder of five small pictures with smooth content."""
+def images(tmp_path_factory) -> Path:
+    """A folder of five small images with smooth content."""
     folder = tmp_path_factory.mktemp("pictures")
     generator = torch.Generator().manual_seed(0)
     for index in range(5):
@@ -28,7 +28,7 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def make_grid():
-    """Return a factory of grids over a folder of pictures at 32 x 32."""
+    """Return a factory of grids over a folder of images at 32 x 32."""
 
     def make(**changes: Any) -> Grid:
         keys: dict[str, Any] = {
@@ -64,7 +64,7 @@ class Blocks(Method):
     def encode(self, images, point: OperatingPoint, descriptions) -> Signal:
         self.calls = getattr(self, "calls", 0) + 1
         if self.settings.fault == "picky" and bool((images.mean(dim=(1, 2, 3)) > 0.5).any()):
-            raise RuntimeError("this picture is too bright")
+            raise RuntimeError("this image is too bright")
         budget = self.geometry.symbols(point.cr) + (1 if self.settings.fault == "greedy" else 0)
         flat = (F.avg_pool2d(images, 4) - 0.5).flatten(1)
         flat = F.pad(flat, (0, max(0, 2 * budget - flat.shape[1])), value=0.1)[:, : 2 * budget]

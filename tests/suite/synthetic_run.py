@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.records import WHOLE_CELL, write_unit
+from suite.runs.records import WHOLE_CELL, write_unit
 
 METRICS = {
     "psnr": {"title": "PSNR (dB)", "better": "higher"},
@@ -32,14 +32,14 @@ METHODS = (
 
 
 def failed(method: str, variant: str, channel: str, snr: float, image: int) -> bool:
-    """JPEG fails everywhere at 1 dB on rayleigh; beta/sa fails on one picture at 4 dB."""
+    """JPEG fails everywhere at 1 dB on rayleigh; beta/sa fails on one image at 4 dB."""
     return (variant == "jpeg" and snr == 1 and channel == "rayleigh") or (variant == "sa" and snr == 4 and image == 3)
 
 
 def psnr(
     method: str, variant: str, offset: float, own: float, cr: float | None, channel: str, snr: float, image: int, repetition: int
 ) -> float:
-    """Rises with SNR and CR; the picture's and the draw's share are common to all methods."""
+    """Rises with SNR and CR; the image's and the draw's share are common to all methods."""
     common = np.random.default_rng([image, int(snr), repetition, len(channel)]).normal(0, 0.2)
     seed = [image, int(snr), repetition, len(channel), *(method + variant).encode()]
     private = np.random.default_rng(seed).normal(0, own)

@@ -11,18 +11,18 @@ import pytest
 import torch
 from rich.console import Console
 
+from benchmarks.common.atomic import write_sealed_json
 from benchmarks.datasets import open_dataset
-from suite.contestants import resolve
+from suite.config.methods import resolve
 from suite.errors import RecordError, RunFolderError, SuiteError, TrainingError
 from suite.evaluate import cells, stream, work
-from suite.evaluate.cells import DamagedFeaturesError, features_file
-from suite.evaluate.describe import Caption, Captions, _read
-from suite.evaluate.order import FILE, Costs
+from suite.evaluate.costs import SPENDING, Spent, read_spending
+from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import make_units
-from suite.evaluate.spending import SPENDING, Spent, read_spending
-from suite.evaluate.stream import inline
-from suite.files import write_sealed_json
-from suite.records import load, read_unit, write_unit
+from suite.evaluate.scheduling import FILE, RuntimeEstimates
+from suite.evaluate.stages.describe import Caption, Captions, _read
+from suite.evaluate.stages.set_metrics import DamagedFeaturesError, features_file
+from suite.runs.records import load, read_unit, write_unit
 from suite.train import checkpoint, curves, state
 
 FLIPS = 150
@@ -87,8 +87,8 @@ def test_captions_are_read_as_written_or_made_again(tmp_path, caplog):
 
 
 def test_costs_and_spending(tmp_path):
-    Costs({"a/b": 1.5, "c/d": 2.25}, {"a/b": 3, "c/d": 4}).write(tmp_path)
-    assert every_flip(tmp_path / FILE, lambda: Costs.read(tmp_path), Costs.read(tmp_path), RunFolderError) > FLIPS / 2
+    RuntimeEstimates({"a/b": 1.5, "c/d": 2.25}, {"a/b": 3, "c/d": 4}).write(tmp_path)
+    assert every_flip(tmp_path / FILE, lambda: RuntimeEstimates.read(tmp_path), RuntimeEstimates.read(tmp_path), RunFolderError) > FLIPS / 2
     write_sealed_json(tmp_path / SPENDING, Spent({"openai:x": 31}, {"openai:x": 1.25}).content())
     assert every_flip(tmp_path / SPENDING, lambda: read_spending(tmp_path), read_spending(tmp_path), RunFolderError) > FLIPS / 2
     (tmp_path / SPENDING).write_text('{"calls": {"openai:x": 5}, "cost_usd": {"openai:x": 0.5}}')
@@ -96,12 +96,12 @@ def test_costs_and_spending(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["null", "[]", "3", '{"seconds": {"a": "long"}, "records": {"a": 1}}', '{"seconds": 1, "records": []}'])
-def test_damaged_costs_end_no_run(text, make_grid, pictures, tmp_path, monkeypatch, capsys):
+def test_damaged_costs_end_no_run(text, make_grid, images, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir))
     (tmp_path / FILE).write_text(text)
-    units = plan(make_grid, pictures, ("psnr",))[:1]
+    units = plan(make_grid, images, ("psnr",))[:1]
     assert work.evaluate(units, tmp_path, units[0].grid.evaluation, Console(width=300)).records > 0
-    assert FILE in capsys.readouterr().out and Costs.read(tmp_path).records
+    assert FILE in capsys.readouterr().out and RuntimeEstimates.read(tmp_path).records
 
 
 def test_the_state_of_a_training(tmp_path):
@@ -160,7 +160,7 @@ class Colours:
 
 
 @pytest.fixture
-def with_cells(make_grid, pictures, tmp_path, monkeypatch):
+def with_cells(make_grid, images, tmp_path, monkeypatch):
     """Return a run's plan, folder and counter of units, with a metric of whole cells in the place of FID."""
     done: list[str] = []
 
@@ -169,8 +169,8 @@ def with_cells(make_grid, pictures, tmp_path, monkeypatch):
         return inline(units, run_dir)
 
     monkeypatch.setattr(stream, "stream", counted)
-    monkeypatch.setattr(cells, "cell_metric", lambda name, settings, device="cpu": Colours())
-    units = plan(make_grid, pictures, ("psnr", "fid_inception"))
+    monkeypatch.setattr(cells, "set_metric", lambda name, settings, device="cpu": Colours())
+    units = plan(make_grid, images, ("psnr", "fid_inception"))
     work.evaluate(units, tmp_path, units[0].grid.evaluation, QUIET)
     return units, tmp_path, done
 
@@ -199,7 +199,7 @@ def test_damaged_features_and_cells_are_made_again(with_cells, capsys):
 
 @pytest.mark.parametrize("text", ["null", "[]", '"x"', "3", '{"metrics": null}', '{"metrics": {}, "grid": null}'])
 def test_a_run_json_of_something_else_is_one_sentence_for_the_tables(text, tmp_path):
-    from suite.tables import rewrite
+    from suite.report.tables import rewrite
 
     write_unit(tmp_path / "records" / "u.parquet", [record()], ["psnr"])
     (tmp_path / "run.json").write_text(text)

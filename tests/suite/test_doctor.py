@@ -48,7 +48,7 @@ def test_a_method_without_its_files_is_missing_with_the_way_out(tmp_path: Path) 
     asked = question(grid=str(grid), methods=None)
     method = found(doctor.methods_of_grid, asked)["sgdjscc/default"]
     assert (method.state, method.needed) == ("missing", True)
-    assert "methods.sgdjscc.convert" in method.detail
+    assert "methods.sgdjscc.release.convert" in method.detail
     files = [finding for finding in doctor.published_files(asked) if finding.name.startswith("sgdjscc/default: ")]
     needed = {finding.name.split(": ")[1]: finding for finding in files if finding.needed and "/" not in finding.name.split(": ")[1]}
     assert {"JSCC_model.pth", "diffusion_backbone.pth"} <= set(needed)
@@ -91,7 +91,7 @@ def test_data_sets_are_counted_where_they_lie(tmp_path: Path) -> None:
         Image.new("RGB", (48, 32), (number, 0, 0)).save(tmp_path / "kodak" / f"kodim{number:02d}.png")
     here = found(doctor.data_sets, question("training.data=photos", datasets="kodak", data_dir=tmp_path))
     assert (here["kodak test"].state, here["kodak test"].needed) == ("here", True)
-    assert here["kodak test"].detail.startswith("2 pictures")
+    assert here["kodak test"].detail.startswith("2 images")
     assert (here["voc test"].state, here["voc test"].needed) == ("missing", False)
     assert here["photos train"].needed, "the grid trains on the built-in photographs"
     nowhere = found(doctor.data_sets, question(datasets="kodak"))

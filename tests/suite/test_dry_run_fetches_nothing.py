@@ -73,33 +73,33 @@ def grid_file(folder: Path, changes: dict[str, object], editor: str = "/nowhere"
 
 
 @pytest.mark.parametrize(("name", "command"), [*((name, run) for name in GRIDS), ("metrics", train), ("metrics", evaluate)])
-def test_a_dry_run_fetches_and_writes_nothing(untouchable, pictures, tiny_model, name, command):
+def test_a_dry_run_fetches_and_writes_nothing(untouchable, images, tiny_model, name, command):
     changes, told = GRIDS[name]
     grid = grid_file(untouchable, changes, str(tiny_model("instruct-pix2pix")))
     out = untouchable / "run"
-    result = CliRunner().invoke(command, ["--grid", grid, "--data-dir", str(pictures), "--out", str(out), "--dry-run"])
+    result = CliRunner().invoke(command, ["--grid", grid, "--data-dir", str(images), "--out", str(out), "--dry-run"])
     assert result.exit_code == 0, (result.output, result.exception)
     assert told in " ".join(result.output.split())
     assert sorted(path.name for path in untouchable.iterdir()) == ["grid.yaml"]
 
 
 @pytest.mark.parametrize("name", ["segmentation of torchvision", "metrics"])
-def test_the_doctor_fetches_nothing(untouchable, pictures, tiny_model, name):
+def test_the_doctor_fetches_nothing(untouchable, images, tiny_model, name):
     grid = grid_file(untouchable, GRIDS[name][0], str(tiny_model("instruct-pix2pix")))
-    result = CliRunner().invoke(doctor, ["--grid", grid, "--data-dir", str(pictures)])
+    result = CliRunner().invoke(doctor, ["--grid", grid, "--data-dir", str(images)])
     assert result.exit_code == 0, (result.output, result.exception)
     assert sorted(path.name for path in untouchable.iterdir()) == ["grid.yaml"]
 
 
-def test_a_model_to_be_downloaded_is_said_to_be_missing_and_not_fetched(untouchable, pictures):
+def test_a_model_to_be_downloaded_is_said_to_be_missing_and_not_fetched(untouchable, images):
     captioner = {"model": "transformers:acme/captioner", "access": {"download": True}}
     grid = grid_file(untouchable, {"methods": ["nam24"], "generative": {"captioner": captioner, "generator": "diffusers:acme/painter"}})
-    result = CliRunner().invoke(run, ["--grid", grid, "--data-dir", str(pictures), "--out", str(untouchable / "run"), "--dry-run"])
+    result = CliRunner().invoke(run, ["--grid", grid, "--data-dir", str(images), "--out", str(untouchable / "run"), "--dry-run"])
     assert result.exit_code == 2 and "acme/captioner is not in the cache" in result.output and "a run fetches it first" in result.output
 
 
-def test_a_training_that_lacks_its_weights_does_not_begin(untouchable, pictures):
+def test_a_training_that_lacks_its_weights_does_not_begin(untouchable, images):
     settings = {"background_loss": "contextual", "vgg": str(untouchable / "grid.yaml")}
     grid = grid_file(untouchable, {"methods": [{"name": "gened_sc", "settings": settings}]})
-    result = CliRunner().invoke(train, ["--grid", grid, "--data-dir", str(pictures), "--out", str(untouchable / "run")])
+    result = CliRunner().invoke(train, ["--grid", grid, "--data-dir", str(images), "--out", str(untouchable / "run")])
     assert result.exit_code == 2 and "VGG-19's parameters" in result.output and "grid.yaml' is a text file, not weights" in result.output

@@ -15,12 +15,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from benchmarks.errors import DatasetError
+from benchmarks.common.errors import DatasetError
 from suite import ray_env
 from suite.cli import guarded
 from suite.endings import active
 from suite.errors import ClusterError
-from suite.faults import processes_below
+from suite.faults.rounds import processes_below
 from suite.ray_env import PROJECT
 
 PATIENCE_S = 400
@@ -121,12 +121,12 @@ def test_a_users_error_is_a_sentence():
 
 
 @pytest.fixture
-def command(pictures, tmp_path):
+def command(images, tmp_path):
     """Start a long run of the command; its output goes to ``log``."""
     started: list[psutil.Popen] = []
 
     def start() -> psutil.Popen:
-        arguments = [sys.executable, "-m", "suite.run", *LONG, "--data-dir", str(pictures), "--out", str(tmp_path / "run")]
+        arguments = [sys.executable, "-m", "suite.run", *LONG, "--data-dir", str(images), "--out", str(tmp_path / "run")]
         with (tmp_path / "log").open("wb") as log:
             started.append(psutil.Popen(arguments, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True))
         return started[0]
@@ -224,8 +224,8 @@ def test_what_is_no_address_is_told(address):
         ray_env.reach(address)
 
 
-def test_the_command_says_it_in_one_sentence(pictures, tmp_path):
-    arguments = [sys.executable, "-m", "suite.run", *LONG, "--data-dir", str(pictures), "--out", str(tmp_path / "run")]
+def test_the_command_says_it_in_one_sentence(images, tmp_path):
+    arguments = [sys.executable, "-m", "suite.run", *LONG, "--data-dir", str(images), "--out", str(tmp_path / "run")]
     run = subprocess.run([*arguments, "--address", "127.0.0.1:1"], cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert run.returncode == 2 and run.stderr.count("\n") == 1, run.stderr
     assert run.stderr.startswith("error: no Ray answers at ")

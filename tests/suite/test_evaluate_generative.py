@@ -16,16 +16,17 @@ from rich.console import Console
 from benchmarks.datasets import open_dataset
 from benchmarks.metrics import METRICS
 from methods.generative import SpendingLimitError
-from suite.contestants import resolve
-from suite.evaluate import stream, work
-from suite.evaluate.calls import told
+from suite.config.grid import build_grid
+from suite.config.methods import resolve
+from suite.evaluate import runner as work
+from suite.evaluate.costs import read_spending
+from suite.evaluate.executors import stream
+from suite.evaluate.executors.stream import inline
+from suite.evaluate.forecast import told
 from suite.evaluate.plan import Trained, make_units
-from suite.evaluate.spending import read_spending
-from suite.evaluate.stream import inline
-from suite.records import KEY, load
-from suite.settings import build_grid
+from suite.runs.records import KEY, load
 from suite.train.jobs import TrainingJob, load_card_settings, train_job
-from suite.train.sources import PictureSource
+from suite.train.sources import ImageSource
 
 torch.set_num_threads(1)
 DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "methods" / "openai_double.py")))
@@ -67,23 +68,23 @@ def grid(make_grid, server):
 
 
 @pytest.fixture(scope="session")
-def weights(pictures, tmp_path_factory):
+def weights(images, tmp_path_factory):
     """GenED-SC after one step of training."""
     keys = {"name": "tiny", "methods": [METHODS[2]], "datasets": ["folder"], "snr_db": [1], "cr": ["1/12"], "channels": ["awgn"]}
-    (contestant,) = resolve(build_grid(keys | {"training": TRAINING}))
-    job = TrainingJob(contestant, Fraction(1, 12), (Fraction(1, 12),), PictureSource("folder", pictures))
+    (configured,) = resolve(build_grid(keys | {"training": TRAINING}))
+    job = TrainingJob(configured, Fraction(1, 12), (Fraction(1, 12),), ImageSource("folder", images))
     return train_job(job, tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture
-def plan(weights, pictures):
+def plan(weights, images):
     """Return a factory of work units."""
 
     def make(grid, metrics=("psnr",)):
-        dataset = open_dataset("folder", pictures, grid.image_size, "test", grid.fit)
+        dataset = open_dataset("folder", images, grid.image_size, "test", grid.fit)
         there = {who.label: load_card_settings(weights, who) for who in resolve(grid) if who.method == "gened_sc"}
         trained = {(label, cr): Trained(who, weights.path, weights.card.sha256) for label, who in there.items() for cr in grid.cr}
-        return make_units("run", grid, resolve(grid), {"folder": (dataset, pictures)}, trained, metrics, {})
+        return make_units("run", grid, resolve(grid), {"folder": (dataset, images)}, trained, metrics, {})
 
     return make
 
@@ -100,7 +101,7 @@ def without_ray(monkeypatch):
 
 def questions(server) -> list[str]:
     """What the server was asked, each in full."""
-    return [f"{each.path} {sorted(each.fields.items())} {[hash(pixels.tobytes()) for pixels in each.pictures]}" for each in server.posts()]
+    return [f"{each.path} {sorted(each.fields.items())} {[hash(pixels.tobytes()) for pixels in each.images]}" for each in server.posts()]
 
 
 def test_every_method_is_measured_and_no_question_is_asked_twice(grid, plan, server, tmp_path):
@@ -113,7 +114,7 @@ def test_every_method_is_measured_and_no_question_is_asked_twice(grid, plan, ser
     }
     asked = questions(server)
     assert len(asked) == len(set(asked))
-    # Three methods describe two pictures with one captioner.
+    # Three methods describe two images with one captioner.
     assert sum("/chat/" in each for each in asked) == 2
     refined = records[~records["variant"].str.endswith("stage-one")]
     assert refined["seconds_refine"].gt(0).all() and refined["seconds_describe"].gt(0).all() and refined["text_cut"].eq("").all()
@@ -122,7 +123,7 @@ def test_every_method_is_measured_and_no_question_is_asked_twice(grid, plan, ser
     assert np.array_equal(coarse["symbols_total"], final["symbols_total"]) and not np.array_equal(coarse["psnr"], final["psnr"])
     captions = pq.read_table(tmp_path / "run" / "captions.parquet").to_pandas()
     assert captions.groupby("image")["caption"].nunique().eq(1).all() and set(captions["method"]) == {"nam24", "hosonuma25", "gened_sc"}
-    assert captions["caption"].str.startswith("a picture of mean").all() and captions["model"].eq("openai:seer-1").all()
+    assert captions["caption"].str.startswith("an image of mean").all() and captions["model"].eq("openai:seer-1").all()
 
 
 def test_another_run_that_shares_the_bank_asks_nothing_and_finds_the_same(grid, plan, server, tmp_path):
@@ -181,7 +182,7 @@ def test_a_refusal_is_a_failed_cell_and_is_not_asked_again(grid, plan, server, t
     assert len(server.posts()) == 4
 
 
-def test_a_picture_that_cannot_be_described_fails_alone(grid, plan, server, tmp_path):
+def test_an_image_that_cannot_be_described_fails_alone(grid, plan, server, tmp_path):
     server.faults = [DOUBLE.Fault(400, REFUSED)]
     records = evaluated(plan(grid(methods=METHODS[:1], concurrency=1)), tmp_path / "run")
     failed = records[records["status"] == "failed"]
@@ -194,7 +195,7 @@ def test_a_picture_that_cannot_be_described_fails_alone(grid, plan, server, tmp_
 @pytest.mark.parametrize("concurrency", [3, 64])
 def test_calls_under_way_are_many_and_never_more_than_allowed(concurrency, grid, plan, server, tmp_path):
     server.delay = 0.05 if concurrency == 3 else 2.0
-    # Nearly every text arrives, and damaged, so nearly every picture is another question.
+    # Nearly every text arrives, and damaged, so nearly every image is another question.
     noisy = {"snr_db": [0.5 * step for step in range(13)], "repetitions": 2, "link": {"digital": {"header_repetitions": 8}}}
     evaluated(plan(grid(concurrency, methods=["nam24"], limit=5, evaluation={"unit": 8}, **noisy)), tmp_path / "run")
     assert len(server.posts()) > 70 and min(concurrency - 1, 20) < server.peak <= concurrency
@@ -221,9 +222,9 @@ def test_metrics_of_text_take_the_captioners_words_where_the_data_set_has_none(g
         def score(self, reference, pixels):
             return {}
 
-    monkeypatch.setattr("suite.evaluate.score.UnitScorer._scorer", lambda self, unit: Scorer())
+    monkeypatch.setattr("suite.evaluate.stages.score.UnitScorer._scorer", lambda self, unit: Scorer())
     assert METRICS["clip_score_vit_b_32"].needs_caption and list(inline(units, tmp_path / "run"))
-    assert len(server.posts()) == 2 and len(set(seen)) == 2 and all(str(each).startswith("a picture of mean") for each in seen)
+    assert len(server.posts()) == 2 and len(set(seen)) == 2 and all(str(each).startswith("an image of mean") for each in seen)
     plain = plan(grid(methods=["blocks_for_tests"]))
     assert (
         plain[0].captioner is None
@@ -231,17 +232,17 @@ def test_metrics_of_text_take_the_captioners_words_where_the_data_set_has_none(g
     )
 
 
-def test_a_dry_run_counts_captions_exactly_and_pictures_at_most(grid, plan, server, tmp_path):
+def test_a_dry_run_counts_captions_exactly_and_images_at_most(grid, plan, server, tmp_path):
     prices = {"openai:seer-1": {"call": 0.25}, "openai:painter-1": {"call": 0.5}}
     chosen = grid(methods=METHODS[:2], generative={"prices": prices, "max_calls": 100})
     sentences = told(plan(chosen), tmp_path / "run")
     assert not server.asked and not (tmp_path / "run").exists()
-    assert sentences[0] == "captions by openai:seer-1: 2 to ask for, 0 in the bank, 2 calls, about $0.50"
-    assert sentences[1].startswith("pictures by openai:painter-1: at most 8 calls, at most about $4.00")
+    assert sentences[0] == "captions by openai:seer-1: 2 to ask for, 0 in the response cache, 2 calls, about $0.50"
+    assert sentences[1].startswith("images by openai:painter-1: at most 8 calls, at most about $4.00")
     assert sentences[2] == "limits of this run folder: 100 calls, any cost; spent so far: nothing"
     evaluated(plan(chosen), tmp_path / "run")
     elsewhere = told(plan(chosen), tmp_path / "two")
-    assert elsewhere[0] == "captions by openai:seer-1: 2 to ask for, 2 in the bank, 0 calls, about $0.00"
+    assert elsewhere[0] == "captions by openai:seer-1: 2 to ask for, 2 in the response cache, 0 calls, about $0.00"
 
 
 def test_models_and_their_words_change_results_and_limits_do_not(grid, plan, tmp_path):
@@ -267,9 +268,9 @@ def test_the_networks_weights_do_not_depend_on_what_only_the_evaluation_reads(gr
     (full,) = resolve(grid(methods=METHODS[2:]))
     (plain,) = resolve(grid(methods=[{"name": "gened_sc", "variants": ["stage-one"], "settings": TINY}], generative={"editor": None}))
     assert _trained_settings(full) == _trained_settings(plain) and _trained_variant(full) == _trained_variant(plain) == "stage-one"
-    assert full.settings != plain.settings and not {"captioner", "editor"} & set(plain.identifying)
-    assert full.identifying["stage_two"] and not plain.identifying["stage_two"]
+    assert full.settings != plain.settings and not {"captioner", "editor"} & set(plain.identity_fields)
+    assert full.identity_fields["stage_two"] and not plain.identity_fields["stage_two"]
     (sampled,) = resolve(grid(methods=[{"name": "sgdjscc", "settings": {"steps": 7}}]))
-    assert sampled.identifying["steps"] == 7 and "steps" not in _trained_settings(sampled)
+    assert sampled.identity_fields["steps"] == 7 and "steps" not in _trained_settings(sampled)
     bare = replace(full, variant="bare", settings=full.settings)
     assert _trained_variant(bare) == "bare"

@@ -15,13 +15,13 @@ import pytest
 import torch
 from rich.console import Console
 
+from suite.config.grid import EvaluationSettings
 from suite.errors import EvaluationError
-from suite.evaluate import work
-from suite.evaluate.spending import read_spending
-from suite.evaluate.stream import inline, stream
+from suite.evaluate import runner as work
+from suite.evaluate.costs import read_spending
+from suite.evaluate.executors.stream import inline, stream
 from suite.ray_env import PROJECT, connect
-from suite.records import KEY, load
-from suite.settings import EvaluationSettings
+from suite.runs.records import KEY, load
 
 torch.set_num_threads(1)
 HERE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("test_evaluate_generative.py"))))
@@ -30,7 +30,7 @@ COMMAND = """
 import pickle, sys
 from pathlib import Path
 from rich.console import Console
-from suite.evaluate.work import evaluate
+from suite.evaluate.runner import evaluate
 units = pickle.loads(Path(sys.argv[1]).read_bytes())
 evaluate(units, Path(sys.argv[2]), units[0].grid.evaluation, Console())
 """

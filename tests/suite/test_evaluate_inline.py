@@ -10,15 +10,16 @@ import pytest
 from rich.console import Console
 
 from benchmarks.datasets import open_dataset
-from benchmarks.metrics import METRICS, CellMetric
-from suite.contestants import resolve
-from suite.evaluate import pictures as suite_pictures
-from suite.evaluate import stream, work
+from benchmarks.metrics import METRICS, SetMetric
+from suite.config.methods import resolve
+from suite.evaluate import images as suite_pictures
+from suite.evaluate import runner as work
+from suite.evaluate.executors import stream
+from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import estimate, make_units
-from suite.evaluate.stream import inline
-from suite.evaluate.transmission import Task
-from suite.evaluate.transmit import Transmitter
-from suite.records import KEY, load
+from suite.evaluate.stages.messages import UnitInput
+from suite.evaluate.stages.transmit import Transmitter
+from suite.runs.records import KEY, load
 
 VALUES = ["psnr", "symbols_analog", "symbols_total", "measured_snr_db", "status", "error"]
 
@@ -37,9 +38,9 @@ def same(first: pd.DataFrame, second: pd.DataFrame, columns=VALUES) -> None:
     pd.testing.assert_frame_equal(first[[*KEY, *columns]], second[[*KEY, *columns]], check_exact=True)
 
 
-def test_every_cell_is_there_once_with_its_bill(make_grid, pictures, tmp_path):
+def test_every_cell_is_there_once_with_its_bill(make_grid, images, tmp_path):
     grid = make_grid(repetitions=2)
-    records = evaluated(grid, pictures, tmp_path)
+    records = evaluated(grid, images, tmp_path)
     assert len(records) == 5 * 2 * 2 * 2 * 2
     assert records["status"].eq("ok").all()
     budget = records["cr"].map(lambda cr: int(Fraction(cr).limit_denominator(100) * 3 * 32 * 32))
@@ -48,51 +49,51 @@ def test_every_cell_is_there_once_with_its_bill(make_grid, pictures, tmp_path):
     assert records[["seconds_encode", "seconds_decode"]].gt(0).all(axis=None)
 
 
-def test_quality_rises_with_snr(make_grid, pictures, tmp_path):
-    records = evaluated(make_grid(), pictures, tmp_path)
+def test_quality_rises_with_snr(make_grid, images, tmp_path):
+    records = evaluated(make_grid(), images, tmp_path)
     means = records.groupby(["channel", "cr", "snr_db"])["psnr"].mean().unstack("snr_db")
     assert (means[10.0] > means[1.0]).all()
 
 
 @pytest.mark.parametrize("change", [{"evaluation": {"batch": 1, "unit": 1}}, {"evaluation": {"batch": 1, "unit": 5}}])
-def test_results_do_not_depend_on_how_the_work_is_cut(change, make_grid, pictures, tmp_path):
-    same(evaluated(make_grid(), pictures, tmp_path / "a"), evaluated(make_grid(**change), pictures, tmp_path / "b"))
+def test_results_do_not_depend_on_how_the_work_is_cut(change, make_grid, images, tmp_path):
+    same(evaluated(make_grid(), images, tmp_path / "a"), evaluated(make_grid(**change), images, tmp_path / "b"))
 
 
-def test_results_do_not_depend_on_the_order(make_grid, pictures, tmp_path):
+def test_results_do_not_depend_on_the_order(make_grid, images, tmp_path):
     grid = make_grid()
-    units = plan(grid, pictures)
+    units = plan(grid, images)
     list(inline(units, tmp_path / "a"))
     shuffled = [units[index] for index in np.random.default_rng(0).permutation(len(units))]
     list(inline(shuffled, tmp_path / "b"))
     same(load(tmp_path / "a"), load(tmp_path / "b"))
 
 
-def test_results_do_not_depend_on_the_batch_beyond_rounding(make_grid, pictures, tmp_path):
-    alone = evaluated(make_grid(), pictures, tmp_path / "a")
-    together = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "b")
+def test_results_do_not_depend_on_the_batch_beyond_rounding(make_grid, images, tmp_path):
+    alone = evaluated(make_grid(), images, tmp_path / "a")
+    together = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), images, tmp_path / "b")
     assert (alone["psnr"] - together["psnr"]).abs().max() < 1e-4
 
 
-def test_a_limit_changes_nothing_for_the_pictures_that_stay(make_grid, pictures, tmp_path):
-    whole = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "a")
-    part = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}, limit=2), pictures, tmp_path / "b")
+def test_a_limit_changes_nothing_for_the_images_that_stay(make_grid, images, tmp_path):
+    whole = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), images, tmp_path / "a")
+    part = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}, limit=2), images, tmp_path / "b")
     same(whole[whole["image"].isin(part["image"].unique())].reset_index(drop=True), part)
 
 
-def test_methods_meet_the_same_noise(make_grid, pictures, tmp_path):
-    records = evaluated(make_grid(methods=["blocks_for_tests", "blocks_for_tests/inverted"], cr=["1/12"]), pictures, tmp_path)
+def test_methods_meet_the_same_noise(make_grid, images, tmp_path):
+    records = evaluated(make_grid(methods=["blocks_for_tests", "blocks_for_tests/inverted"], cr=["1/12"]), images, tmp_path)
     one, other = (records[records["variant"] == variant] for variant in ("default", "inverted"))
     assert not np.array_equal(one["psnr"], other["psnr"])
     assert np.array_equal(one["measured_snr_db"], other["measured_snr_db"])
 
 
-def test_a_picture_is_encoded_once_a_ratio(make_grid, pictures):
+def test_an_image_is_encoded_once_a_ratio(make_grid, images):
     transmitter = Transmitter()
-    unit = plan(make_grid(repetitions=3), pictures)[0]
-    transmitter(Task(unit))
+    unit = plan(make_grid(repetitions=3), images)[0]
+    transmitter(UnitInput(unit))
     method = transmitter.networks.method(unit)
-    assert method.calls == len(unit.pictures.ids)
+    assert method.calls == len(unit.images.ids)
 
 
 @pytest.mark.parametrize(
@@ -105,37 +106,37 @@ def test_a_picture_is_encoded_once_a_ratio(make_grid, pictures):
         ("greedy", r"BudgetError: .*257 symbols.*256"),
     ],
 )
-def test_a_method_that_fails_has_visible_rows_and_leaves_others_alone(variant, reason, make_grid, pictures, tmp_path):
-    records = evaluated(make_grid(methods=[f"blocks_for_tests/{variant}", "blocks_for_tests"], cr=["1/12"]), pictures, tmp_path)
+def test_a_method_that_fails_has_visible_rows_and_leaves_others_alone(variant, reason, make_grid, images, tmp_path):
+    records = evaluated(make_grid(methods=[f"blocks_for_tests/{variant}", "blocks_for_tests"], cr=["1/12"]), images, tmp_path)
     failed = records[records["variant"] == variant]
     assert failed["status"].eq("failed").all() and failed["psnr"].isna().all()
     assert failed["error"].str.match(reason).all()
     assert records[records["variant"] == "default"]["status"].eq("ok").all()
 
 
-def test_a_cell_that_fails_leaves_the_other_cells_of_its_pictures_alone(make_grid, pictures, tmp_path):
-    late = evaluated(make_grid(methods=["blocks_for_tests/late"], evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "a")
-    whole = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "b")
+def test_a_cell_that_fails_leaves_the_other_cells_of_its_images_alone(make_grid, images, tmp_path):
+    late = evaluated(make_grid(methods=["blocks_for_tests/late"], evaluation={"batch": 4, "unit": 4}), images, tmp_path / "a")
+    whole = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), images, tmp_path / "b")
     assert late[late["snr_db"] == 10.0]["status"].eq("failed").all()
     rest, same_cells = late[late["snr_db"] == 1.0], whole[whole["snr_db"] == 1.0]
     assert rest["status"].eq("ok").all() and np.array_equal(rest["psnr"], same_cells["psnr"])
 
 
-def test_one_bad_picture_of_a_batch_fails_alone_and_does_not_change_its_mates(make_grid, pictures, tmp_path):
-    whole = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "a")
-    picky = evaluated(make_grid(methods=["blocks_for_tests/picky"], evaluation={"batch": 4, "unit": 4}), pictures, tmp_path / "b")
+def test_one_bad_image_of_a_batch_fails_alone_and_does_not_change_its_mates(make_grid, images, tmp_path):
+    whole = evaluated(make_grid(evaluation={"batch": 4, "unit": 4}), images, tmp_path / "a")
+    picky = evaluated(make_grid(methods=["blocks_for_tests/picky"], evaluation={"batch": 4, "unit": 4}), images, tmp_path / "b")
     failed = picky[picky["status"] == "failed"]
     assert 0 < failed["image"].nunique() < 5
-    assert failed["error"].eq("RuntimeError: this picture is too bright").all()
+    assert failed["error"].eq("RuntimeError: this image is too bright").all()
     rest = picky[picky["status"] == "ok"].reset_index(drop=True)
     mates = whole[whole["image"].isin(rest["image"].unique())].reset_index(drop=True)
     assert np.array_equal(mates["psnr"], rest["psnr"])
 
 
-def test_an_unreadable_picture_is_a_failed_item_by_name(make_grid, pictures, tmp_path):
+def test_an_unreadable_image_is_a_failed_item_by_name(make_grid, images, tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
-    for source in sorted(pictures.glob("*.png"))[:2]:
+    for source in sorted(images.glob("*.png"))[:2]:
         (folder / source.name).write_bytes(source.read_bytes())
     whole = (folder / "picture0.png").read_bytes()
     (folder / "picture0.png").write_bytes(whole[: len(whole) // 2])
@@ -164,8 +165,8 @@ def without_ray(monkeypatch):
     return seen
 
 
-def test_a_second_run_does_nothing(make_grid, pictures, tmp_path, console, without_ray):
-    units = plan(make_grid(), pictures)
+def test_a_second_run_does_nothing(make_grid, images, tmp_path, console, without_ray):
+    units = plan(make_grid(), images)
     tally = work.evaluate(units, tmp_path, units[0].grid.evaluation, console)
     assert (tally.units, tally.records, len(without_ray)) == (len(units), 40, len(units))
     assert work.evaluate(units, tmp_path, units[0].grid.evaluation, console).units == 0
@@ -173,8 +174,8 @@ def test_a_second_run_does_nothing(make_grid, pictures, tmp_path, console, witho
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1 half", None])
-def test_a_damaged_or_missing_record_file_is_recomputed(damage, make_grid, pictures, tmp_path, console, without_ray):
-    units = plan(make_grid(), pictures)
+def test_a_damaged_or_missing_record_file_is_recomputed(damage, make_grid, images, tmp_path, console, without_ray):
+    units = plan(make_grid(), images)
     work.evaluate(units, tmp_path, units[0].grid.evaluation, console)
     before = load(tmp_path)
     victim = tmp_path / "records" / units[1].file
@@ -184,15 +185,15 @@ def test_a_damaged_or_missing_record_file_is_recomputed(damage, make_grid, pictu
     same(before, load(tmp_path))
 
 
-def test_failed_units_are_tried_again(make_grid, pictures, tmp_path, console, without_ray):
-    units = plan(make_grid(methods=["blocks_for_tests/raises"], cr=["1/12"]), pictures)
+def test_failed_units_are_tried_again(make_grid, images, tmp_path, console, without_ray):
+    units = plan(make_grid(methods=["blocks_for_tests/raises"], cr=["1/12"]), images)
     tally = work.evaluate(units, tmp_path, units[0].grid.evaluation, console)
     assert tally.failures["RuntimeError: the decoder broke"] == tally.records == 20
     assert len(work.remaining(units, tmp_path).units) == len(units)
 
 
-def test_another_cut_of_the_grid_sets_the_old_files_aside_and_back(make_grid, pictures, tmp_path, console, without_ray):
-    fine, coarse = plan(make_grid(), pictures), plan(make_grid(limit=3, evaluation={"batch": 1, "unit": 3}), pictures)
+def test_another_cut_of_the_grid_sets_the_old_files_aside_and_back(make_grid, images, tmp_path, console, without_ray):
+    fine, coarse = plan(make_grid(), images), plan(make_grid(limit=3, evaluation={"batch": 1, "unit": 3}), images)
     work.evaluate(fine, tmp_path, fine[0].grid.evaluation, console)
     before = load(tmp_path)
     work.evaluate(coarse, tmp_path, coarse[0].grid.evaluation, console)
@@ -203,9 +204,9 @@ def test_another_cut_of_the_grid_sets_the_old_files_aside_and_back(make_grid, pi
     same(before, load(tmp_path))
 
 
-def test_identity_follows_what_changes_results(make_grid, pictures):
+def test_identity_follows_what_changes_results(make_grid, images):
     def identities(**changes):
-        return {unit.identity for unit in plan(make_grid(**changes), pictures)}
+        return {unit.identity for unit in plan(make_grid(**changes), images)}
 
     base = identities()
     assert identities(name="other", description="x", sheet={"images": 0}, evaluation={"batch": 1, "unit": 2, "workers": 7}) == base
@@ -216,28 +217,28 @@ def test_identity_follows_what_changes_results(make_grid, pictures):
         assert not identities(**change) & base, change
 
 
-def test_the_estimate_counts_reconstructions_and_symbols(make_grid, pictures):
-    numbers = estimate(plan(make_grid(), pictures))
+def test_the_estimate_counts_reconstructions_and_symbols(make_grid, images):
+    numbers = estimate(plan(make_grid(), images))
     assert numbers["reconstructions"] == 5 * 2 * 2 * 2
     assert numbers["visual symbols at most"] == 5 * 4 * (256 + 512)
 
 
-class MeanColour(CellMetric):
+class MeanColour(SetMetric):
     """A metric of whole cells that needs no weights: distance of the mean colours, and a count of what it was given."""
 
-    def features(self, picture):
-        return picture.reshape(-1, 3).mean(axis=0).astype(np.float32)
+    def features(self, image):
+        return image.reshape(-1, 3).mean(axis=0).astype(np.float32)
 
     def reduce(self, references, candidates):
         assert references.shape == candidates.shape
         return float(np.abs(references.mean(0) - candidates.mean(0)).mean() + 1000 * len(references))
 
 
-def test_metrics_of_whole_cells_see_all_pictures_of_a_cell(make_grid, pictures, tmp_path, console, without_ray, monkeypatch):
+def test_metrics_of_whole_cells_see_all_images_of_a_cell(make_grid, images, tmp_path, console, without_ray, monkeypatch):
     spec = replace(METRICS["gmsd"], name="colour_cell", per="cell", build=MeanColour, packages=(), minimum_side=1)
     monkeypatch.setitem(METRICS, "colour_cell", spec)
     grid = make_grid(metrics=["psnr", "colour_cell"])
-    units = [replace(unit, metrics=("psnr", "colour_cell")) for unit in plan(grid, pictures)]
+    units = [replace(unit, metrics=("psnr", "colour_cell")) for unit in plan(grid, images)]
     work.evaluate(units, tmp_path, grid.evaluation, console)
     records = load(tmp_path)
     cells = records[records["image"] == "*"]
@@ -250,17 +251,19 @@ def test_metrics_of_whole_cells_see_all_pictures_of_a_cell(make_grid, pictures, 
     pd.testing.assert_frame_equal(load(tmp_path), records)
 
 
-def test_a_contestant_that_could_not_be_trained_fails_visibly(make_grid, pictures, tmp_path):
-    units = [replace(unit, obstacle="TrainingError: the loss is not finite at step 7") for unit in plan(make_grid(cr=["1/12"]), pictures)]
+def test_a_contestant_that_could_not_be_trained_fails_visibly(make_grid, images, tmp_path):
+    units = [
+        replace(unit, failure_reason="TrainingError: the loss is not finite at step 7") for unit in plan(make_grid(cr=["1/12"]), images)
+    ]
     list(inline(units, tmp_path))
     records = load(tmp_path)
     assert len(records) == 20 and records["status"].eq("failed").all()
     assert records["error"].eq("TrainingError: the loss is not finite at step 7").all()
 
 
-def test_a_data_set_is_opened_once_for_all_its_units(make_grid, pictures, tmp_path, monkeypatch):
+def test_a_data_set_is_opened_once_for_all_its_units(make_grid, images, tmp_path, monkeypatch):
     folder = tmp_path / "images"
-    shutil.copytree(pictures, folder)
+    shutil.copytree(images, folder)
     opened = []
 
     def counted(*arguments, **keys):

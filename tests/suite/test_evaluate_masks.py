@@ -8,17 +8,17 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from benchmarks.common.errors import MetricUnavailableError
 from benchmarks.datasets import open_dataset
-from benchmarks.errors import MetricUnavailableError
-from suite import figures
-from suite.contestants import resolve
-from suite.evaluate import stream
+from suite.config.methods import resolve
+from suite.evaluate.executors import stream
+from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import make_units
-from suite.evaluate.stream import inline
-from suite.evaluate.work import evaluate
-from suite.pipeline import resolve_metrics
-from suite.records import load
-from suite.sheet import sample_folder, write_sheets
+from suite.evaluate.runner import evaluate
+from suite.prepare import resolve_metrics
+from suite.report import figures
+from suite.report.qualitative import sample_folder, write_sheets
+from suite.runs.records import load
 
 TINY = {
     **{"features": 8, "dims": [8, 16], "depths": [1, 1], "heads": [2, 4], "score_width": 4, "importance_patch": 2},
@@ -28,7 +28,7 @@ METRICS = ("psnr", "psnr_foreground", "psnr_background")
 
 
 def duts(folder: Path) -> Path:
-    """Three pictures in DUTS's layout."""
+    """Three images in DUTS's layout."""
     generator = np.random.default_rng(3)
     for kind in ("Image", "Mask"):
         (folder / "DUTS-TE" / f"DUTS-TE-{kind}").mkdir(parents=True, exist_ok=True)
@@ -52,17 +52,17 @@ def evaluated(make_grid, folder: Path, out: Path, variant: str, **evaluation: in
     return load(out)
 
 
-def test_each_picture_is_scored_on_both_sides_of_its_mask(make_grid, tmp_path):
+def test_each_image_is_scored_on_both_sides_of_its_mask(make_grid, tmp_path):
     records = evaluated(make_grid, duts(tmp_path), tmp_path / "run", "stage-one")
     assert records["status"].eq("ok").all() and len(records) == 6
     scores = records[list(METRICS)]
     assert np.isfinite(scores).all(axis=None)
-    # The picture's PSNR lies between those of its two sides.
+    # The image's PSNR lies between those of its two sides.
     assert (scores.min(axis=1) <= records["psnr"]).all() and (records["psnr"] <= scores.max(axis=1)).all()
     assert (records["psnr_foreground"] != records["psnr_background"]).all()
 
 
-def test_the_oracle_is_told_each_pictures_own_mask(make_grid, tmp_path):
+def test_the_oracle_is_told_each_images_own_mask(make_grid, tmp_path):
     alone = evaluated(make_grid, duts(tmp_path), tmp_path / "a", "oracle-mask", batch=1, unit=1)
     together = evaluated(make_grid, duts(tmp_path), tmp_path / "b", "oracle-mask", batch=3, unit=3)
     assert alone["status"].eq("ok").all() and together["status"].eq("ok").all()
@@ -94,8 +94,8 @@ def test_the_sheet_shows_what_the_sender_saw(make_grid, tmp_path, monkeypatch):
     assert [title.split("\n")[1] for title in titles[3:]] == ["A_SA", "M", "S"] and all("oracle-mask" in title for title in titles[3:])
 
 
-def test_metrics_of_a_mask_are_left_out_where_the_data_set_has_none(make_grid, pictures, tmp_path):
-    folder, masked = open_dataset("folder", pictures, 32, "test"), open_dataset("duts", duts(tmp_path), 32, "test")
+def test_metrics_of_a_mask_are_left_out_where_the_data_set_has_none(make_grid, images, tmp_path):
+    folder, masked = open_dataset("folder", images, 32, "test"), open_dataset("duts", duts(tmp_path), 32, "test")
     optional = make_grid(metrics=["psnr", "psnr_foreground?"])
     assert resolve_metrics(optional, [masked]).names == ("psnr", "psnr_foreground")
     found = resolve_metrics(optional, [masked, folder])

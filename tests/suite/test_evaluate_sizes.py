@@ -7,26 +7,26 @@ import numpy as np
 import pytest
 
 from methods.errors import MethodError
+from suite.config.execution import EvaluationSettings
 from suite.errors import EvaluationError
-from suite.evaluate import pools
-from suite.evaluate.sizes import Machines, Sizes, describers, workers
-from suite.sections import EvaluationSettings
+from suite.evaluate.executors import pools
+from suite.evaluate.executors.allocation import ClusterResources, PoolPlan, describers, workers
 
 
-def sized(machines: Machines, route: str = "plain", units: int = 100, **settings) -> Sizes:
+def sized(machines: ClusterResources, route: str = "plain", units: int = 100, **settings) -> PoolPlan:
     return workers(EvaluationSettings.model_validate(settings), machines, route, units)
 
 
-def total(sizes: Sizes, what: str) -> float:
+def total(sizes: PoolPlan, what: str) -> float:
     present = [pool for pool in (sizes.transmit, sizes.refine, sizes.score) if pool is not None]
     return sum(pool.most * getattr(pool, what) for pool in present)
 
 
 @pytest.mark.parametrize("cpus", [1, 2, 3, 16, 96])
-@pytest.mark.parametrize("route", ["plain", "local", "metered"])
+@pytest.mark.parametrize("route", ["plain", "local", "remote"])
 @pytest.mark.parametrize("settings", [{}, {"workers": 7}, {"workers": 2, "most": 9}, {"score": {"workers": 3}}])
 def test_the_pools_never_ask_for_more_cores_than_there_are(cpus, route, settings):
-    sizes = sized(Machines(cpus), route, **settings)
+    sizes = sized(ClusterResources(cpus), route, **settings)
     assert (sizes.score is None) == (route == "plain" and "score" not in settings)
     # An actor that waits for a core that never comes would stop the whole pipeline without a word.
     assert total(sizes, "cpus") <= cpus and sizes.transmit.cpus > 0
@@ -34,34 +34,35 @@ def test_the_pools_never_ask_for_more_cores_than_there_are(cpus, route, settings
 
 
 def test_one_actor_a_core_or_a_gpu_and_never_more_than_units():
-    assert sized(Machines(8)).transmit.least == 8 and sized(Machines(8), units=3).transmit.least == 3
-    assert sized(Machines(8, 2.0), gpus=0.5).transmit.least == 4
-    shared = sized(Machines(8, 2.0), gpus=0.5, score={"gpus": 0.25})
+    assert sized(ClusterResources(8)).transmit.least == 8 and sized(ClusterResources(8), units=3).transmit.least == 3
+    assert sized(ClusterResources(8, 2.0), gpus=0.5).transmit.least == 4
+    shared = sized(ClusterResources(8, 2.0), gpus=0.5, score={"gpus": 0.25})
     assert (shared.transmit.least, shared.score.least, shared.score.gpus) == (2, 2, 0.25) and total(shared, "gpus") <= 2.0
-    beside = sized(Machines(16, 4.0), "local", gpus=1.0, workers=1, refine={"gpus": 1.0})
+    beside = sized(ClusterResources(16, 4.0), "local", gpus=1.0, workers=1, refine={"gpus": 1.0})
     assert beside.refine.least == 3 and total(beside, "gpus") <= 4.0
 
 
 def test_pools_grow_as_far_as_told_and_a_cluster_hears_of_the_whole_need():
-    here = sized(Machines(4), "local", workers=1, most=6)
+    here = sized(ClusterResources(4), "local", workers=1, most=6)
     assert (here.transmit.least, here.transmit.most, here.score.most) == (1, 6, 6)
     # A head without cores and GPUs: the first actor's need starts the first machine, the others' the next ones.
-    growing = sized(Machines(1, 0.0, cluster=True), gpus=1.0, most=8, score={"workers": 2})
+    growing = sized(ClusterResources(1, 0.0, cluster=True), gpus=1.0, most=8, score={"workers": 2})
     assert (growing.transmit.least, growing.transmit.most, growing.transmit.cpus) == (1, 8, 0.5)
     assert (growing.score.least, growing.score.most) == (2, 2)
-    alone = sized(Machines(1, 0.0, cluster=True), workers=1, most=8)
+    alone = sized(ClusterResources(1, 0.0, cluster=True), workers=1, most=8)
     assert (alone.transmit.cpus, alone.score) == (1.0, None)
-    editors = sized(Machines(1, 0.0, cluster=True), "local", refine={"gpus": 1.0, "workers": 4, "accelerator": "H100"})
+    editors = sized(ClusterResources(1, 0.0, cluster=True), "local", refine={"gpus": 1.0, "workers": 4, "accelerator": "H100"})
     assert (editors.refine.least, editors.refine.accelerator, editors.transmit.accelerator) == (4, "H100", "")
 
 
 def test_models_of_others_have_one_actor_whatever_stands_there():
-    sizes = sized(Machines(8, 4.0), "metered", refine={"workers": 4, "gpus": 1.0})
+    sizes = sized(ClusterResources(8, 4.0), "remote", refine={"workers": 4, "gpus": 1.0})
     assert (sizes.refine.least, sizes.refine.gpus, sizes.refine.overlapping) == (1, 0.0, True)
     settings = EvaluationSettings.model_validate({"describe": {"workers": 3}})
-    assert describers(settings, Machines(8), 10, metered=True).least == 1
+    assert describers(settings, ClusterResources(8), 10, remote=True).least == 1
     assert (
-        describers(settings, Machines(8), 10, metered=False).least == 3 and describers(settings, Machines(8), 2, metered=False).least == 2
+        describers(settings, ClusterResources(8), 10, remote=False).least == 3
+        and describers(settings, ClusterResources(8), 2, remote=False).least == 2
     )
 
 
@@ -75,8 +76,8 @@ def test_models_of_others_have_one_actor_whatever_stands_there():
 )
 def test_a_gpu_that_never_comes_is_refused_here_and_awaited_on_a_cluster(settings, sentence):
     with pytest.raises(EvaluationError, match=sentence):
-        sized(Machines(2), "local", **settings)
-    assert sized(Machines(2, 0.0, cluster=True), "local", **settings).transmit.least >= 1
+        sized(ClusterResources(2), "local", **settings)
+    assert sized(ClusterResources(2, 0.0, cluster=True), "local", **settings).transmit.least >= 1
 
 
 class Rows:
@@ -105,7 +106,7 @@ def test_a_full_disk_passes_the_later_stages_and_ends_the_run_in_its_own_words()
 
 
 def no_model(_):
-    raise MethodError("there is no folder zoo/editor; name an existing folder")
+    raise MethodError("there is no folder scene models/editor; name an existing folder")
 
 
 def never_foreseen(_):
@@ -115,7 +116,7 @@ def never_foreseen(_):
 @pytest.mark.parametrize(
     ("stage", "error", "sentence"),
     [
-        (no_model, MethodError, "^there is no folder zoo/editor; name an existing folder$"),
+        (no_model, MethodError, "^there is no folder scene models/editor; name an existing folder$"),
         (never_foreseen, EvaluationError, "^a worker failed: ZeroDivisionError: division by zero; its log has the traceback$"),
     ],
 )

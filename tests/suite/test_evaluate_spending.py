@@ -7,10 +7,10 @@ import pytest
 from filelock import FileLock
 
 from methods.generative import SpendingLimitError
-from methods.generative.spending import Limits, Price
+from methods.generative.costs import Limits, Price
 from suite.errors import RunFolderError
 from suite.evaluate import spending
-from suite.evaluate.spending import FolderSpending, SharedSpending, Spent, read_spending
+from suite.evaluate.costs import FolderSpending, SharedSpending, Spent, read_spending
 
 MODEL = "openai:seer-1"
 LIMITS = Limits(max_calls=4, max_cost=0.45, prices={MODEL: Price(call=0.1)})

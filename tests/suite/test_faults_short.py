@@ -11,9 +11,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from suite.command import Command
-from suite.evaluate import stream
-from suite.faults import GRID, Run, app, difference, disturb, processes_below
-from suite.records import load
+from suite.evaluate.executors import stream
+from suite.faults.rounds import GRID, Run, app, difference, disturb, processes_below
+from suite.runs.records import load
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from suite import figures
 from suite.errors import RecordError
-from suite.figures import looks, write_figures
-from suite.points import Points, build_points, read_run_info
-from suite.records import load
-from suite.sheet import map_name, sample_folder, sample_name, write_sheets
+from suite.report import figures
+from suite.report.figures import series_styles, write_figures
+from suite.report.points import Points, build_points, read_run_info
+from suite.report.qualitative import map_name, sample_folder, sample_name, write_sheets
+from suite.runs.records import load
 
 SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 
@@ -54,7 +54,7 @@ def test_writing_again_changes_no_byte(run_dir: Path, written: dict[str, bytes])
 
 def test_snr_figure_draws_each_method_in_each_ratio(points: Points) -> None:
     with figures.drawing():
-        figure = figures._snr_figure(points.points, looks(points.points), "kodak", "PSNR (dB) ↑")
+        figure = figures._snr_figure(points.points, series_styles(points.points), "kodak", "PSNR (dB) ↑")
     assert [axes.get_title() for axes in figure.axes] == ["kodak, CR = 1/48", "kodak, CR = 1/24"]
     assert figure.axes[0].get_ylabel() == "PSNR (dB) ↑"
     assert figure.get_figwidth() == figures.PAGE_WIDTH
@@ -68,7 +68,7 @@ def test_snr_figure_draws_each_method_in_each_ratio(points: Points) -> None:
 
 def test_symbols_figure_counts_all_symbols_and_shows_a_fixed_rate_as_a_point(points: Points) -> None:
     with figures.drawing():
-        figure = figures._symbols_figure(points.points, looks(points.points), "kodak", "PSNR (dB) ↑")
+        figure = figures._symbols_figure(points.points, series_styles(points.points), "kodak", "PSNR (dB) ↑")
     assert [axes.get_title() for axes in figure.axes] == [f"kodak, {snr} dB" for snr in (1, 4, 7, 10)]
     axes = figure.axes[1]
     lines = {line.get_label(): line for line in axes.lines}
@@ -78,15 +78,15 @@ def test_symbols_figure_counts_all_symbols_and_shows_a_fixed_rate_as_a_point(poi
 
 
 def test_looks_are_unique_and_do_not_depend_on_the_figure(points: Points) -> None:
-    style = looks(points.points)
-    assert len({(look.colour, look.marker, look.line) for look in style.values()}) == len(style)
-    assert looks(points.points[points.points["snr_db"].eq(1.0)]) == style
+    style = series_styles(points.points)
+    assert len({(style.colour, style.marker, style.line) for style in style.values()}) == len(style)
+    assert series_styles(points.points[points.points["snr_db"].eq(1.0)]) == style
     many = pd.DataFrame({"method": [f"m{i:02d}" for i in range(24)], "variant": "default"})
-    assert len({(look.colour, look.marker, look.line) for look in looks(many).values()}) == 24
+    assert len({(style.colour, style.marker, style.line) for style in series_styles(many).values()}) == 24
 
 
-def test_coarse_picture_shares_the_colour_of_the_final_one() -> None:
-    style = looks(pd.DataFrame({"method": ["g", "g", "h"], "variant": ["default", "default/stage-one", "default"]}))
+def test_coarse_image_shares_the_colour_of_the_final_one() -> None:
+    style = series_styles(pd.DataFrame({"method": ["g", "g", "h"], "variant": ["default", "default/stage-one", "default"]}))
     coarse, final = style["g", "default/stage-one"], style["g", "default"]
     assert coarse.colour == final.colour and coarse.line != final.line and not coarse.filled
     assert style["h", "default"].colour != final.colour
@@ -127,7 +127,7 @@ def test_sheet_shows_original_and_every_kept_reconstruction(run_dir: Path, monke
     assert shades[0] == 0 and shades[7] == 0 and len(set(shades)) == kept + 1
 
 
-def test_sheet_shows_the_first_pictures_and_each_map_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sheet_shows_the_first_images_and_each_map_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"dataset": "d", "cr": 1 / 24, "channel": "awgn", "snr_db": 4.0, "repetition": 0, "method": "m", "psnr": 20.0}
     rows = [{**row, "image": f"{i}", "variant": variant} for i in range(8) for variant in ("full", "full/stage-one", "other")]
     grey, white = (np.full((8, 8, 3), shade, np.uint8) for shade in (9, 255))
@@ -165,14 +165,14 @@ def test_unreadable_sample_is_named(run_dir: Path, tmp_path: Path) -> None:
     keep_samples(run_dir)
     broken = sample_folder(run_dir, "kodak", "set/00") / "original.png"
     whole = broken.read_bytes()
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     with pytest.raises(RecordError, match=r"original\.png cannot be read"):
         write_sheets(run_dir)
     broken.write_bytes(whole)
 
 
 def test_run_without_values_draws_nothing(tmp_path: Path) -> None:
-    from suite.records import write_unit
+    from suite.runs.records import write_unit
 
     row = {"run": "r", "method": "m", "variant": "v", "dataset": "d", "image": "i", "cr": 0.1, "channel": "c", "snr_db": 1.0}
     row["repetition"] = 0

@@ -5,13 +5,13 @@ import os
 import pytest
 from PIL import Image
 
+from benchmarks.common.atomic import file_name, write_text
 from benchmarks.datasets import open_dataset
-from suite.contestants import resolve
+from suite.config.methods import resolve
+from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import make_units
-from suite.evaluate.stream import inline
-from suite.files import file_name, write_text
-from suite.records import WHOLE_CELL, load
-from suite.sheet import sample_folder
+from suite.report.qualitative import sample_folder
+from suite.runs.records import WHOLE_CELL, load
 
 
 def test_a_run_bears_images_of_any_name(make_grid, tmp_path):

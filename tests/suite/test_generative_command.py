@@ -30,10 +30,13 @@ def grid_file(server, tmp_path) -> str:
     return str(file)
 
 
-def test_the_command_stops_with_a_status_of_its_own_and_reports_what_was_spent(grid_file, pictures, server, tmp_path, without_ray):
-    arguments = ["--grid", grid_file, "--data-dir", str(pictures), "--out", str(tmp_path / "run")]
+def test_the_command_stops_with_a_status_of_its_own_and_reports_what_was_spent(grid_file, images, server, tmp_path, without_ray):
+    arguments = ["--grid", grid_file, "--data-dir", str(images), "--out", str(tmp_path / "run")]
     foreseen = CliRunner().invoke(app, [*arguments, "--dry-run"])
-    assert foreseen.exit_code == 0 and "captions by openai:seer-1: 3 to ask for, 0 in the bank, 3 calls, about $0.03" in foreseen.output
+    assert (
+        foreseen.exit_code == 0
+        and "captions by openai:seer-1: 3 to ask for, 0 in the response cache, 3 calls, about $0.03" in foreseen.output
+    )
     assert "at most 6 calls" in foreseen.output and not server.asked
     stopped = CliRunner().invoke(app, arguments)
     assert stopped.exit_code == 3 and stopped.stderr.startswith("stopped: max_calls is 4 ") and stopped.stderr.count("\n") == 1
@@ -51,16 +54,16 @@ def test_the_command_stops_with_a_status_of_its_own_and_reports_what_was_spent(g
     assert json.loads((tmp_path / "run" / "run.json").read_text())["grid"]["generative"]["captioner"].get("access") is None
 
 
-def test_a_limit_of_cost_without_a_price_is_refused_before_anything_runs(grid_file, pictures, server, tmp_path):
-    arguments = ["--grid", grid_file, "--data-dir", str(pictures), "--out", str(tmp_path / "run"), "--set", "generative.prices={}"]
+def test_a_limit_of_cost_without_a_price_is_refused_before_anything_runs(grid_file, images, server, tmp_path):
+    arguments = ["--grid", grid_file, "--data-dir", str(images), "--out", str(tmp_path / "run"), "--set", "generative.prices={}"]
     refused = CliRunner().invoke(app, arguments)
     assert refused.exit_code == 2 and "openai:seer-1 has no price" in refused.stderr and not server.asked
     misspelt = CliRunner().invoke(app, [*arguments, "--set", "generative.captoner=dataset"])
     assert misspelt.exit_code == 2 and "Did you mean 'captioner'" in misspelt.stderr
 
 
-def test_a_model_that_is_missing_stands_in_nobodys_way_but_of_those_who_ask_it(grid_file, pictures, tmp_path):
-    arguments = ["--grid", grid_file, "--data-dir", str(pictures), "--out", str(tmp_path / "run"), "--dry-run"]
+def test_a_model_that_is_missing_stands_in_nobodys_way_but_of_those_who_ask_it(grid_file, images, tmp_path):
+    arguments = ["--grid", grid_file, "--data-dir", str(images), "--out", str(tmp_path / "run"), "--dry-run"]
     arguments += ["--set", "generative.generator=diffusers:no/such/folder"]
     asking = CliRunner().invoke(app, arguments)
     assert asking.exit_code == 2 and "there is no folder no/such/folder" in asking.stderr

@@ -7,15 +7,15 @@ from functools import partial
 import pytest
 import torch
 
-from benchmarks.errors import BudgetError, LinkError
+from benchmarks.common.errors import BudgetError, LinkError
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.ledger import Entry
 from benchmarks.link.link import CHANNELS, Link, LinkSettings
 from methods.base import Geometry, OperatingPoint, Signal
-from methods.catalog import METHODS
 from methods.errors import MissingAssetError
 from methods.generative import CaptionerSettings
-from suite.air import receive
+from methods.registry import METHODS
+from suite.link.send import send
 
 SIZE = 128
 CR = Fraction(1, 6)
@@ -43,7 +43,7 @@ class SpyChannel:
         return seen
 
 
-def contestants():
+def configured_methods():
     return [(name, variant) for name, cls in METHODS.items() for variant in cls.variants]
 
 
@@ -52,7 +52,7 @@ def image() -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, (SIZE, SIZE), mode="bicubic").clamp(0, 1)
 
 
-@pytest.mark.parametrize(("name", "variant"), contestants(), ids=lambda value: str(value))
+@pytest.mark.parametrize(("name", "variant"), configured_methods(), ids=lambda value: str(value))
 def test_the_count_is_what_a_spy_channel_saw(name, variant):
     try:
         count(name, variant, "awgn")
@@ -67,7 +67,7 @@ def test_pilots_are_counted_too(name):
 
 
 def count(name: str, variant: str, channel: str) -> Entry:
-    """Send one picture through a method and a spy, and hold the ledger's entry against what the spy counted."""
+    """Send one image through a method and a spy, and hold the ledger's entry against what the spy counted."""
     cls = METHODS.get(name)
     settings = cls.Settings(**{**cls.presets["compact"], **cls.variants[variant]})
     if "captioner" in cls.Settings.model_fields:
@@ -80,14 +80,14 @@ def count(name: str, variant: str, channel: str) -> Entry:
     point = OperatingPoint(cr, 10.0, channel, partial(link.payload_bytes, channel=channel, snr_db=10.0))
     with torch.inference_mode():
         descriptions = method.describe(image(), ["a red boat on a blue sea"]) if traits.describes else None
-        encode = partial(method.encode_routed, masks=torch.ones(1, 1, SIZE, SIZE)) if traits.told_masks else method.encode
+        encode = partial(method.encode_with_masks, masks=torch.ones(1, 1, SIZE, SIZE)) if traits.oracle_masks else method.encode
         signal = encode(image(), point if traits.uses_snr_at_sender else point.blind(), descriptions)
         assert not traits.describes or signal.digital is not None
         # A variant that gives streams away, as a published accounting does, is counted in full here.
         signal = replace(signal, uncharged=frozenset())
         drawn = KeyedDraws(1, ["image"], channel, 10.0, 0)
         budget = Geometry(SIZE, SIZE, cr).symbols() if cr else None
-        received, (entry,) = receive(link, signal, point, drawn, budget=budget, digital_in_budget=traits.digital_in_budget)
+        received, (entry,) = send(link, signal, point, drawn, budget=budget, digital_in_budget=traits.digital_in_budget)
         decoded = method.decode(received, point)
     assert entry.symbols_analog + entry.symbols_digital == spy.passed > 0
     assert entry.symbols_pilot == spy.pilots
@@ -165,4 +165,4 @@ def test_a_signal_needs_a_channel_and_an_snr():
     from suite.errors import SuiteError
 
     with pytest.raises(SuiteError, match="channel and an SNR"):
-        receive(Link(), Signal(analog=symbols(1, 4)), OperatingPoint(CR), draws())
+        send(Link(), Signal(analog=symbols(1, 4)), OperatingPoint(CR), draws())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from suite.limits import carried_points, limit_points, write_limits
+from suite.report.capacity import carried_points, limit_points, write_limits
 
 
 def records() -> pd.DataFrame:

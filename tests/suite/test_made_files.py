@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from suite.evaluate import stream, work
-from suite.made import MADE, keep_only
+from suite.evaluate import runner as work
+from suite.evaluate.executors import stream
+from suite.report.tables import rewrite
 from suite.run import app
-from suite.tables import rewrite
-from suite.zoo import recipe
+from suite.runs.made import MADE, keep_only
+from suite.scene_models import provenance as recipe
 
 SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 
@@ -73,16 +74,16 @@ def test_foreign_parquet_is_not_moved(run_dir):
     for path in foreign:
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.table({"x": [1]}), path)
-    assert work.set_aside([], run_dir) == 0
+    assert work.archive_superseded([], run_dir) == 0
     assert all(path.is_file() for path in foreign)
 
 
-def test_the_command_leaves_a_foreign_folder_alone(pictures, tmp_path, monkeypatch):
+def test_the_command_leaves_a_foreign_folder_alone(images, tmp_path, monkeypatch):
     monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
     out = tmp_path / "mine"
     (out / "figures").mkdir(parents=True)
     (out / "figures" / "photo.png").write_bytes(b"mine")
-    arguments = ["--methods", "blocks_for_tests", "--datasets", "folder", "--data-dir", str(pictures), "--out", str(out)]
+    arguments = ["--methods", "blocks_for_tests", "--datasets", "folder", "--data-dir", str(images), "--out", str(out)]
     result = CliRunner().invoke(app, [*arguments, "--set", "image_size=32", "--set", "metrics=[psnr]", "--limit", "1"])
     assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "holds figures; choose another --out" in result.stderr
     assert [path.name for path in out.rglob("*")] == ["figures", "photo.png"]
@@ -100,5 +101,7 @@ def test_a_part_of_the_zoo_replaces_its_own_files_alone(tmp_path):
     assert recipe.problem(out, "clip", "two") is None and not (out / "clip" / "weights").exists()
     recipe.refuse_foreign(out, "clip")
     (out / "clip" / "photo.png").write_bytes(b"mine")
-    with pytest.raises(recipe.TrainingError, match=r"clip holds files that are not of the zoo \(photo.png\); choose another --out"):
+    with pytest.raises(
+        recipe.TrainingError, match=r"clip holds files that are not of the scene models \(photo.png\); choose another --out"
+    ):
         recipe.refuse_foreign(out, "clip")

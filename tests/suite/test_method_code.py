@@ -11,13 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 import methods
-from methods.catalog import METHODS
+from methods.registry import METHODS
 from suite import method_code
-from suite.evaluate import stream
-from suite.method_code import method_code as code_of
-from suite.records import load
-from suite.report import write_report
+from suite.config.method_code import method_code as code_of
+from suite.evaluate.executors import stream
+from suite.report.page import write_report
 from suite.run import app
+from suite.runs.records import load
 from suite.train.checkpoint import find
 from suite.train.jobs import code_note
 
@@ -103,13 +103,13 @@ def test_methods_that_ask_models_reach_the_backends_they_may_load():
     forget()
     where = method_code._where(METHODS.get("nam24"), Path(methods.__file__).parent / "nam24.py")
     reached = method_code._reached({"methods.nam24": where.find("methods.nam24")}, where)
-    assert {"methods.generative.openai_backend", "methods.generative.desk", "methods.base", "methods"} <= reached.keys()
+    assert {"methods.generative.backends.openai_backend", "methods.generative.client", "methods.base", "methods"} <= reached.keys()
     assert not any(name.startswith(("methods.swinjscc", "suite", "torch")) for name in reached)
 
 
 def test_reading_code_loads_no_library():
     code = (
-        "import sys, suite.method_code as m; from pathlib import Path; p = Path('methods/swinjscc/method.py'); "
+        "import sys, suite.config.method_code as m; from pathlib import Path; p = Path('methods/swinjscc/method.py'); "
         "assert len(m._reached({'methods.swinjscc.method': p}, m._Where({'methods': (Path('methods'),)}, None))) > 10; "
         "assert not {'torch', 'numpy', 'ray'} & set(sys.modules)"
     )
@@ -118,7 +118,7 @@ def test_reading_code_loads_no_library():
 
 SOURCE = '''"""A method of the user's own."""
 from methods.base import Method, Signal
-from methods.catalog import METHODS
+from methods.registry import METHODS
 from methods.layers.symbols import from_symbols, to_symbols
 from torch.nn import functional as F
 
@@ -139,9 +139,9 @@ class Edited(Method):
 class Session:
     """Calls of the command on one folder, each reading the method's file as a process of its own would."""
 
-    def __init__(self, folder: Path, pictures: Path) -> None:
+    def __init__(self, folder: Path, images: Path) -> None:
         self.file, self.out = folder / "edited.py", folder / "run"
-        self.pictures = pictures
+        self.images = images
 
     def __call__(self, source: str, *more: str) -> str:
         self.file.write_text(source)
@@ -149,7 +149,7 @@ class Session:
         sys.modules.pop("methods.edited", None)
         importlib.invalidate_caches()
         forget()
-        arguments = ["--methods", "edited", "--datasets", "folder", "--data-dir", str(self.pictures), "--out", str(self.out)]
+        arguments = ["--methods", "edited", "--datasets", "folder", "--data-dir", str(self.images), "--out", str(self.out)]
         for assignment in ("image_size=32", "metrics=[psnr]", "cr=[1/12]", "snr_db=[10]", "channels=[awgn]", "evaluation.unit=2"):
             arguments += ["--set", assignment]
         result = CliRunner().invoke(app, [*arguments, "--limit", "2", *more])
@@ -162,11 +162,11 @@ class Session:
 
 
 @pytest.fixture
-def session(tmp_path, pictures, monkeypatch):
+def session(tmp_path, images, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
-    yield Session(tmp_path, pictures)
+    yield Session(tmp_path, images)
     METHODS._entries.pop("edited", None)
     sys.modules.pop("methods.edited", None)
     forget()
@@ -204,7 +204,7 @@ def test_what_is_kept_although_the_code_changed_says_so_everywhere(session):
 
 def test_a_checkpoint_of_other_code_is_used_and_told(tmp_path):
     from suite.command import compose
-    from suite.pipeline import SHIPPED, prepare
+    from suite.prepare import SHIPPED, prepare
 
     grid = compose("quick", "deepjscc", None, 1, ["cr=[1/24]"])
     (job,) = prepare(grid).jobs.values()
@@ -215,7 +215,7 @@ def test_a_checkpoint_of_other_code_is_used_and_told(tmp_path):
     def of_code(code):
         return type(found)(found.path, found.card.model_copy(update={"code": code}))
 
-    assert code_note(job, of_code(code_of(job.contestant.cls))) is None
+    assert code_note(job, of_code(code_of(job.configured.cls))) is None
     assert "deepjscc/default 1/24 were trained before the method's code changed" in code_note(job, of_code("0" * 24))
 
 

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from suite.command import Command
 from suite.errors import EvaluationError
-from suite.evaluate.desks import Access
+from suite.evaluate.model_access import Access
 from suite.keys import kept_back
 from suite.ray_env import PROJECT
 from suite.train import tune
@@ -75,7 +75,7 @@ def server() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def victim(server, pictures, tmp_path_factory) -> Iterator[Victim]:
+def victim(server, images, tmp_path_factory) -> Iterator[Victim]:
     """A run of the command whose second model lets it wait for its first answer."""
     folder = tmp_path_factory.mktemp("victim")
     access = {"base_url": server.url, "retries": 0, "timeout": 600, "api_key_env": "LOCAL_KEY"}
@@ -84,7 +84,7 @@ def victim(server, pictures, tmp_path_factory) -> Iterator[Victim]:
     keys |= {"channels": ["awgn"], "metrics": ["psnr"], "limit": 1, "generative": models}
     (folder / "grid.yaml").write_text(yaml.safe_dump(keys))
     server.faults = [None] + [DOUBLE.Fault(wait=3600)] * 100
-    command = ["-m", "suite.run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(pictures), "--out", str(folder / "run")]
+    command = ["-m", "suite.run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(images), "--out", str(folder / "run")]
     with (folder / "log").open("wb") as log:
         environment = stranger() | dict(zip(("LOCAL_KEY", "OPENAI_API_KEY", "HF_TOKEN"), SECRETS, strict=True))
         process = psutil.Popen([sys.executable, *command], cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True)
@@ -178,11 +178,11 @@ def test_keys_on_their_way_show_nothing_and_arrive(monkeypatch):
     assert "LOCAL_KEY" in shown and DOUBLE.KEY not in shown
     packed = pickle.dumps(access)
     monkeypatch.delenv("LOCAL_KEY")
-    pickle.loads(packed).desk()
+    pickle.loads(packed).model_client()
     assert os.environ["LOCAL_KEY"] == DOUBLE.KEY and "NOT_SET" not in os.environ
 
 
-def test_the_ray_of_trainings_is_started_without_the_keys_that_the_grid_names(victim, pictures, tmp_path, monkeypatch):
+def test_the_ray_of_trainings_is_started_without_the_keys_that_the_grid_names(victim, images, tmp_path, monkeypatch):
     asked: list[str] = []
 
     def refuse(address, *, keys):
@@ -191,7 +191,7 @@ def test_the_ray_of_trainings_is_started_without_the_keys_that_the_grid_names(vi
 
     monkeypatch.setattr(tune, "connect", refuse)
     monkeypatch.setenv("LOCAL_KEY", DOUBLE.KEY)
-    arguments = (str(victim.folder / "grid.yaml"), "nam24,deepjscc", None, pictures, None, 1, str(tmp_path / "run"), None)
+    arguments = (str(victim.folder / "grid.yaml"), "nam24,deepjscc", None, images, None, 1, str(tmp_path / "run"), None)
     with pytest.raises(EvaluationError, match="no further"):
         Command(*arguments, ["cr=[1/12]", "training.preset=compact"], Console(quiet=True)).train()
     assert asked == ["OPENAI_API_KEY", "LOCAL_KEY"]

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from suite import parquet, records
 from suite.errors import RecordError
-from suite.records import COLUMNS, KEY, arrow_schema, load, read_unit, write_unit
+from suite.runs import parquet, records
+from suite.runs.records import COLUMNS, KEY, arrow_schema, load, read_unit, write_unit
 
 README = Path(__file__).parents[2] / "results" / "README.md"
 PINNED = [

@@ -6,7 +6,7 @@ import runpy
 from html.parser import HTMLParser
 from pathlib import Path
 
-from suite.report import write_report
+from suite.report.page import write_report
 
 SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 
@@ -31,7 +31,7 @@ def test_report_holds_tables_figures_failures_and_provenance(tmp_path: Path) -> 
     run = json.loads((run_dir / "run.json").read_text())
     (run_dir / "run.json").write_text(json.dumps(run | {"git": {"sha": "<b>abc</b>", "dirty": True}}))
     (run_dir / "figures").mkdir()
-    (run_dir / "figures" / "snr_kodak.png").write_bytes(b"\x89PNG picture")
+    (run_dir / "figures" / "snr_kodak.png").write_bytes(b"\x89PNG image")
     page = write_report(run_dir).read_text(encoding="utf-8")
     balance = Balance()
     balance.feed(page)

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 import methods
-from methods.catalog import METHODS
+from methods.registry import METHODS
 from suite import list as listing
 from suite.command import compose
-from suite.contestants import resolve
-from suite.evaluate import stream
+from suite.config.methods import resolve
+from suite.evaluate.executors import stream
 from suite.run import app
 
 RUN = CliRunner()
@@ -72,7 +72,7 @@ def test_wrong_input_gets_one_sentence_and_exit_code_two(arguments, sentence, ou
     assert "Traceback" not in result.output
 
 
-def test_a_folder_of_another_grid_is_refused(out, pictures):
+def test_a_folder_of_another_grid_is_refused(out, images):
     Path(out).mkdir()
     (Path(out) / "run.json").write_text(json.dumps({"identity": "another", "grid": {"seed": 7}}))
     result = run("--methods", "deepjscc", "--dry-run", "--out", out)
@@ -101,8 +101,8 @@ def test_methods_narrow_the_grid_or_add_to_it():
 
 def test_what_is_set_for_training_holds_for_every_method():
     grid = compose("quick", None, None, None, ["training.steps=20", "training.warmup=5"])
-    assert {contestant.training.steps for contestant in resolve(grid)} == {20}
-    assert {contestant.training.warmup for contestant in resolve(grid)} == {5}
+    assert {configured.training.steps for configured in resolve(grid)} == {20}
+    assert {configured.training.warmup for configured in resolve(grid)} == {5}
 
 
 @pytest.mark.parametrize("kind", ["methods", "datasets", "metrics", "channels", "grids"])
@@ -133,10 +133,10 @@ def guide(tmp_path, monkeypatch):
     METHODS._entries.pop("blocks", None)
 
 
-def test_the_guide_adds_a_method_in_one_file(guide, out, pictures, monkeypatch):
+def test_the_guide_adds_a_method_in_one_file(guide, out, images, monkeypatch):
     monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
     assert "blocks" in [row["name"] for row in json.loads(RUN.invoke(listing.app, ["methods", "--json"]).stdout)]
-    arguments = ("--methods", "blocks,blocks/coarse", "--datasets", "folder", "--data-dir", str(pictures), "--set", "image_size=64",
+    arguments = ("--methods", "blocks,blocks/coarse", "--datasets", "folder", "--data-dir", str(images), "--set", "image_size=64",
                  "--set", "metrics=[psnr]", "--limit", "3", "--out", out)  # fmt: skip
     result = run(*arguments)
     assert result.exit_code == 0, result.output
@@ -148,9 +148,9 @@ def test_the_guide_adds_a_method_in_one_file(guide, out, pictures, monkeypatch):
     assert again.exit_code == 0 and "0 are left" in again.output
 
 
-def test_failed_cells_make_the_exit_code_non_zero_and_are_reported(out, pictures, monkeypatch):
+def test_failed_cells_make_the_exit_code_non_zero_and_are_reported(out, images, monkeypatch):
     monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
-    result = run("--methods", "blocks_for_tests,blocks_for_tests/raises", "--datasets", "folder", "--data-dir", str(pictures),
+    result = run("--methods", "blocks_for_tests,blocks_for_tests/raises", "--datasets", "folder", "--data-dir", str(images),
                  "--set", "image_size=32", "--set", "metrics=[psnr]", "--out", out)  # fmt: skip
     assert result.exit_code == 1
     assert "failed cells: RuntimeError: the decoder broke" in result.output
@@ -159,9 +159,9 @@ def test_failed_cells_make_the_exit_code_non_zero_and_are_reported(out, pictures
     assert "the decoder broke" in (Path(out) / "tables" / "failures.md").read_text()
 
 
-def test_what_is_not_read_is_told_of_test_and_training_images(out, pictures, tmp_path):
+def test_what_is_not_read_is_told_of_test_and_training_images(out, images, tmp_path):
     for part in ("tests", "[/b] trains"):
-        shutil.copytree(pictures, tmp_path / part)
+        shutil.copytree(images, tmp_path / part)
         (tmp_path / part / "holiday.heic").write_bytes(b"?")
     folders = ("--data-dir", str(tmp_path / "tests"), "--train-data", str(tmp_path / "[/b] trains"))
     result = run("--methods", "deepjscc", "--datasets", "folder", *folders, "--dry-run", "--out", out)

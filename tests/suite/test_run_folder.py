@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.common.atomic import write_atomic, write_json
+from benchmarks.common.hashing import canonical, digest
 from suite.errors import RunFolderError
-from suite.files import write_atomic, write_json
-from suite.identity import canonical, digest
-from suite.runfolder import RunFolder, git_state
+from suite.runs.folder import RunFolder, git_state
 
 
 def test_run_json_says_what_ran_where_and_when(make_grid, tmp_path):
@@ -73,7 +73,7 @@ def test_a_full_disk_ends_a_run_with_one_sentence(make_grid, tmp_path, monkeypat
     def full(path, content):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("suite.runfolder.write_json", full)
+    monkeypatch.setattr("suite.runs.folder.write_json", full)
     with pytest.raises(RunFolderError, match=r"cannot be written \(No space left on device\); free it or choose another --out"):
         RunFolder(tmp_path, make_grid()).start()
 
@@ -95,7 +95,7 @@ PINNED = "c6d59f662e045d397f0aba89"
 
 
 def test_the_git_state_is_told_inside_a_repository_and_unknown_outside(tmp_path, monkeypatch):
-    monkeypatch.setattr("suite.runfolder.PROJECT", tmp_path)
+    monkeypatch.setattr("suite.runs.folder.PROJECT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git_state() == {"commit": None, "dirty": None}
     commands = ("init -q", "config user.email a@b", "config user.name a", "commit -q --allow-empty -m first")
@@ -114,7 +114,7 @@ def test_a_read_only_folder_is_one_sentence(make_grid, tmp_path):
 
 def test_listing_names_costs_no_deep_learning_import():
     code = (
-        "import sys; from methods.catalog import METHODS; from suite.cli import guarded; import suite.list; "
+        "import sys; from methods.registry import METHODS; from suite.cli import guarded; import suite.list; "
         "assert 'swinjscc' in METHODS.names(); "
         "heavy = {'ray', 'diffusers', 'transformers', 'sionna', 'pyiqa', 'matplotlib'} & set(sys.modules); "
         "assert not heavy, heavy"
@@ -157,7 +157,7 @@ def test_no_message_advises_to_delete_a_folder():
 
 
 def test_a_method_that_nobody_added_yet_is_a_change(tmp_path, monkeypatch):
-    monkeypatch.setattr("suite.runfolder.PROJECT", tmp_path)
+    monkeypatch.setattr("suite.runs.folder.PROJECT", tmp_path)
     for command in ("init -q", "config user.email a@b", "config user.name a", "commit -q --allow-empty -m first"):
         subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
     (tmp_path / "notes.txt").write_text("of no consequence")
@@ -172,11 +172,11 @@ def test_a_repository_that_the_project_is_merely_installed_in_is_not_its_own(tmp
     installed.mkdir(parents=True)
     for command in ("init -q", "config user.email a@b", "config user.name a", "commit -q --allow-empty -m theirs"):
         subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
-    monkeypatch.setattr("suite.runfolder.PROJECT", installed)
+    monkeypatch.setattr("suite.runs.folder.PROJECT", installed)
     assert git_state() == {"commit": None, "dirty": None}
     with monkeypatch.context() as hook:
         hook.setenv("GIT_DIR", str(tmp_path / ".git"))
         assert git_state() == {"commit": None, "dirty": None}
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
-    monkeypatch.setattr("suite.runfolder.PROJECT", tmp_path / "link")
+    monkeypatch.setattr("suite.runs.folder.PROJECT", tmp_path / "link")
     assert len(git_state()["commit"]) == 40

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from suite import lock
 from suite.errors import RunFolderError
-from suite.evaluate import stream
-from suite.lock import LOCK, at_work
+from suite.evaluate.executors import stream
+from suite.report.tables import rewrite
 from suite.run import app
-from suite.tables import rewrite
+from suite.runs.lock import LOCK, at_work
 
 
 def held(folder: Path, **changes: object) -> Path:
@@ -53,7 +53,7 @@ def test_an_error_inside_lets_go(tmp_path):
 
 
 def test_a_process_of_this_machine_that_is_gone_is_told_and_taken_over(tmp_path):
-    code = f"import os, suite.lock as l; from pathlib import Path; l._take(Path({str(tmp_path)!r}), print); os._exit(9)"
+    code = f"import os, suite.runs.lock as l; from pathlib import Path; l._take(Path({str(tmp_path)!r}), print); os._exit(9)"
     subprocess.run([sys.executable, "-c", code], check=False)
     assert (tmp_path / LOCK).is_file()
     said: list[str] = []
@@ -111,10 +111,10 @@ def test_who_takes_over_at_the_same_moment_does_not_take_twice(tmp_path):
     assert (tmp_path / LOCK).read_bytes() == quicker
 
 
-def test_two_commands_on_one_folder(pictures, tmp_path, monkeypatch):
+def test_two_commands_on_one_folder(images, tmp_path, monkeypatch):
     """The first is in the middle of its evaluation when the second, of another cut, and the tables come."""
     out, seen = tmp_path / "run", []
-    arguments = ["--methods", "blocks_for_tests", "--datasets", "folder", "--data-dir", str(pictures), "--out", str(out)]
+    arguments = ["--methods", "blocks_for_tests", "--datasets", "folder", "--data-dir", str(images), "--out", str(out)]
     for assignment in ("image_size=32", "metrics=[psnr]", "cr=[1/12]", "snr_db=[10]", "channels=[awgn]"):
         arguments += ["--set", assignment]
 

@@ -4,12 +4,12 @@ from fractions import Fraction
 
 import pytest
 
+from benchmarks.common.hashing import CHANGES_RESULTS, LEAVES_RESULTS
 from methods.errors import UnknownNameError
-from suite.catalog import GRIDS
-from suite.contestants import resolve
+from suite.config.catalog import GRIDS
+from suite.config.grid import Grid, build_grid, override, read_grid
+from suite.config.methods import resolve
 from suite.errors import SettingsError
-from suite.identity import CHANGES_RESULTS, LEAVES_RESULTS
-from suite.settings import Grid, build_grid, override, read_grid
 
 MINIMAL = {
     "name": "tiny",
@@ -128,16 +128,16 @@ def test_a_method_entry_that_cannot_be_configured_is_named(methods, sentence):
 
 
 def test_settings_are_laid_over_defaults_preset_and_variant():
-    (contestant,) = resolve(
+    (configured,) = resolve(
         build_grid({**MINIMAL, "methods": [{"name": "deepjscc", "settings": {"kernel": 7}, "training": {"steps": 5, "warmup": 1}}]})
     )
-    assert contestant.settings.kernel == 7
-    assert contestant.settings.widths == (32, 48, 48, 48)
-    assert contestant.training.steps == 5
+    assert configured.settings.kernel == 7
+    assert configured.settings.widths == (32, 48, 48, 48)
+    assert configured.training.steps == 5
 
 
 def test_every_field_of_a_grid_is_classified():
     unclassified = set(Grid.model_fields) - CHANGES_RESULTS - LEAVES_RESULTS
-    assert not unclassified, f"say in suite/identity.py whether {sorted(unclassified)} change results"
+    assert not unclassified, f"say in benchmarks/common/hashing.py whether {sorted(unclassified)} change results"
     assert not CHANGES_RESULTS & LEAVES_RESULTS
     assert set(Grid.model_fields) >= CHANGES_RESULTS | LEAVES_RESULTS

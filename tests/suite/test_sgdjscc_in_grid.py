@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from suite.command import compose
-from suite.pipeline import prepare
+from suite.prepare import prepare
 
 CELLS = ("image_size=64", "cr=[1/24]", "metrics=[psnr]", "training.crop=64")
 
@@ -13,7 +13,7 @@ def test_variants_share_weights_and_never_results() -> None:
     prepared = prepare(compose("quick", None, "photos", None, [methods, *CELLS]))
     jobs = {label: job.identity for (label, _), job in prepared.jobs.items()}
     assert jobs["sgdjscc/default"] == jobs["sgdjscc/no-denoiser"] != jobs["sgdjscc/edges"]
-    results = [contestant.identifying for contestant in prepared.contestants]
+    results = [configured.identity_fields for configured in prepared.configured_methods]
     assert results[0] != results[1]
 
 
@@ -22,7 +22,7 @@ def test_fewer_steps_are_another_result_of_the_same_weights() -> None:
         entry = f"methods=[{{name: sgdjscc, settings: {{steps: {steps}}}}}]"
         prepared = prepare(compose("quick", None, "photos", None, [entry, *CELLS]))
         ((_, job),) = prepared.jobs.items()
-        return job.identity, prepared.contestants[0].identifying
+        return job.identity, prepared.configured_methods[0].identity_fields
 
     (four, results_of_four), (eight, results_of_eight) = one(4), one(8)
     assert four == eight and results_of_four != results_of_eight

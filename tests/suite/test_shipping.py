@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 from typer.testing import CliRunner
 
-from suite.faults import two_nodes
+from suite.faults.rounds import two_nodes
 from suite.ray_env import PROJECT
 from suite.shipping import ShippingError, app, package
 
@@ -124,7 +124,7 @@ def test_the_command_packs_this_project(tmp_path):
     result = CliRunner().invoke(app, [str(tmp_path / "code.zip")])
     assert result.exit_code == 0, result.output
     packed = names(tmp_path / "code.zip")
-    assert {"suite/run.py", "results/reference/zoo/clip/open_clip_model.safetensors", "benchmarks/grids/quick.yaml"} <= set(packed)
+    assert {"suite/run.py", "results/reference/scene_models/clip/open_clip_model.safetensors", "benchmarks/grids/quick.yaml"} <= set(packed)
     assert not any(name.startswith(("tests/", ".git/", "results/quick")) for name in packed)
     assert CliRunner().invoke(app, [str(tmp_path / "code.tar")]).exit_code == 2
 
@@ -148,7 +148,7 @@ def test_nothing_private_arrives_at_a_worker_of_a_cluster(tmp_path):
     assert looked.returncode == 0, looked.stderr
     seen = json.loads(looked.stdout.splitlines()[-1])
     assert seen["suite"].startswith(seen["here"]) and not seen["here"].startswith(str(tmp_path))
-    assert {"suite/run.py", "my_method.py", "results/reference/zoo/clip/open_clip_model.safetensors"} <= set(seen["files"])
+    assert {"suite/run.py", "my_method.py", "results/reference/scene_models/clip/open_clip_model.safetensors"} <= set(seen["files"])
     private = [name for name in seen["files"] if Path(name).name.startswith(".env") or "notes" in name or name.startswith("tests/")]
     assert private == [] and len(seen["files"]) > 200
     # The package is gone once it has been sent.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from suite.statistics import bootstrap_means, holm, mark_best, paired_differences
+from suite.report.intervals import bootstrap_means, holm, mark_best, paired_differences
 
 
 def test_interval_agrees_with_scipy_bootstrap() -> None:
@@ -38,7 +38,7 @@ def test_missing_values_leave_the_other_columns_alone() -> None:
     assert values[:3, 0].min() <= means.low[2] <= means.high[2] <= values[:3, 0].max()
 
 
-def test_one_picture_has_a_mean_and_no_interval() -> None:
+def test_one_image_has_a_mean_and_no_interval() -> None:
     means = bootstrap_means(np.array([[2.5]]))
     assert means.mean[0] == 2.5 and np.isnan(means.low[0]) and np.isnan(means.high[0])
 
@@ -58,8 +58,8 @@ def test_holm_against_the_textbook() -> None:
 
 def test_pairing_finds_a_difference_that_the_intervals_hide() -> None:
     rng = np.random.default_rng(6)
-    picture = rng.normal(0, 5, size=(40, 1))
-    values = picture + [0.0, 0.5] + rng.normal(0, 0.2, size=(40, 2))
+    image = rng.normal(0, 5, size=(40, 1))
+    values = image + [0.0, 0.5] + rng.normal(0, 0.2, size=(40, 2))
     means = bootstrap_means(values)
     assert means.high[0] > means.low[1], "the intervals of the means overlap"
     (pair,) = paired_differences(values)
@@ -84,10 +84,10 @@ def test_marks_with_little_or_nothing_to_compare() -> None:
     empty = np.column_stack([one, np.full(10, np.nan)])
     assert mark_best(empty, paired_differences(empty), "higher") == ["", ""]
     few = np.column_stack([np.arange(4.0), np.arange(4.0) + 1])
-    assert mark_best(few, paired_differences(few), "higher") == ["tie", "tie"], "four pictures cannot reach 5 %"
+    assert mark_best(few, paired_differences(few), "higher") == ["tie", "tie"], "four images cannot reach 5 %"
 
 
-def test_a_method_that_fails_on_hard_pictures_does_not_win_by_it() -> None:
+def test_a_method_that_fails_on_hard_images_does_not_win_by_it() -> None:
     hard = np.repeat([0.0, 10.0], 20)
     rng = np.random.default_rng(8)
     sturdy, fragile = hard + 1 + rng.normal(0, 0.1, 40), hard + rng.normal(0, 0.1, 40)

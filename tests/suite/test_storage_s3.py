@@ -14,20 +14,20 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from benchmarks.common.atomic import write_atomic
+from benchmarks.common.storage import RemotePath, local_copy, open_path, read_many, upload
 from benchmarks.datasets import open_dataset
-from suite.contestants import resolve
+from suite.config.methods import resolve
 from suite.errors import RecordError, RunFolderError, StorageError
-from suite.evaluate import stream
+from suite.evaluate.executors import stream
+from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import make_units
-from suite.evaluate.stream import inline
-from suite.evaluate.work import evaluate, remaining
-from suite.files import write_atomic
-from suite.lock import LOCK, at_work
-from suite.made import MADE
-from suite.records import KEY, load, read_unit
+from suite.evaluate.runner import evaluate, remaining
+from suite.report.tables import rewrite
 from suite.run import app
-from suite.storage import RemotePath, each_read, local_copy, place, upload
-from suite.tables import rewrite
+from suite.runs.lock import LOCK, at_work
+from suite.runs.made import MADE
+from suite.runs.records import KEY, load, read_unit
 from suite.train import state
 from suite.train.curves import Curves
 
@@ -61,20 +61,20 @@ def bucket(server, request) -> RemotePath:
     """A folder of its own for each test, in a bucket that is there."""
     client, _ = server
     client.create_bucket(Bucket=BUCKET)
-    return place(f"s3://{BUCKET}/{request.node.name.replace('[', '-').replace(']', '')}")
+    return open_path(f"s3://{BUCKET}/{request.node.name.replace('[', '-').replace(']', '')}")
 
 
-def units(make_grid, pictures, metrics=("psnr",), **changes):
+def units(make_grid, images, metrics=("psnr",), **changes):
     grid = make_grid(**changes)
-    dataset = open_dataset("folder", pictures, grid.image_size, "test", grid.fit)
-    return make_units("run", grid, resolve(grid), {"folder": (dataset, pictures)}, {}, metrics, {})
+    dataset = open_dataset("folder", images, grid.image_size, "test", grid.fit)
+    return make_units("run", grid, resolve(grid), {"folder": (dataset, images)}, {}, metrics, {})
 
 
-def call(out, pictures):
+def call(out, images):
     """Run the whole command on the tiniest grid that has tables."""
     settings = ("image_size=32", "metrics=[psnr]", "channels=[awgn]", "snr_db=[1, 10]", "cr=[1/12]", "sheet.images=1")
     assignments = [part for setting in settings for part in ("--set", setting)]
-    arguments = ["--methods", "blocks_for_tests", "--datasets", "folder", "--data-dir", str(pictures), "--out", str(out)]
+    arguments = ["--methods", "blocks_for_tests", "--datasets", "folder", "--data-dir", str(images), "--out", str(out)]
     return CliRunner().invoke(app, arguments + assignments)
 
 
@@ -85,10 +85,10 @@ def test_a_path_in_a_bucket_behaves_like_a_path(bucket):
     assert path.read_bytes() == b"one" and path.is_file() and (bucket / "records").is_dir() and not path.is_dir()
     assert (path.name, path.stem, path.with_suffix(".json").name, path.parent.name) == ("x.parquet", "x", "x.json", "a")
     assert path.relative_to(bucket) == Path("records/a/x.parquet")
-    assert str(path).startswith(f"s3://{BUCKET}/") and place(str(path)) == path and pickle.loads(pickle.dumps(path)) == path
+    assert str(path).startswith(f"s3://{BUCKET}/") and open_path(str(path)) == path and pickle.loads(pickle.dumps(path)) == path
     (bucket / "y.parquet").write_bytes(b"two")
     assert sorted(bucket.rglob("*.parquet")) == [path, bucket / "y.parquet"] and list(bucket.glob("*.parquet")) == [bucket / "y.parquet"]
-    assert each_read([path, bucket / "y.parquet"], RemotePath.read_bytes) == [b"one", b"two"]
+    assert read_many([path, bucket / "y.parquet"], RemotePath.read_bytes) == [b"one", b"two"]
     path.replace(bucket / "z")
     assert not path.exists() and (bucket / "z").read_text() == "one"
     with pytest.raises(FileNotFoundError):
@@ -115,7 +115,7 @@ def test_folders_travel_in_both_directions(bucket, tmp_path):
 )
 def test_a_name_that_is_none_gets_one_sentence(name, sentence):
     with pytest.raises(StorageError, match=sentence):
-        place(name)
+        open_path(name)
 
 
 def test_a_bucket_that_does_not_exist_is_named_before_anything_runs(server):
@@ -123,7 +123,7 @@ def test_a_bucket_that_does_not_exist_is_named_before_anything_runs(server):
     assert result.exit_code == 2, result.output
     assert result.stderr.startswith("error: ") and "there is no bucket 'no-such-bucket'" in result.stderr and result.stderr.count("\n") == 1
     with pytest.raises(StorageError, match="there is no bucket 'no-such-bucket'; create it"):
-        place("s3://no-such-bucket/run/file").write_bytes(b"x")
+        open_path("s3://no-such-bucket/run/file").write_bytes(b"x")
 
 
 @pytest.fixture
@@ -144,11 +144,11 @@ def denied(server):
     client.delete_bucket_policy(Bucket=BUCKET)
 
 
-def test_denied_access_is_one_sentence_and_never_a_damaged_file(bucket, denied, make_grid, pictures):
-    work = units(make_grid, pictures)
+def test_denied_access_is_one_sentence_and_never_a_damaged_file(bucket, denied, make_grid, images):
+    work = units(make_grid, images)
     list(inline(work[:1], bucket))
     denied("s3:PutObject")
-    result = call(bucket / "new", pictures)
+    result = call(bucket / "new", images)
     assert result.exit_code == 2 and "access is denied" in result.stderr and result.stderr.count("\n") == 1, result.output
     denied("s3:GetObject")
     # A record that may not be read must not pass for one that is damaged and is to be computed again.
@@ -156,11 +156,11 @@ def test_denied_access_is_one_sentence_and_never_a_damaged_file(bucket, denied, 
         remaining(work, bucket)
 
 
-def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, pictures, tmp_path, monkeypatch):
+def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, images, tmp_path, monkeypatch):
     monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
     tables = {}
     for out in (bucket, tmp_path / bucket.name):
-        result = call(out, pictures)
+        result = call(out, images)
         assert result.exit_code == 0, result.output
         assert str(out / "report.html") in result.output
         tables[out] = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if "tables/" in str(path)}
@@ -179,9 +179,9 @@ def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, pictures, t
     assert (bucket / "tables" / "mine.csv").exists()
 
 
-def test_a_bucket_folder_of_somebody_else_is_refused(bucket, pictures):
+def test_a_bucket_folder_of_somebody_else_is_refused(bucket, images):
     (bucket / "figures" / "photo.png").write_bytes(b"mine")
-    result = call(bucket, pictures)
+    result = call(bucket, images)
     assert result.exit_code == 2 and "holds figures; choose another --out" in result.stderr
     assert [path.name for path in bucket.rglob("*")] == ["photo.png"]
 
@@ -228,7 +228,7 @@ def test_an_upload_that_is_cut_off_leaves_what_was_there(server, bucket):
     (bucket / "unit.parquet").write_bytes(b"the earlier file")
     cutter = Cutter(port, allowed=300_000)
     cutter.start()
-    cut = place(f"{bucket}/unit.parquet?endpoint_override=127.0.0.1:{cutter.port}&scheme=http")
+    cut = open_path(f"{bucket}/unit.parquet?endpoint_override=127.0.0.1:{cutter.port}&scheme=http")
     assert cut.read_bytes() == b"the earlier file"
     with pytest.raises(StorageError, match=r"cannot write .*unit\.parquet"):
         write_atomic(cut, lambda file: file.write(os.urandom(8_000_000)))
@@ -247,9 +247,9 @@ def test_a_writer_that_fails_uploads_nothing(bucket):
 
 
 @pytest.mark.parametrize("left", [0.5, 0.0])
-def test_a_half_written_object_is_recomputed_and_reported(left, bucket, make_grid, pictures, monkeypatch, capsys):
+def test_a_half_written_object_is_recomputed_and_reported(left, bucket, make_grid, images, monkeypatch, capsys):
     monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
-    work = units(make_grid, pictures)
+    work = units(make_grid, images)
     list(inline(work, bucket))
     whole = load(bucket)
     half = bucket / "records" / work[2].file
@@ -265,11 +265,11 @@ def test_a_half_written_object_is_recomputed_and_reported(left, bucket, make_gri
     pd.testing.assert_frame_equal(load(bucket)[values], whole[values], check_exact=True)
 
 
-def test_units_of_another_plan_are_moved_aside_and_back(bucket, make_grid, pictures, monkeypatch):
+def test_units_of_another_plan_are_moved_aside_and_back(bucket, make_grid, images, monkeypatch):
     monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
     console = Console(quiet=True)
     for size in (2, 3, 2):
-        work = units(make_grid, pictures, evaluation={"unit": size, "batch": 1})
+        work = units(make_grid, images, evaluation={"unit": size, "batch": 1})
         evaluate(work, bucket, work[0].grid.evaluation, console)
         assert load(bucket)["image"].nunique() == 5
     assert any((bucket / "superseded").rglob("*.parquet"))

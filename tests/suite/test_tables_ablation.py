@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.ablations import ablation_points, read_ablations
+from benchmarks.common.hashing import canonical
+from suite.config.grid import build_grid, read_grid
 from suite.errors import RecordError, SettingsError
-from suite.identity import canonical
-from suite.points import build_points, read_run_info
-from suite.records import load
-from suite.settings import build_grid, read_grid
-from suite.tables import write_tables
+from suite.report.ablations import ablation_points, read_ablations
+from suite.report.points import build_points, read_run_info
+from suite.report.tables import write_tables
+from suite.runs.records import load
 
 SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 ABLATION = {
@@ -36,7 +36,7 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mean(method: str, variant: str, cr: float, metric: str) -> float:
-    """The mean over SNRs of the mean over pictures of the mean over repetitions."""
+    """The mean over SNRs of the mean over images of the mean over repetitions."""
     values: dict[float, dict[str, list[float]]] = {}
     for row in SYNTHETIC["rows"]():
         key = (row["method"], row["variant"], row["cr"], row["channel"])

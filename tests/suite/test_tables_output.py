@@ -14,10 +14,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from suite.errors import RecordError
-from suite.points import Points, RunInfo, build_points, cr_label, read_run_info, series_label
-from suite.records import load, write_unit
-from suite.table_formats import Cell, escape_latex
-from suite.tables import app, failure_points, main_table, metric_tables, symbols_table, write_tables
+from suite.report.formats import Cell, escape_latex
+from suite.report.points import Points, RunInfo, build_points, cr_label, read_run_info, series_label
+from suite.report.tables import app, failure_points, main_table, metric_tables, symbols_table, write_tables
+from suite.runs.records import load, write_unit
 
 SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 make_run, ROWS = SYNTHETIC["make_run"], list(SYNTHETIC["rows"]())
@@ -70,7 +70,7 @@ def test_means_equal_a_plain_loop_over_the_rows(points: Points) -> None:
             assert point.low < point.mean < point.high
 
 
-def test_uneven_repetitions_weigh_each_picture_alike(tmp_path: Path) -> None:
+def test_uneven_repetitions_weigh_each_image_alike(tmp_path: Path) -> None:
     base = {"run": "r", "method": "m", "variant": "v", "dataset": "d", "cr": 0.1, "channel": "c", "snr_db": 1.0}
     base |= {"status": "ok", "error": ""}
     rows = [base | {"image": "a", "repetition": r, "psnr": 10.0} for r in range(9)] + [base | {"image": "b", "repetition": 0, "psnr": 20.0}]
@@ -119,7 +119,7 @@ def test_pairs_are_paired_and_within_one_ratio(points: Points) -> None:
     row = pairs[pairs["first"].eq("alpha") & pairs["second"].eq("digital/webp") & pairs["channel"].eq("awgn")].iloc[0]
     assert row["difference"] == pytest.approx(3.0, abs=0.1) and row["high"] - row["low"] < 0.1
     interval = cell(points, method="alpha", channel="awgn", metric="psnr", cr=row["cr"], snr_db=row["snr_db"])
-    assert interval["high"] - interval["low"] > 1.0, "pictures differ far more than the methods do on one picture"
+    assert interval["high"] - interval["low"] > 1.0, "images differ far more than the methods do on one image"
 
 
 def test_envelope_takes_the_best_variant_that_did_not_fail(points: Points) -> None:
@@ -157,7 +157,7 @@ def test_metric_without_any_value_is_left_out_not_failed(records: pd.DataFrame, 
     assert result.absent == {("kodak", "awgn"): ["lpips_alex"], ("kodak", "rayleigh"): []}
     shown = {(table.title.split(" ")[0], table.title.split(", ")[-1]): " ".join(table.notes) for table in metric_tables(result, info)}
     assert ("LPIPS", "awgn") not in shown and ("LPIPS", "rayleigh") in shown
-    assert "lpips_alex (no picture here has a value)" in shown["PSNR", "awgn"]
+    assert "lpips_alex (no image here has a value)" in shown["PSNR", "awgn"]
     assert "lpips_alex (" not in shown["PSNR", "rayleigh"]
     reasons = failure_points(mute)
     assert not (reasons["channel"].eq("awgn") & reasons["error"].str.startswith("lpips")).any()
@@ -228,7 +228,7 @@ def test_command_without_records_says_so_in_one_line(tmp_path: Path, prepare: An
 
 
 def test_tables_load_no_model_library() -> None:
-    code = "import sys, suite.tables, suite.figures, suite.sheet; print([m for m in ('torch', 'ray', 'matplotlib') if m in sys.modules])"
+    code = "import sys, suite.report.tables, suite.report.figures, suite.report.qualitative; print([m for m in ('torch', 'ray', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
     assert done.stdout.strip() == "[]"
 

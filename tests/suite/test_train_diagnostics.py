@@ -13,21 +13,21 @@ from torch import Tensor, nn
 from benchmarks.datasets.training import Batch
 from benchmarks.link.link import Link, LinkSettings
 from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
-from suite.contestants import Contestant
+from suite.config.methods import ConfiguredMethod
+from suite.config.training import TrainingSettings
+from suite.link.training import TrainingLinkProvider
 from suite.train import curves
 from suite.train.jobs import TrainingJob
-from suite.train.link import SuiteAir
 from suite.train.loop import Trainer
 from suite.train.progress import TrainingProgress
-from suite.train.settings import TrainingSettings
-from suite.train.sources import PictureSource
+from suite.train.sources import ImageSource
 from suite.train.validation import Validation
 
 SIDE, CR = 16, Fraction(1, 12)
 
 
 class Gain(TrainableMethod):
-    """Sends block means; tells how bright the pictures are inside their masks."""
+    """Sends block means; tells how bright the images are inside their masks."""
 
     def __init__(self, settings: MethodSettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)
@@ -58,7 +58,7 @@ class Gain(TrainableMethod):
 
 
 class Memory:
-    """Random pictures with masks; seven are held out, which no batch of four divides."""
+    """Random images with masks; seven are held out, which no batch of four divides."""
 
     def batch(self, step: int, size: int) -> Batch:
         generator = torch.Generator().manual_seed(step)
@@ -80,8 +80,8 @@ def method() -> Gain:
     return Gain(MethodSettings(), Geometry(SIDE, SIDE, CR))
 
 
-def air() -> SuiteAir:
-    return SuiteAir(Link(LinkSettings()), SIDE)
+def link_provider() -> TrainingLinkProvider:
+    return TrainingLinkProvider(Link(LinkSettings()), SIDE)
 
 
 def expected() -> float:
@@ -90,15 +90,15 @@ def expected() -> float:
     return float((held.images * held.masks).mean())
 
 
-def test_diagnostics_are_means_over_the_held_out_pictures(method: Gain) -> None:
-    scores = Validation(Memory().validation(), air(), SETTINGS, [CR], "cpu")(method.train())
+def test_diagnostics_are_means_over_the_held_out_images(method: Gain) -> None:
+    scores = Validation(Memory().validation(), link_provider(), SETTINGS, [CR], "cpu")(method.train())
     assert scores["diagnostics/bright"] == pytest.approx(expected(), rel=1e-5)
     assert {"psnr", "psnr/awgn/10dB"} <= set(scores) and scores["psnr"] == scores["psnr/awgn/10dB"]
     assert method.training
 
 
-def test_maps_come_with_their_pictures_and_only_of_a_method_that_has_them(method: Gain, monkeypatch: pytest.MonkeyPatch) -> None:
-    validation = Validation(Memory().validation(), air(), SETTINGS, [CR], "cpu")
+def test_maps_come_with_their_images_and_only_of_a_method_that_has_them(method: Gain, monkeypatch: pytest.MonkeyPatch) -> None:
+    validation = Validation(Memory().validation(), link_provider(), SETTINGS, [CR], "cpu")
     shown = validation.maps(method)
     assert torch.equal(shown["picture"], Memory().validation().images[:4])
     torch.testing.assert_close(shown["brightness"], shown["picture"].mean(dim=1, keepdim=True))
@@ -108,7 +108,7 @@ def test_maps_come_with_their_pictures_and_only_of_a_method_that_has_them(method
 
 def test_curves_and_tensorboard_have_them_at_each_validation(method: Gain, tmp_path: Path) -> None:
     reported: list[dict[str, float]] = []
-    result = Trainer(method, Memory(), air(), SETTINGS, tmp_path, rates=[CR]).run(reported.append)
+    result = Trainer(method, Memory(), link_provider(), SETTINGS, tmp_path, rates=[CR]).run(reported.append)
     rows = [(step, value) for step, series, value in curves.read(tmp_path / "curves.csv") if series == "diagnostics/bright"]
     assert [step for step, _ in rows] == [3, 6]
     assert rows[0][1] == pytest.approx(expected(), rel=1e-5)
@@ -123,7 +123,7 @@ def test_curves_and_tensorboard_have_them_at_each_validation(method: Gain, tmp_p
 
 
 def test_progress_names_them(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    job = TrainingJob(Contestant("gain", "default", "compact", MethodSettings(), SETTINGS), CR, (CR,), PictureSource(None, tmp_path))
+    job = TrainingJob(ConfiguredMethod("gain", "default", "compact", MethodSettings(), SETTINGS), CR, (CR,), ImageSource(None, tmp_path))
     job.__dict__["identity"] = "gain"
     TrainingProgress()(job, {"step": 6, "seconds": 1.0, "psnr": 20.0, "diagnostics/mask_iou": 0.4567})
     assert "held-out PSNR 20.00 dB, mask iou 0.457" in capsys.readouterr().out

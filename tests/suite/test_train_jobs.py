@@ -1,4 +1,4 @@
-"""Training jobs, their identities and checkpoints, on pictures in a folder; no Ray."""
+"""Training jobs, their identities and checkpoints, on images in a folder; no Ray."""
 
 import json
 import logging
@@ -13,26 +13,26 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.errors import BudgetError, LinkError
+from benchmarks.common.errors import BudgetError, LinkError
 from benchmarks.link.draws import TrainingDraws
 from benchmarks.link.link import Link, LinkSettings
 from methods.base import Geometry, Signal
 from methods.deepjscc import DeepJSCC
 from methods.errors import CheckpointMismatchError
-from suite.contestants import Contestant
+from suite.config.methods import ConfiguredMethod
+from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
+from suite.link.training import TrainingLinkProvider
 from suite.train import curves
 from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, build, device_of, load_card_settings, train_job
-from suite.train.link import SuiteAir
 from suite.train.loop import RESUME
 from suite.train.protocols import Placement
 from suite.train.ranks import run_ranks
-from suite.train.settings import TrainingSettings
-from suite.train.sources import PictureSource
+from suite.train.sources import ImageSource
 
 
-def write_pictures(folder: Path) -> None:
+def write_images(folder: Path) -> None:
     folder.mkdir()
     numbers = np.random.Generator(np.random.Philox(3))
     for index in range(12):
@@ -41,13 +41,13 @@ def write_pictures(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training") / "pictures"
-    write_pictures(folder)
+    write_images(folder)
     return folder
 
 
-def make_job(pictures: Path, cr: Fraction = Fraction(1, 12), search: int = 0, **training: object) -> TrainingJob:
+def make_job(images: Path, cr: Fraction = Fraction(1, 12), search: int = 0, **training: object) -> TrainingJob:
     base = {
         "steps": 6,
         "batch": 4,
@@ -59,13 +59,13 @@ def make_job(pictures: Path, cr: Fraction = Fraction(1, 12), search: int = 0, **
         "validation_pictures": 2,
     }
     settings = DeepJSCC.Settings.model_validate({"widths": (4, 4, 4, 4), "kernel": 3})
-    who = Contestant("deepjscc", "default", "compact", settings, TrainingSettings.model_validate({**base, **training}))
-    return TrainingJob(who, cr, (cr,), PictureSource("folder", pictures), LinkSettings(), search)
+    who = ConfiguredMethod("deepjscc", "default", "compact", settings, TrainingSettings.model_validate({**base, **training}))
+    return TrainingJob(who, cr, (cr,), ImageSource("folder", images), LinkSettings(), search)
 
 
 @pytest.fixture(scope="module")
-def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingJob, Path, Checkpoint]:
-    job, out = make_job(pictures), tmp_path_factory.mktemp("checkpoints")
+def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingJob, Path, Checkpoint]:
+    job, out = make_job(images), tmp_path_factory.mktemp("checkpoints")
     checkpoint = train_job(job, out)
     assert checkpoint is not None
     return job, out, checkpoint
@@ -88,28 +88,26 @@ def test_weights_come_back_as_they_were_trained(trained: tuple[TrainingJob, Path
     job, _, written = trained
     trainer = job.trainer(tmp_path, Placement())
     result = trainer.run()
-    other = build(job.contestant, Geometry(16, 16, job.cr), seed=99)
+    other = build(job.configured, Geometry(16, 16, job.cr), seed=99)
     written.load_into(other)
     expected = trainer.method.state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in other.state_dict().items())
     assert result.validation == written.card.validation
 
 
-def test_half_precision_is_stored_and_read_as_float32(
-    pictures: Path, trained: tuple[TrainingJob, Path, Checkpoint], tmp_path: Path
-) -> None:
-    job = make_job(pictures, stored="float16")
+def test_half_precision_is_stored_and_read_as_float32(images: Path, trained: tuple[TrainingJob, Path, Checkpoint], tmp_path: Path) -> None:
+    job = make_job(images, stored="float16")
     half = train_job(job, tmp_path)
     assert half is not None and half.path.stat().st_size < 0.75 * trained[2].path.stat().st_size
-    small, full = (build(job.contestant, Geometry(16, 16, job.cr), seed=0) for _ in range(2))
+    small, full = (build(job.configured, Geometry(16, 16, job.cr), seed=0) for _ in range(2))
     half.load_into(small)
     trained[2].load_into(full)
     for name, value in small.state_dict().items():
         assert value.dtype == torch.float32 and torch.equal(value, full.state_dict()[name].half().float())
 
 
-def test_corrupt_weights_are_reported_and_count_as_absent(pictures: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    job = make_job(pictures, steps=2)
+def test_corrupt_weights_are_reported_and_count_as_absent(images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    job = make_job(images, steps=2)
     checkpoint = train_job(job, tmp_path)
     assert checkpoint is not None
     content = bytearray(checkpoint.path.read_bytes())
@@ -119,7 +117,7 @@ def test_corrupt_weights_are_reported_and_count_as_absent(pictures: Path, tmp_pa
         assert find(job.identity, [tmp_path]) is None
     assert checkpoint.path.name in caplog.text and "SHA-256" in caplog.text
     with pytest.raises(TrainingError, match=r"corrupt.*train again"):
-        checkpoint.load_into(build(job.contestant, Geometry(16, 16, job.cr), 0))
+        checkpoint.load_into(build(job.configured, Geometry(16, 16, job.cr), 0))
     checkpoint.path.unlink()
     assert find(job.identity, [tmp_path]) is None
     checkpoint.path.with_suffix(".json").write_text("{ half a card")
@@ -127,50 +125,50 @@ def test_corrupt_weights_are_reported_and_count_as_absent(pictures: Path, tmp_pa
 
 
 def test_weights_of_another_size_are_refused(trained: tuple[TrainingJob, Path, Checkpoint]) -> None:
-    wider = build(make_job(Path(), Fraction(1, 6)).contestant, Geometry(16, 16, Fraction(1, 6)), 0)
+    wider = build(make_job(Path(), Fraction(1, 6)).configured, Geometry(16, 16, Fraction(1, 6)), 0)
     with pytest.raises(CheckpointMismatchError, match="DeepJSCC"):
         trained[2].load_into(wider)
 
 
-def test_identity_changes_with_what_matters_and_with_nothing_else(pictures: Path, tmp_path: Path) -> None:
-    job = make_job(pictures)
+def test_identity_changes_with_what_matters_and_with_nothing_else(images: Path, tmp_path: Path) -> None:
+    job = make_job(images)
     copy = tmp_path / "elsewhere"
-    write_pictures(copy)
+    write_images(copy)
     more = tmp_path / "more"
-    write_pictures(more)
+    write_images(more)
     Image.new("RGB", (40, 40)).save(more / "another.png")
     same = [
         make_job(copy),
-        make_job(pictures, threads=2, workers=3, processes=2, checkpoint_every=1, log_every=4, compile=True, validation_pictures=1),
+        make_job(images, threads=2, workers=3, processes=2, checkpoint_every=1, log_every=4, compile=True, validation_pictures=1),
         replace(job, link=LinkSettings(equalizer="zf")),
         pickle.loads(pickle.dumps(job)),
     ]
     assert {other.identity for other in same} == {job.identity}
     different = [
         make_job(more),
-        make_job(pictures, Fraction(1, 6)),
-        make_job(pictures, search=4),
+        make_job(images, Fraction(1, 6)),
+        make_job(images, search=4),
         *(
-            make_job(pictures, **change)
+            make_job(images, **change)
             for change in ({"seed": 1}, {"steps": 7}, {"learning_rate": 1e-3}, {"ema": 0.9}, {"snr_db": (1.0,)}, {"stored": "float16"})
         ),
-        make_job(pictures, channels=("rayleigh",)),
-        replace(make_job(pictures, channels=("rayleigh",)), link=LinkSettings(equalizer="zf")),
-        replace(job, contestant=replace(job.contestant, variant="other")),
+        make_job(images, channels=("rayleigh",)),
+        replace(make_job(images, channels=("rayleigh",)), link=LinkSettings(equalizer="zf")),
+        replace(job, configured=replace(job.configured, variant="other")),
         job.chosen({"kernel": 5}),
     ]
     assert len({job.identity, *(other.identity for other in different)}) == 1 + len(different)
 
 
-def test_a_choice_lands_in_method_and_training(pictures: Path) -> None:
-    job = make_job(pictures, search=3).chosen({"kernel": 5, "training.learning_rate": 5e-4})
-    assert job.contestant.settings.kernel == 5 and job.settings.learning_rate == 5e-4 and job.search == 0  # type: ignore[attr-defined]
+def test_a_choice_lands_in_method_and_training(images: Path) -> None:
+    job = make_job(images, search=3).chosen({"kernel": 5, "training.learning_rate": 5e-4})
+    assert job.configured.settings.kernel == 5 and job.settings.learning_rate == 5e-4 and job.search == 0  # type: ignore[attr-defined]
     with pytest.raises(TrainingError, match="kernel"):
-        make_job(pictures).chosen({"kernel": 4})
+        make_job(images).chosen({"kernel": 4})
 
 
-def test_initialisation_follows_the_seed_alone(pictures: Path) -> None:
-    who = make_job(pictures).contestant
+def test_initialisation_follows_the_seed_alone(images: Path) -> None:
+    who = make_job(images).configured
     torch.manual_seed(1)
     first = build(who, Geometry(16, 16, Fraction(1, 12)), 0).state_dict()
     state = torch.random.get_rng_state()
@@ -183,12 +181,12 @@ def test_initialisation_follows_the_seed_alone(pictures: Path) -> None:
 
 def test_settings_of_the_card_rebuild_the_contestant(trained: tuple[TrainingJob, Path, Checkpoint]) -> None:
     job, _, checkpoint = trained
-    other = replace(job.contestant, settings=DeepJSCC.Settings())
-    assert load_card_settings(checkpoint, other).settings == job.contestant.settings
+    other = replace(job.configured, settings=DeepJSCC.Settings())
+    assert load_card_settings(checkpoint, other).settings == job.configured.settings
 
 
-def test_two_processes_train_as_one(pictures: Path, tmp_path: Path) -> None:
-    alone, shared = make_job(pictures, channels=("rayleigh",)), make_job(pictures, channels=("rayleigh",), processes=2)
+def test_two_processes_train_as_one(images: Path, tmp_path: Path) -> None:
+    alone, shared = make_job(images, channels=("rayleigh",)), make_job(images, channels=("rayleigh",), processes=2)
     reports: list[dict[str, float]] = []
     train_job(alone, tmp_path / "alone")
     run_ranks(pickle.dumps(partial(train_job, shared, tmp_path / "shared")), 2, False, reports.append)
@@ -199,24 +197,24 @@ def test_two_processes_train_as_one(pictures: Path, tmp_path: Path) -> None:
     assert [report["step"] for report in reports] == [1, 2, 3, 4, 5, 6]
     a, b = (find(alone.identity, [tmp_path / who]) for who in ("alone", "shared"))
     assert a is not None and b is not None and b.card.hardware["processes"] == 2
-    first, second = (build(alone.contestant, Geometry(16, 16, alone.cr), 0) for _ in range(2))
+    first, second = (build(alone.configured, Geometry(16, 16, alone.cr), 0) for _ in range(2))
     a.load_into(first)
     b.load_into(second)
     for name, value in first.state_dict().items():
         torch.testing.assert_close(second.state_dict()[name], value, rtol=1e-3, atol=1e-5)
 
 
-def test_an_error_in_a_process_reaches_the_caller(pictures: Path, tmp_path: Path) -> None:
-    job = make_job(pictures, processes=2, learning_rate=1e30)
+def test_an_error_in_a_process_reaches_the_caller(images: Path, tmp_path: Path) -> None:
+    job = make_job(images, processes=2, learning_rate=1e30)
     with pytest.raises(TrainingError, match=r"at step \d of 6; lower training.learning_rate"):
         run_ranks(pickle.dumps(partial(train_job, job, tmp_path)), 2, False, lambda values: None)
     assert find(job.identity, [tmp_path]) is None
 
 
 def test_training_link_normalises_and_enforces_the_budget() -> None:
-    air = SuiteAir(Link(), 16)
-    link = air.link(TrainingDraws(torch.Generator().manual_seed(0)))
-    point = air.point(Fraction(1, 12), 40.0, "awgn")
+    link_provider = TrainingLinkProvider(Link(), 16)
+    link = link_provider.link(TrainingDraws(torch.Generator().manual_seed(0)))
+    point = link_provider.point(Fraction(1, 12), 40.0, "awgn")
     symbols = torch.complex(torch.full((2, 64), 30.0), torch.zeros(2, 64)).requires_grad_()
     received = link(Signal(analog=symbols, side=symbols[:, :8], digital=[b"a", b"bc"]), point)
     assert received.digital == [b"a", b"bc"] and received.intact == [True, True]
@@ -229,7 +227,7 @@ def test_training_link_normalises_and_enforces_the_budget() -> None:
     with pytest.raises(LinkError, match="without SNR"):
         link(Signal(analog=symbols), point.blind())
     with pytest.raises(LinkError, match="unknown channel 'awg'"):
-        air.point(None, 1.0, "awg")
+        link_provider.point(None, 1.0, "awg")
     assert point.payload_bytes(500) > 0
 
 
@@ -240,7 +238,7 @@ def test_a_missing_gpu_is_named() -> None:
         device_of(TrainingSettings(gpus=1, batch=1))
 
 
-def test_data_with_one_picture_is_refused(tmp_path: Path) -> None:
+def test_data_with_one_image_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "only.png")
-    with pytest.raises(TrainingError, match="at least two pictures"):
-        PictureSource("folder", tmp_path).open(16, 0, 4).validation()
+    with pytest.raises(TrainingError, match="at least two images"):
+        ImageSource("folder", tmp_path).open(16, 0, 4).validation()

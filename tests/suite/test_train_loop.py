@@ -1,4 +1,4 @@
-"""The training loop on a two-layer method and pictures held in memory."""
+"""The training loop on a two-layer method and images held in memory."""
 
 import csv
 import math
@@ -17,13 +17,13 @@ from benchmarks.link.analog import equalise, normalise
 from benchmarks.link.channels import AWGN, RAYLEIGH
 from benchmarks.link.draws import Draws
 from methods.base import Geometry, MethodSettings, OperatingPoint, Phase, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
+from suite.config.training import LEAVES_WEIGHTS, TrainingSettings
 from suite.errors import TrainingError
 from suite.train import curves, state
 from suite.train.batches import ShardedDraws
 from suite.train.loop import RESUME, Trainer, TrainingResult
-from suite.train.optimisation import course_of, courses, drawn, rate_factor
+from suite.train.optimisation import drawn, phase_schedules, rate_factor, schedule_of
 from suite.train.protocols import Placement
-from suite.train.settings import LEAVES_WEIGHTS, TrainingSettings
 
 SIDE = 16
 
@@ -64,7 +64,7 @@ class Batch:
 
 
 class Memory:
-    """Smooth random pictures, a batch keyed by its step."""
+    """Smooth random images, a batch keyed by its step."""
 
     def batch(self, step: int, size: int) -> Batch:
         small = torch.rand(size, 3, 4, 4, generator=torch.Generator().manual_seed(step))
@@ -92,10 +92,10 @@ class TestAir:
     def link(self, draws: Draws) -> TrainingLink:
         def send(signal: Signal, point: OperatingPoint) -> Received:
             self.seen.append((point.channel, point.snr_db, point.cr))
-            air = {"awgn": AWGN, "rayleigh": RAYLEIGH}[str(point.channel)]
+            link_provider = {"awgn": AWGN, "rayleigh": RAYLEIGH}[str(point.channel)]
             assert signal.analog is not None and point.snr_db is not None
-            observation = air.transmit(normalise(signal.analog), point.snr_db, draws, "analog")
-            return Received(equalise(observation, air.fading, "mmse"), observation.noise_variance)
+            observation = link_provider.transmit(normalise(signal.analog), point.snr_db, draws, "analog")
+            return Received(equalise(observation, link_provider.fading, "mmse"), observation.noise_variance)
 
         return send
 
@@ -224,15 +224,15 @@ def halves() -> Halves:
 
 def test_steps_are_shared_among_phases_and_the_rate_starts_anew_in_each() -> None:
     phases = (Phase("a", 1.0), Phase("b", 0.001), Phase("c", 1.0, 0.5))
-    plan = courses(phases, 20)
+    plan = phase_schedules(phases, 20)
     assert [(course.phase.name, course.first, course.last) for course in plan] == [("a", 1, 10), ("c", 11, 20)]
-    assert [course_of(step, plan).phase.name for step in (1, 10, 11, 20, 21)] == ["a", "a", "c", "c", "c"]
+    assert [schedule_of(step, plan).phase.name for step in (1, 10, 11, 20, 21)] == ["a", "a", "c", "c", "c"]
     settings = tiny_settings(steps=20, warmup=2, learning_rate=0.1, schedule="linear")
-    rates = [course_of(step, plan).rate(settings, step) for step in range(1, 21)]
+    rates = [schedule_of(step, plan).rate(settings, step) for step in range(1, 21)]
     alone = [0.1 * rate_factor(tiny_settings(steps=10, warmup=2, schedule="linear"), step) for step in range(1, 11)]
     assert rates == pytest.approx([*alone, *(0.5 * rate for rate in alone)])
     with pytest.raises(TrainingError, match="shares"):
-        courses((Phase("a", 0.0),), 20)
+        phase_schedules((Phase("a", 0.0),), 20)
 
 
 def test_phases_train_one_part_after_the_other(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_points_are_drawn_from_the_settings_and_follow_the_step(tmp_path: Path) 
     settings = tiny_settings(steps=60, snr_db=(1.0, 10.0), channels=("awgn", "rayleigh"), validate_every=100)
     one = trainer(tmp_path, settings, rates=(Fraction(1, 12), Fraction(1, 6)))
     one.run()
-    seen = one.air.seen[:60]  # type: ignore[attr-defined]
+    seen = one.link_provider.seen[:60]  # type: ignore[attr-defined]
     assert {s[0] for s in seen} == {"awgn", "rayleigh"} and {s[1] for s in seen} == {1.0, 10.0} and len({s[2] for s in seen}) == 2
     assert seen[16][1] == drawn((1.0, 10.0), settings.seed, "snr", 17)
     # Independent draws: all eight combinations occur.

@@ -19,14 +19,14 @@ from safetensors.torch import load_file
 
 from benchmarks.link.link import LinkSettings
 from methods.deepjscc import DeepJSCC
-from suite.contestants import Contestant
+from suite.config.methods import ConfiguredMethod
+from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.ray_env import connect
 from suite.train.checkpoint import find
 from suite.train.jobs import TrainingJob, train_job
 from suite.train.protocols import TrainingBatch, TrainingData
-from suite.train.settings import TrainingSettings
-from suite.train.sources import PictureSource
+from suite.train.sources import ImageSource
 from suite.train.tune import TrainingsFailedError, train_missing
 
 
@@ -42,7 +42,7 @@ def ray_local() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     numbers = np.random.Generator(np.random.Philox(3))
     for index in range(8):
@@ -62,15 +62,15 @@ def make_job(data: Any, cr: Fraction = Fraction(1, 12), search: int = 0, **train
         "validation_pictures": 2,
     }
     settings = DeepJSCC.Settings.model_validate({"widths": (4, 4, 4, 4), "kernel": 3})
-    who = Contestant("deepjscc", "default", "compact", settings, TrainingSettings.model_validate({**base, **training}))
+    who = ConfiguredMethod("deepjscc", "default", "compact", settings, TrainingSettings.model_validate({**base, **training}))
     return TrainingJob(who, cr, (cr,), data, LinkSettings(), search)
 
 
 @dataclass(frozen=True)
 class DyingOnce:
-    """Pictures whose process is killed at one step, the first time that step is reached."""
+    """Images whose process is killed at one step, the first time that step is reached."""
 
-    source: PictureSource
+    source: ImageSource
     marker: Path
     step: int
     name: str = "dying"
@@ -96,15 +96,15 @@ class DyingOnce:
 
 @dataclass(frozen=True)
 class Raising:
-    """Pictures that cannot be drawn, for a reason that nobody foresaw."""
+    """Images that cannot be drawn, for a reason that nobody foresaw."""
 
-    source: PictureSource
+    source: ImageSource
     name: str = "raising"
 
     def open(self, crop: int, seed: int, held_out: int) -> TrainingData:
         opened = self.source.open(crop, seed + 100, held_out)
 
-        class Broken:
+        class WorkerFailure:
             def batch(self, step: int, size: int) -> TrainingBatch:
                 raise RuntimeError("the disk is on fire")
 
@@ -114,7 +114,7 @@ class Raising:
             def fingerprint(self) -> str:
                 return "raising"
 
-        return Broken()
+        return WorkerFailure()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -129,8 +129,8 @@ def importable_by_value() -> Iterator[None]:
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
-def test_missing_networks_are_trained_once_and_failures_are_named(ray_local: None, pictures: Path, tmp_path: Path) -> None:
-    source = PictureSource("folder", pictures)
+def test_missing_networks_are_trained_once_and_failures_are_named(ray_local: None, images: Path, tmp_path: Path) -> None:
+    source = ImageSource("folder", images)
     good = [make_job(source), make_job(source, Fraction(1, 6))]
     twin, elsewhere = make_job(replace(source)), make_job(source, validation_pictures=1, threads=2)
     dying = make_job(DyingOnce(source, tmp_path / "died", step=6), seed=5)
@@ -168,8 +168,8 @@ def test_missing_networks_are_trained_once_and_failures_are_named(ray_local: Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("training", [{"processes": 2}, {"nodes": 2}])
-def test_processes_of_a_trial_and_nodes_train_as_one(ray_local: None, pictures: Path, tmp_path: Path, training: dict[str, object]) -> None:
-    source, steps = PictureSource("folder", pictures), []
+def test_processes_of_a_trial_and_nodes_train_as_one(ray_local: None, images: Path, tmp_path: Path, training: dict[str, object]) -> None:
+    source, steps = ImageSource("folder", images), []
     reference = train_job(make_job(source), tmp_path / "plain")
     assert reference is not None
     job = make_job(source, **training)
@@ -182,14 +182,14 @@ def test_processes_of_a_trial_and_nodes_train_as_one(ray_local: None, pictures: 
 
 
 @pytest.mark.slow
-def test_an_error_across_nodes_is_told(ray_local: None, pictures: Path, tmp_path: Path) -> None:
-    job = make_job(PictureSource("folder", pictures), nodes=2, learning_rate=1e30, warmup=0)
+def test_an_error_across_nodes_is_told(ray_local: None, images: Path, tmp_path: Path) -> None:
+    job = make_job(ImageSource("folder", images), nodes=2, learning_rate=1e30, warmup=0)
     with pytest.raises(TrainingsFailedError, match=r"lower training.learning_rate"):
         train_missing([job], [], tmp_path)
 
 
-def test_a_search_chooses_for_every_ratio_and_the_card_tells(ray_local: None, pictures: Path, tmp_path: Path) -> None:
-    source = PictureSource("folder", pictures)
+def test_a_search_chooses_for_every_ratio_and_the_card_tells(ray_local: None, images: Path, tmp_path: Path) -> None:
+    source = ImageSource("folder", images)
     job, later = make_job(source, search=2), make_job(source, Fraction(1, 6), search=2)
     first = train_missing([job], [], tmp_path)[job].card
     search = first.search
@@ -212,7 +212,7 @@ def test_a_search_chooses_for_every_ratio_and_the_card_tells(ray_local: None, pi
         assert plain is not None and plain.card.sha256 == card.sha256
 
 
-def test_a_job_that_can_never_start_is_refused(ray_local: None, pictures: Path, tmp_path: Path) -> None:
+def test_a_job_that_can_never_start_is_refused(ray_local: None, images: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"needs 64 CPUs and Ray has \d+ here"):
-        train_missing([make_job(PictureSource("folder", pictures), threads=64)], [], tmp_path)
-    assert find(make_job(PictureSource("folder", pictures)).identity, [tmp_path]) is None
+        train_missing([make_job(ImageSource("folder", images), threads=64)], [], tmp_path)
+    assert find(make_job(ImageSource("folder", images)).identity, [tmp_path]) is None

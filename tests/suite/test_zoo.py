@@ -1,4 +1,4 @@
-"""The zoo: cached scenes, tokenizer, loop, coarse pictures, recipes; and that what is shipped is what its recipes made."""
+"""The scene models: cached scenes, tokenizer, loop, coarse images, recipes; and that what is shipped is what its recipes made."""
 
 import itertools
 from pathlib import Path
@@ -8,19 +8,19 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.datasets.scenes import Scenes
+from benchmarks.datasets.scenes.dataset import Scenes
 from benchmarks.metrics import quantise
+from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
-from suite.train.settings import TrainingSettings
-from suite.zoo import recipe
-from suite.zoo.coarse import Codec, coarse_pictures, codec_jobs, imitate, maps
-from suite.zoo.loop import train
-from suite.zoo.parts import NEEDS, PASSING, Zoo
-from suite.zoo.pictures import scene_pictures, to_tensor
-from suite.zoo.settings import BUDGETS, FULL
-from suite.zoo.words import clip_tokenizer, token_ids
+from suite.scene_models import provenance as recipe
+from suite.scene_models.build import NEEDS, PASSING, SceneModels
+from suite.scene_models.degradations import Codec, codec_jobs, degraded_images, imitate, maps
+from suite.scene_models.images import scene_images, to_tensor
+from suite.scene_models.loop import train
+from suite.scene_models.settings import BUDGETS, FULL
+from suite.scene_models.tokenizer import clip_tokenizer, token_ids
 
-SHIPPED = Path(__file__).parents[2] / "results" / "reference" / "zoo"
+SHIPPED = Path(__file__).parents[2] / "results" / "reference" / "scene_models"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def work(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scenes(work):
-    return scene_pictures(work, "train", 24, 64)
+    return scene_images(work, "train", 24, 64)
 
 
 def test_cached_scenes_are_the_data_sets(scenes, work):
@@ -39,9 +39,9 @@ def test_cached_scenes_are_the_data_sets(scenes, work):
         sample = dataset.load(dataset.items()[row])
         assert (scenes.images[row] == sample.image).all() and (scenes.mask(row) == sample.mask).all()
         assert (scenes.captions[row], scenes.labels[row]) == (sample.caption, sample.label)
-    again = scene_pictures(work, "train", 24, 64)
+    again = scene_images(work, "train", 24, 64)
     assert again.name == scenes.name and (again.images == scenes.images).all()
-    assert scene_pictures(work, "validation", 4, 64).name != scenes.name
+    assert scene_images(work, "validation", 4, 64).name != scenes.name
 
 
 def test_an_epoch_meets_every_scene_once_and_half_are_mirrored(scenes):
@@ -126,15 +126,15 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
         train(part, TRAINING, tmp_path, "line", print)
 
 
-def test_imitations_depend_on_their_seed_and_look_like_the_picture(scenes):
-    picture = np.asarray(scenes.images[0])
-    damaged = [imitate(picture, seed) for seed in range(20)]
-    assert (imitate(picture, 5) == damaged[5]).all() and len({each.tobytes() for each in damaged}) > 15
-    errors = [np.abs(each.astype(float) - picture).mean() for each in damaged]
+def test_imitations_depend_on_their_seed_and_look_like_the_image(scenes):
+    image = np.asarray(scenes.images[0])
+    damaged = [imitate(image, seed) for seed in range(20)]
+    assert (imitate(image, 5) == damaged[5]).all() and len({each.tobytes() for each in damaged}) > 15
+    errors = [np.abs(each.astype(float) - image).mean() for each in damaged]
     assert max(errors) < 40 and sum(error > 1 for error in errors) > 12
 
 
-def test_coarse_pictures_come_from_codecs_and_imitations(scenes):
+def test_coarse_images_come_from_codecs_and_imitations(scenes):
     class Flat(Codec):
         def __init__(self, level):
             object.__setattr__(self, "level", level)
@@ -142,16 +142,16 @@ def test_coarse_pictures_come_from_codecs_and_imitations(scenes):
         def pass_through(self, images, seed):
             return np.full_like(images, self.level)
 
-    coarse = coarse_pictures(np.asarray(scenes.images), [Flat(7), Flat(9)], imitated=0.5, seed=0)
-    flat = [int(picture[0, 0, 0]) for picture in coarse if (picture == picture[0, 0, 0]).all()]
+    coarse = degraded_images(np.asarray(scenes.images), [Flat(7), Flat(9)], imitated=0.5, seed=0)
+    flat = [int(image[0, 0, 0]) for image in coarse if (image == image[0, 0, 0]).all()]
     assert sorted(flat) == [7] * 6 + [9] * 6
-    assert coarse_pictures(np.asarray(scenes.images), [], imitated=0.0, seed=0).shape == scenes.images.shape
+    assert degraded_images(np.asarray(scenes.images), [], imitated=0.0, seed=0).shape == scenes.images.shape
 
 
 def test_maps_are_white_on_black(scenes):
-    (picture,) = maps([scenes.mask(0)])
-    assert picture.shape == (64, 64, 3) and set(np.unique(picture)) == {0, 255}
-    assert (picture[..., 1] > 0).sum() == scenes.mask(0).sum()
+    (image,) = maps([scenes.mask(0)])
+    assert image.shape == (64, 64, 3) and set(np.unique(image)) == {0, 255}
+    assert (image[..., 1] > 0).sum() == scenes.mask(0).sum()
 
 
 def test_codecs_of_the_editor_are_those_of_the_grid():
@@ -177,17 +177,17 @@ def test_a_part_counts_as_made_only_as_it_was_made(tmp_path):
 
 
 def test_identities_follow_settings_and_what_a_part_builds_on(tmp_path):
-    def zoo(budget):
-        return Zoo(budget, tmp_path, tmp_path, tmp_path, print)
+    def scene_models(budget):
+        return SceneModels(budget, tmp_path, tmp_path, tmp_path, print)
 
     brighter = FULL.model_copy(update={"autoencoder": FULL.autoencoder.model_copy(update={"latents": 6})})
-    plain, changed = ({name: zoo(budget).identity(name) for name in NEEDS} for budget in (FULL, brighter))
+    plain, changed = ({name: scene_models(budget).identity(name) for name in NEEDS} for budget in (FULL, brighter))
     assert {name for name in NEEDS if plain[name] != changed[name]} == {"autoencoder", "draft", "generator", "editor"}
     assert len(set(plain.values())) == len(NEEDS) and BUDGETS["full"] is FULL
 
 
-@pytest.mark.skipif(not (SHIPPED / recipe.CHECKSUMS).is_file(), reason="the zoo's weights are not here: make zoo")
+@pytest.mark.skipif(not (SHIPPED / recipe.CHECKSUMS).is_file(), reason="the scene models' weights are not here: make scene models")
 @pytest.mark.parametrize("part", [name for name in NEEDS if name not in PASSING])
 def test_what_is_shipped_is_what_its_recipe_made(part, tmp_path):
-    zoo = Zoo(FULL, SHIPPED, tmp_path, tmp_path, print)
-    assert recipe.problem(SHIPPED, part, zoo.identity(part)) is None
+    scene_models = SceneModels(FULL, SHIPPED, tmp_path, tmp_path, print)
+    assert recipe.problem(SHIPPED, part, scene_models.identity(part)) is None

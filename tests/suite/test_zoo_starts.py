@@ -1,34 +1,34 @@
-"""What the zoo's networks start from: latents made white, and a text encoder with CLIP's weights."""
+"""What the scene models' networks start from: latents made white, and a text encoder with CLIP's weights."""
 
 import pytest
 import torch
 
-from suite.train.settings import TrainingSettings
-from suite.zoo.autoencoder import Autoencoder, AutoencoderSettings, whiten
-from suite.zoo.clip import Clip, ClipSettings
-from suite.zoo.generator import copy_text_weights, text_encoder
-from suite.zoo.pictures import scene_pictures, to_tensor
-from suite.zoo.words import token_ids
+from suite.config.training import TrainingSettings
+from suite.scene_models.autoencoder import Autoencoder, AutoencoderSettings, whiten
+from suite.scene_models.clip import Clip, ClipSettings
+from suite.scene_models.generator import copy_text_weights, text_encoder
+from suite.scene_models.images import scene_images, to_tensor
+from suite.scene_models.tokenizer import token_ids
 
 TRAINING = TrainingSettings(steps=1, warmup=0)
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    return scene_pictures(tmp_path_factory.mktemp("zoo"), "train", 24, 64)
+    return scene_images(tmp_path_factory.mktemp("zoo"), "train", 24, 64)
 
 
 @torch.no_grad()
-def test_whitened_latents_are_white_and_decode_to_the_same_pictures(scenes):
+def test_whitened_latents_are_white_and_decode_to_the_same_images(scenes):
     torch.manual_seed(3)
     network = Autoencoder(AutoencoderSettings(training=TRAINING, widths=(8, 16), latents=4), scenes, scenes).network.eval()
-    pictures = to_tensor(scenes.images) * 2.0 - 1.0
-    before = network.encode(pictures).latent_dist.mode()
+    images = to_tensor(scenes.images) * 2.0 - 1.0
+    before = network.encode(images).latent_dist.mode()
     decoded = network.decode(before).sample
     values = before.transpose(0, 1).flatten(1)
     assert (torch.cov(values) - torch.eye(4)).abs().max() > 0.1
     whiten(network, before)
-    after = network.encode(pictures).latent_dist.mode()
+    after = network.encode(images).latent_dist.mode()
     values = after.transpose(0, 1).flatten(1)
     assert torch.allclose(torch.cov(values), torch.eye(4), atol=1e-3) and values.mean(dim=1).abs().max() < 1e-3
     assert torch.allclose(network.decode(after).sample, decoded, atol=1e-3)

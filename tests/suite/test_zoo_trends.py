@@ -8,21 +8,21 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from suite.records import write_unit
+from suite.runs.records import write_unit
 from suite.trends import app, caption_accuracy, trends
 
 SNRS = (1.0, 4.0, 7.0, 10.0)
 BETTER = {"psnr": "higher", "gmsd": "lower"}
 
 
-def rows(method, variant, psnr, *, gmsd=0.2, analog=512, crs=(1 / 48, 1 / 24), channel="awgn", pictures=6):
-    """Return a record a picture, CR and SNR; ``psnr`` and ``gmsd`` are numbers or functions of (cr, snr)."""
+def rows(method, variant, psnr, *, gmsd=0.2, analog=512, crs=(1 / 48, 1 / 24), channel="awgn", sample_images=6):
+    """Return a record an image, CR and SNR; ``psnr`` and ``gmsd`` are numbers or functions of (cr, snr)."""
 
     def value(of, cr, snr):
         return of(cr, snr) if callable(of) else of
 
     wobble = np.random.default_rng(0).normal(0, 0.01, 10_000)
-    cells = itertools.product(range(pictures), crs, SNRS)
+    cells = itertools.product(range(sample_images), crs, SNRS)
     return [
         {
             **{"run": "r", "method": method, "variant": variant, "dataset": "scenes", "image": f"scenes/{2_000_000 + image}"},
@@ -76,7 +76,7 @@ def test_fixed_digital_schemes_fall_and_adaptive_ones_do_not():
     assert not any(found.values()) and len(found) == 2
 
 
-def test_stage_two_is_compared_picture_by_picture_with_stage_one():
+def test_stage_two_is_compared_image_by_image_with_stage_one():
     claim = "gened_sc/full: stage two improves gmsd over stage one"
     for second, expected in ((0.15, True), (0.25, False), (0.2, False)):
         found = verdicts(rows("gened_sc", "full", 22, gmsd=second), rows("gened_sc", "full/stage-one", graceful, gmsd=0.2))
@@ -108,25 +108,25 @@ def test_the_command_prints_every_trend_and_its_exit_status_tells(tmp_path):
     assert CliRunner().invoke(app, [str(tmp_path / "nowhere")]).exit_code == 2
 
 
-def test_caption_accuracy_asks_a_clip_about_the_kept_pictures(tmp_path, monkeypatch):
-    """With an encoder that sees a picture's mean colour and reads a number from each caption, right pictures are all found."""
+def test_caption_accuracy_asks_a_clip_about_the_kept_images(tmp_path, monkeypatch):
+    """With an encoder that sees an image's mean colour and reads a number from each caption, right images are all found."""
     import torch
 
+    from benchmarks.common.atomic import write_png
     from benchmarks.datasets import open_dataset
     from benchmarks.metrics import clip
-    from suite.files import write_png
-    from suite.sheet import sample_folder, sample_name
+    from suite.report.qualitative import sample_folder, sample_name
 
-    records = pd.DataFrame(rows("nam24", "default", 12, crs=(math.nan,), pictures=8))
+    records = pd.DataFrame(rows("nam24", "default", 12, crs=(math.nan,), sample_images=8))
     records = records[records["snr_db"].eq(4.0)]
     captions = [open_dataset("scenes", image_size=64).load(image).caption for image in sorted(records["image"])]
 
     class Encoder:
-        def text(self, picture):
-            return torch.nn.functional.one_hot(torch.tensor(captions.index(picture.caption)), 8).float(), False
+        def text(self, sample_image):
+            return torch.nn.functional.one_hot(torch.tensor(captions.index(sample_image.caption)), 8).float(), False
 
-        def image(self, picture):
-            return torch.nn.functional.one_hot(torch.tensor(int(picture.pixels[0, 0, 0]) // 10), 8).float()
+        def image(self, sample_image):
+            return torch.nn.functional.one_hot(torch.tensor(int(sample_image.pixels[0, 0, 0]) // 10), 8).float()
 
     monkeypatch.setattr(clip, "load_encoder", lambda *_: Encoder())
     for shift, holds in ((0, True), (1, False)):

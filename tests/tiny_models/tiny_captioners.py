@@ -163,9 +163,9 @@ def florence2(folder: Path) -> None:
     }
     config = Florence2Config(text_config=text, vision_config=vision, image_token_id=tokenizer.convert_tokens_to_ids("<image>"))
     Florence2ForConditionalGeneration(config).save_pretrained(folder)
-    # A picture of 32 x 32 leaves 4 x 4 positions and their mean.
-    pictures = CLIPImageProcessor(size={"height": 32, "width": 32}, do_center_crop=False, image_seq_length=17)
-    Florence2Processor(image_processor=pictures, tokenizer=tokenizer).save_pretrained(folder)
+    # An image of 32 x 32 leaves 4 x 4 positions and their mean.
+    images = CLIPImageProcessor(size={"height": 32, "width": 32}, do_center_crop=False, image_seq_length=17)
+    Florence2Processor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
 
 
 BUILDERS: dict[str, Callable[[Path], None]] = {

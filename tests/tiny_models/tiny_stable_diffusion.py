@@ -1,4 +1,4 @@
-"""Tiny random pipelines of the Stable Diffusion family, for 64 x 64 pictures."""
+"""Tiny random pipelines of the Stable Diffusion family, for 64 x 64 images."""
 
 import runpy
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def _unet(channels: int, **more: Any) -> Any:
 
 
 def stable_diffusion(folder: Path, kind: str = "StableDiffusionPipeline", channels: int = 4, checker: Any = None) -> None:
-    """A pipeline for 64 x 64 pictures: latents of 32 x 32 and an autoencoder of factor 2."""
+    """A pipeline for 64 x 64 images: latents of 32 x 32 and an autoencoder of factor 2."""
     import diffusers
     from transformers import CLIPImageProcessor
 
@@ -82,7 +82,7 @@ def stable_diffusion(folder: Path, kind: str = "StableDiffusionPipeline", channe
 
 
 def checked_stable_diffusion(folder: Path) -> None:
-    """The same with a safety checker whose thresholds lie so low that it objects to every picture."""
+    """The same with a safety checker whose thresholds lie so low that it objects to every image."""
     from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
     from transformers import CLIPConfig
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.errors import LinkError
+from benchmarks.common.errors import LinkError
 from benchmarks.link.digital.settings import Compression
 
 # A damaged stream may claim to expand to anything; none of these codes gets near this on what a link carries.

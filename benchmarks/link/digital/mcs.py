@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from benchmarks.errors import LinkError
+from benchmarks.common.errors import LinkError
 from benchmarks.link.digital.framing import MCS_BITS
 from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.digital.settings import Modulation

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.errors import LinkError
+from benchmarks.common.errors import LinkError
 from benchmarks.link.channels import Channel
 from benchmarks.link.digital import mcs
 from benchmarks.link.digital.compression import compress, expand
-from benchmarks.link.digital.exchange import Exchange, Message
 from benchmarks.link.digital.framing import MCS_BITS, header_bits, header_symbols, payload_symbols
+from benchmarks.link.digital.harq import HarqTransmission, Message
 from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.digital.settings import DigitalSettings
 from benchmarks.link.draws import Draws
@@ -85,8 +85,8 @@ class DigitalStream:
                     "raise length_bits"
                 )
         sent = [self._message(row, payload, channel, snr_db) for row, payload in enumerate(payloads)]
-        exchange = Exchange(self.settings.iterations, self.settings.header_repetitions, self._transmissions(channel.name))
-        exchange.run(sent, channel, snr_db, draws, decode=self.settings.mode != "lossless")
+        harq = HarqTransmission(self.settings.iterations, self.settings.header_repetitions, self._transmissions(channel.name))
+        harq.run(sent, channel, snr_db, draws, decode=self.settings.mode != "lossless")
         return DigitalReception(
             messages=tuple(self._delivered(message) for message in sent),
             intact=tuple(self._intact(message) for message in sent),

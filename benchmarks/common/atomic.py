@@ -1,0 +1,120 @@
+"""Files that appear whole or not at all: written beside their place and renamed into it; those that are read back are sealed."""
+
+import hashlib
+import json
+import os
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import IO, Any
+
+import numpy as np
+
+from benchmarks.common.storage import RemotePath, StoragePath
+
+# What a killed process leaves of a file that had not yet its name.
+PARTIAL = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.partial")
+_SEAL, _DIGITS, _CHECKSUM = b"\nsha256:", 64, "checksum"
+# File systems bear 255 bytes a name; a temporary name beside it takes some of them.
+LONGEST_NAME = 180
+# Not a name's own on some file system; and where a slash that became two underscores would not be told from underscores.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]|__|_/|/_|^[./]|[. ]$|//|/\.+(/|$)')
+
+
+def file_name(id: str) -> str:
+    """Return a name for a file or folder of an image: the id with ``__`` for ``/``.
+
+    Different ids have different names: one that is too long, or that could be taken for another's, ends with its hash.
+    """
+    plain = id.replace("/", "__")
+    if not _UNSAFE.search(id) and len(plain.encode()) <= LONGEST_NAME:
+        return plain
+    digest = hashlib.blake2b(id.encode(), digest_size=6).hexdigest()
+    start = _UNSAFE.sub("_", id).replace("/", "_").encode()[: LONGEST_NAME - len(digest) - 1].decode(errors="ignore")
+    return f"{start}-{digest}"
+
+
+def write_atomic(path: StoragePath, write: Callable[[IO[bytes]], object]) -> None:
+    """Let ``write`` fill a file that then replaces ``path`` in one step, safe for several writers at once.
+
+    Raises:
+        OSError, StorageError: the file cannot be written; what was at ``path`` before is untouched.
+    """
+    if isinstance(path, RemotePath):
+        buffer = BytesIO()
+        write(buffer)
+        path.write_bytes(buffer.getvalue())
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+    try:
+        with partial.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: StoragePath, content: Any) -> None:
+    """Write ``content`` as readable JSON, atomically."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sealed(content: bytes) -> bytes:
+    """Return ``content`` with its checksum behind it."""
+    return content + _SEAL + hashlib.sha256(content).hexdigest().encode()
+
+
+def unsealed(content: bytes) -> bytes:
+    """Return what :func:`sealed` was given; content of before there were seals is returned as it is.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    end = len(content) - _DIGITS
+    start = end - len(_SEAL)
+    if start < 0 or content[start:end] != _SEAL:
+        return content
+    if hashlib.sha256(content[:start]).hexdigest().encode() != content[end:]:
+        raise ValueError("its checksum is not that of its content")
+    return content[:start]
+
+
+def write_sealed_json(path: StoragePath, content: Mapping[str, Any]) -> None:
+    """Write ``content`` as readable JSON with a checksum of what it says, atomically."""
+    write_json(path, {**content, _CHECKSUM: _checksum(content)})
+
+
+def read_sealed_json(path: StoragePath) -> dict[str, Any]:
+    """Return what :func:`write_sealed_json` wrote; a file without a checksum, of before there were any, is read as it is.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged.
+        StorageError: its bucket cannot be reached.
+    """
+    content = json.loads(path.read_bytes().decode("utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds {type(content).__name__}, not names and values")
+    if _CHECKSUM in content and content.pop(_CHECKSUM) != _checksum(content):
+        raise ValueError("its checksum is not that of its content")
+    return content
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def write_text(path: StoragePath, text: str) -> None:
+    """Write ``text`` as UTF-8, atomically."""
+    write_atomic(path, lambda file: file.write(text.encode()))
+
+
+def write_png(path: StoragePath, pixels: np.ndarray) -> None:
+    """Write uint8 (H, W, 3) or grey (H, W) pixels as PNG, atomically."""
+    from PIL import Image
+
+    write_atomic(path, lambda file: Image.fromarray(pixels).save(file, format="PNG"))

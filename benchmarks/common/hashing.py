@@ -1,0 +1,78 @@
+"""Identity: a hash of what determines a result, so that equal work is recognised and unequal work never mistaken.
+
+Every field of a grid is classified in :data:`CHANGES_RESULTS` or :data:`LEAVES_RESULTS`; a test fails while a new field
+is in neither. ``VERSION`` goes into every hash: raise it when the meaning of a field or of the engine changes.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+VERSION = 1
+
+CHANGES_RESULTS = frozenset(
+    {
+        "seed",
+        "image_size",
+        "fit",
+        "methods",
+        "datasets",
+        "snr_db",
+        "cr",
+        "channels",
+        "repetitions",
+        "metrics",
+        "metric_settings",
+        "link",
+        "generative",
+        "training",
+    }
+)
+LEAVES_RESULTS = frozenset({"name", "description", "limit", "evaluation", "sheet", "ablations"})
+# The evaluation batch is the exception in `evaluation`: float rounding depends on it, so it enters each unit's identity.
+# Of `generative` only the models change results: not the response cache, the limits, the prices or the concurrency.
+
+
+def canonical(value: Any) -> Any:
+    """Return ``value`` as plain JSON data with one spelling for equal values.
+
+    Raises:
+        TypeError: the value has no canonical form.
+    """
+    if isinstance(value, BaseModel):
+        return canonical(value.model_dump(mode="python"))
+    if isinstance(value, Mapping):
+        return {str(key): canonical(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
+    if isinstance(value, list | tuple):
+        return [canonical(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(canonical(item) for item in value)
+    if isinstance(value, Fraction | Path):
+        return str(value)
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise TypeError(f"{type(value).__name__} has no canonical form for an identity")
+
+
+@functools.cache
+def content_digest(path: Path) -> str:
+    """Return the hash of a file's content, of a folder's names and contents, or "absent"."""
+    if path.is_dir():
+        return digest("folder", {str(each.relative_to(path)): content_digest(each) for each in sorted(path.rglob("*")) if each.is_file()})
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "absent"
+
+
+def digest(kind: str, value: Any) -> str:
+    """Return the 24-hex-digit identity of ``value`` among things of one ``kind``."""
+    text = json.dumps([kind, VERSION, canonical(value)], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -1,0 +1,264 @@
+"""Where a run's files lie: a folder of this machine, or a bucket that every machine of a cluster reaches.
+
+::
+
+    place("results/kodak")      ──> pathlib.Path      shared by the nodes of a cluster, or of this machine alone
+    place("s3://bucket/kodak")  ──> RemotePath        pyarrow's file systems: s3://, gs://, abfs://, with options behind a '?'
+
+A :class:`RemotePath` has the methods of ``Path`` that the suite needs, so that code below ``--out`` does not ask which it has.
+An object appears in a bucket when its upload is complete, or not at all; an upload that is cut off leaves nothing to be read.
+"""
+
+import fnmatch
+import functools
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias, TypeVar
+
+from suite.errors import StorageError
+
+T = TypeVar("T")
+# A bucket answers in tens of milliseconds, whatever the number of those who ask.
+READERS = 32
+
+
+@dataclass(frozen=True, order=True)
+class RemotePath:
+    """A file or folder in a bucket; picklable, and equal in every process.
+
+    Attributes:
+        scheme: "s3" or another one that pyarrow knows.
+        path: bucket and key, ``bucket/run/records``.
+        options: what stands behind the ``?``, such as ``endpoint_override=localhost:9000&scheme=http``.
+    """
+
+    scheme: str
+    path: PurePosixPath
+    options: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.path}" + (f"?{self.options}" if self.options else "")
+
+    def __truediv__(self, name: str | Path) -> "RemotePath":
+        return self._at(self.path / name)
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self.path.name
+
+    @property
+    def stem(self) -> str:
+        """The last part without its suffix."""
+        return self.path.stem
+
+    @property
+    def parent(self) -> "RemotePath":
+        """The folder it lies in."""
+        return self._at(self.path.parent)
+
+    def with_name(self, name: str) -> "RemotePath":
+        """Return the path with another last part."""
+        return self._at(self.path.with_name(name))
+
+    def with_suffix(self, suffix: str) -> "RemotePath":
+        """Return the path with another suffix."""
+        return self._at(self.path.with_suffix(suffix))
+
+    def relative_to(self, folder: "RemotePath") -> Path:
+        """Return the part below ``folder``."""
+        return Path(self.path.relative_to(folder.path))
+
+    def exists(self) -> bool:
+        """Return whether there is such a file or folder."""
+        return self._type() != "NotFound"
+
+    def is_file(self) -> bool:
+        """Return whether there is such a file."""
+        return self._type() == "File"
+
+    def is_dir(self) -> bool:
+        """Return whether anything lies below."""
+        return self._type() == "Directory"
+
+    def read_bytes(self) -> bytes:
+        """Return the file's content.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            StorageError: it cannot be reached.
+        """
+        with self._told("read"), self._files.open_input_stream(str(self.path)) as file:
+            return bytes(file.read())
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """Return the file's text."""
+        return self.read_bytes().decode(encoding)
+
+    def write_bytes(self, content: bytes) -> int:
+        """Upload ``content``; the file holds all of it or stays what it was.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with self._told("write"):
+            # No context manager: leaving it after an error would complete the upload with what had arrived.
+            stream = self._files.open_output_stream(str(self.path))
+            stream.write(content)
+            stream.close()
+        return len(content)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Delete the file."""
+        if missing_ok and not self.is_file():
+            return
+        with self._told("delete"):
+            self._files.delete_file(str(self.path))
+
+    def replace(self, target: "RemotePath") -> None:
+        """Move the file to ``target``: copied first, then deleted, so that it is never in neither place."""
+        with self._told("move"):
+            self._files.move(str(self.path), str(target.path))
+
+    def rglob(self, pattern: str) -> Iterator["RemotePath"]:
+        """Yield the files at any depth below whose name matches ``pattern``."""
+        return self._matching(pattern, recursive=True)
+
+    def glob(self, pattern: str) -> Iterator["RemotePath"]:
+        """Yield the files right below whose name matches ``pattern``."""
+        return self._matching(pattern, recursive=False)
+
+    def iterdir(self) -> Iterator["RemotePath"]:
+        """Yield the files and folders right below."""
+        from pyarrow.fs import FileSelector
+
+        with self._told("list"):
+            found = self._files.get_file_info(FileSelector(str(self.path), allow_not_found=True))
+        return (self._at(PurePosixPath(each.path)) for each in found)
+
+    def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
+        """Do nothing: a bucket's folders are there as soon as something lies in them."""
+
+    def check(self) -> None:
+        """Make sure that the bucket is there and can be asked.
+
+        Raises:
+            StorageError: it is not.
+        """
+        bucket = self.path.parts[0]
+        with self._told("reach"):
+            found = self._files.get_file_info(bucket)
+        if found.type.name == "NotFound":
+            raise StorageError(f"there is no bucket '{bucket}', which {self} lies in; create it or correct the name")
+
+    @property
+    def _files(self) -> Any:
+        return _file_system(self.scheme, self.path.parts[0], self.options)
+
+    def _at(self, path: PurePosixPath) -> "RemotePath":
+        return RemotePath(self.scheme, path, self.options)
+
+    def _type(self) -> str:
+        with self._told("look up"):
+            return str(self._files.get_file_info(str(self.path)).type.name)
+
+    def _matching(self, pattern: str, recursive: bool) -> Iterator["RemotePath"]:
+        from pyarrow.fs import FileSelector
+
+        with self._told("list"):
+            found = self._files.get_file_info(FileSelector(str(self.path), recursive=recursive, allow_not_found=True))
+        for each in found:
+            if each.is_file and fnmatch.fnmatchcase(each.base_name, pattern):
+                yield self._at(PurePosixPath(each.path))
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise StorageError(_sentence(self, what, str(error))) from error
+
+
+StoragePath: TypeAlias = Path | RemotePath
+
+
+def _sentence(path: RemotePath, what: str, error: str) -> str:
+    if "NO_SUCH_BUCKET" in error:
+        return f"cannot {what} {path}: there is no bucket '{path.path.parts[0]}'; create it or correct the name"
+    if "ACCESS_DENIED" in error or "403" in error:
+        return f"cannot {what} {path}: access is denied; give these credentials the right to list, read, write and delete there"
+    return f"cannot {what} {path}: {' '.join(error.split())}; mend this and run the same command again"
+
+
+@functools.cache
+def _file_system(scheme: str, bucket: str, options: str) -> Any:
+    from pyarrow.fs import FileSystem
+
+    return FileSystem.from_uri(f"{scheme}://{bucket}" + (f"?{options}" if options else ""))[0]
+
+
+def open_path(name: str | Path | RemotePath) -> StoragePath:
+    """Return what ``name`` names: ``open_path("results/kodak")`` or ``open_path("s3://bucket/kodak")``.
+
+    Raises:
+        StorageError: pyarrow has no such file system, or the bucket is missing.
+    """
+    if isinstance(name, RemotePath):
+        return name
+    scheme, separator, rest = str(name).partition("://")
+    if not separator:
+        # Workers of a cluster have working directories of their own.
+        return Path(name).resolve()
+    location, _, options = rest.partition("?")
+    path = RemotePath(scheme, PurePosixPath(location), options)
+    if not path.path.parts:
+        raise StorageError(f"'{name}' names no bucket; write s3://BUCKET/FOLDER")
+    try:
+        _file_system(scheme, path.path.parts[0], options)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"'{name}' cannot be used ({' '.join(str(error).split())}); write a folder or s3://BUCKET/FOLDER") from error
+    return path
+
+
+def read_many(paths: Iterable[StoragePath], read: Callable[[StoragePath], T]) -> list[T]:
+    """Return ``read`` of every path, in their order; those in a bucket are read side by side."""
+    paths = list(paths)
+    if not any(isinstance(path, RemotePath) for path in paths):
+        return [read(path) for path in paths]
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(read, paths))
+
+
+@contextmanager
+def local_copy(folder: RemotePath, without: Sequence[str]) -> Iterator[Path]:
+    """Yield a temporary folder with the files of ``folder``, except those below the folders named ``without``."""
+    with tempfile.TemporaryDirectory(prefix="semcom-") as name:
+        copy = Path(name) / folder.name
+        copy.mkdir()
+        wanted = [path for path in folder.rglob("*") if path.relative_to(folder).parts[0] not in without]
+
+        def fetch(path: StoragePath) -> None:
+            target = copy / path.relative_to(folder)  # type: ignore[arg-type]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+
+        read_many(wanted, fetch)
+        yield copy
+
+
+def upload(files: Iterable[Path], folder: Path, target: RemotePath) -> list[RemotePath]:
+    """Write ``files``, which lie below ``folder``, to the same places below ``target``."""
+
+    def put(path: Path) -> RemotePath:
+        remote = target / path.relative_to(folder)
+        remote.write_bytes(path.read_bytes())
+        return remote
+
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(put, files))

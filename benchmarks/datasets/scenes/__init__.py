@@ -1,0 +1,1 @@
+"""The data set ``scenes``: a world of procedural images with exact masks, labels and captions."""

@@ -1,0 +1,177 @@
+"""What a model must offer to be asked, and how it is found by the first word of its name.
+
+::
+
+    openai:NAME ────────> methods.generative.backends.openai_backend        captioner, generator, editor
+    diffusers:ID ───────> methods.generative.backends.diffusers_backend                generator, editor
+    transformers:ID ────> methods.generative.backends.transformers_backend  captioner
+    dataset ────────────> methods.generative.backends.dataset_captions      captioner
+
+A backend's module is imported when it is first asked for. To open a model is cheap: options are checked and the identity is
+known then, weights are loaded and connections made at the first question.
+"""
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any, ClassVar, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from benchmarks.common.registry import nearest
+from methods.errors import MethodError
+from methods.generative.responses import GenerativeError, Request, Response
+from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
+
+Outcome = Response | GenerativeError
+
+_MODULES = {
+    "openai": "openai_backend",
+    "diffusers": "diffusers_backend",
+    "transformers": "transformers_backend",
+    "dataset": "dataset_captions",
+}
+
+
+class GenerativeOptionsError(MethodError):
+    """A backend, task or option that does not exist."""
+
+
+class Options(BaseModel):
+    """Base of a backend's options and access settings; an unknown key is an error and no message repeats a value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Backend(ABC):
+    """A model that can be asked.
+
+    Attributes:
+        identity: what the model is: its name or, for a local folder, the hash of its content; never where it is reached.
+        settings: all that shapes its answers, the defaults filled in; plain JSON data.
+
+    Class attributes:
+        remote: its calls may cost money, so they are counted against the limits of a run.
+        concurrent: it may be asked from several threads at once, and is then asked item by item.
+        kept: its answers go to the response cache.
+    """
+
+    identity: str
+    settings: Mapping[str, Any]
+    remote: ClassVar[bool] = False
+    concurrent: ClassVar[bool] = False
+    kept: ClassVar[bool] = True
+
+    def request_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size, height and width, in which an image of the given size is asked for."""
+        return height, width
+
+
+class Captioner(Backend):
+    """A model that writes a caption of an image."""
+
+    @abstractmethod
+    def caption(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Answer each request with a text, or with what went wrong for it alone."""
+
+
+class Generator(Backend):
+    """A model that makes an image from a text."""
+
+    @abstractmethod
+    def generate(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Answer each request with an image, or with what went wrong for it alone."""
+
+
+class Editor(Backend):
+    """A model that changes an image as a text says."""
+
+    @abstractmethod
+    def edit(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Answer each request with an image, or with what went wrong for it alone."""
+
+
+O = TypeVar("O", bound=Options)  # noqa: E741
+
+
+def read_options(model: type[O], values: Mapping[str, Any], where: str) -> O:
+    """Return ``values`` as a ``model``.
+
+    Args:
+        model: an options class.
+        values: as they stand in the settings.
+        where: what they belong to, for the message.
+
+    Raises:
+        GenerativeOptionsError: a key or value that is wrong, named without repeating the value, which may be a secret.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        problems = [_sentence(problem["type"], problem["loc"], problem["msg"], model) for problem in error.errors(include_input=False)]
+    raise GenerativeOptionsError(f"{where}: {'; '.join(problems)}")
+
+
+def _sentence(kind: str, place: Sequence[int | str], message: str, model: type[BaseModel]) -> str:
+    key = ".".join(str(part) for part in place)
+    if kind == "extra_forbidden":
+        known = sorted(model.model_fields)
+        return f"there is no '{key}'.{nearest(key, known)} Known: {', '.join(known)}"
+    return f"'{key}': {message}" if key else message
+
+
+def open_captioner(settings: CaptionerSettings) -> Captioner:
+    """Return the captioner that the settings name.
+
+    Raises:
+        GenerativeOptionsError: there is no such backend, it writes no captions, or an option is wrong.
+        ModelUnavailableError: what the backend needs to be asked is missing.
+    """
+    return cast(Captioner, _open(settings, "captioner"))
+
+
+def open_generator(settings: GeneratorSettings) -> Generator:
+    """Return the generator that the settings name; errors as in :func:`open_captioner`."""
+    return cast(Generator, _open(settings, "generator"))
+
+
+def open_editor(settings: EditorSettings) -> Editor:
+    """Return the editor that the settings name; errors as in :func:`open_captioner`."""
+    return cast(Editor, _open(settings, "editor"))
+
+
+def open_backend(settings: ModelSettings) -> Backend:
+    """Return the model for the task that the type of the settings stands for; errors as in :func:`open_captioner`."""
+    return cast(Backend, _open(settings, task_name(settings)))
+
+
+def check_ready(settings: ModelSettings) -> None:
+    """Raise a :class:`MethodError` if the model cannot be asked, as far as that shows without loading or calling it."""
+    open_backend(settings)
+    _module(settings).ready(settings)
+
+
+def task_name(settings: ModelSettings) -> str:
+    """Return "captioner", "generator" or "editor"."""
+    for kind, name in ((CaptionerSettings, "captioner"), (GeneratorSettings, "generator"), (EditorSettings, "editor")):
+        if isinstance(settings, kind):
+            return name
+    raise GenerativeOptionsError(f"{type(settings).__name__} names no task; use CaptionerSettings, GeneratorSettings or EditorSettings")
+
+
+def _open(settings: ModelSettings, task: str) -> object:
+    module = _module(settings)
+    opener = getattr(module, task, None)
+    if opener is None:
+        able = [name for name in ("captioner", "generator", "editor") if hasattr(module, name)]
+        raise GenerativeOptionsError(f"{settings.model} cannot serve as {task}: the backend '{settings.backend}' offers {', '.join(able)}")
+    return opener(settings)
+
+
+def _module(settings: ModelSettings) -> ModuleType:
+    name = _MODULES.get(settings.backend)
+    if name is None:
+        known = ", ".join(_MODULES)
+        raise GenerativeOptionsError(f"unknown backend '{settings.backend}'.{nearest(settings.backend, _MODULES)} Known: {known}")
+    return importlib.import_module(f"methods.generative.backends.{name}")

@@ -1,0 +1,68 @@
+"""Texts on their way to and from a model: prompts filled in, captions made into one line of a given length."""
+
+import re
+import unicodedata
+from pathlib import Path
+
+from methods.errors import MissingAssetError
+from methods.generative.backends.base import GenerativeOptionsError
+from methods.generative.settings import CaptionerSettings, ModelSettings
+
+PROMPTS = Path(__file__).parent / "texts"
+_JOINER = "\u200d"
+_WORD_ENDS = re.compile(r"[,;:.!?]*(\s|$)")
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` as one line of valid Unicode.
+
+    Control characters, line breaks and runs of white space become one space; half of a surrogate pair, which no UTF-8 can carry,
+    becomes U+FFFD. Everything else, emoji and right-to-left scripts with their joiners and marks included, stays.
+    """
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return " ".join("".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in whole).split())
+
+
+def shortened(text: str, max_bytes: int) -> str:
+    """Return ``text`` cut to at most ``max_bytes`` of UTF-8, behind a word or, where the first word is longer, behind a character."""
+    content = text.encode()
+    if len(content) <= max_bytes:
+        return text
+    head = content[:max_bytes].decode(errors="ignore")
+    if not _WORD_ENDS.match(text, len(head)):
+        words = head.rpartition(" ")[0]
+        head = words or _whole_characters(text, len(head))
+    return head.rstrip(" ,;:")
+
+
+def _whole_characters(text: str, end: int) -> str:
+    """Return the first ``end`` code points, fewer where the cut would fall inside an accented letter or a joined emoji."""
+    while 0 < end and (unicodedata.category(text[end]) in {"Mn", "Me", "Sk"} or _JOINER in (text[end], text[end - 1])):
+        end -= 1
+    return text[:end]
+
+
+def filled_prompt(settings: ModelSettings, default: str, text: str = "") -> str:
+    """Return the instruction of a model with ``text`` in the place of ``{caption}``, and a captioner's limit in that of ``{max_bytes}``.
+
+    Args:
+        settings: whose ``prompt_file`` is read, if it names one.
+        default: name of the file beside this module that is read otherwise.
+        text: caption that an editor or generator is given.
+
+    Raises:
+        MissingAssetError: there is no such file.
+        GenerativeOptionsError: the prompt of an editor or generator has no place for the caption.
+    """
+    path = settings.prompt_file or PROMPTS / f"{default}.txt"
+    try:
+        prompt = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MissingAssetError(f"the prompt of {settings.model} is not readable: {path} ({error}); correct prompt_file") from error
+    if isinstance(settings, CaptionerSettings):
+        return prompt.replace("{max_bytes}", str(settings.max_bytes))
+    if "{caption}" not in prompt:
+        raise GenerativeOptionsError(
+            f"the prompt {path} of {settings.model} has no place for the caption; write {{caption}} where it belongs"
+        )
+    return prompt.replace("{caption}", one_line(text)).strip()

@@ -1,0 +1,1 @@
+"""The files that the authors of SGD-JSCC published, and how they are read."""

@@ -1,0 +1,104 @@
+"""Sections of a grid that say how it is worked through, asked for and shown rather than what is measured."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from methods.generative.costs import Limits
+from methods.generative.settings import Captioning, Editing, Generation, ModelSettings
+
+
+class Strict(BaseModel):
+    """Base of settings: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GenerativeSettings(Limits):
+    """The generative models of a grid, the same for every method, and what they may cost.
+
+    Attributes:
+        captioner, generator, editor: a name such as ``openai:gpt-5.2`` or a section of
+            :class:`~methods.generative.settings.ModelSettings`; laid under the settings of every method that has a field of the name.
+        bank: folder of the answers, or ``s3://bucket/folder``; by default ``bank`` beside the run folder.
+        concurrency: calls under way at once to models that are somebody else's; a model's own ``access`` may allow fewer.
+        max_calls, max_cost, prices: as in :class:`~methods.generative.costs.Limits`; they hold for the run folder, over all runs in it.
+    """
+
+    captioner: Captioning | None = None
+    generator: Generation | None = None
+    editor: Editing | None = None
+    bank: str | None = None
+    concurrency: int = Field(default=16, ge=1, le=1024)
+
+    @property
+    def models(self) -> dict[str, ModelSettings]:
+        """The models that are named, by task."""
+        named = {name: getattr(self, name) for name in ("captioner", "generator", "editor")}
+        return {name: model for name, model in named.items() if model is not None}
+
+    @property
+    def limits(self) -> Limits:
+        """The limits alone."""
+        return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
+
+
+class StageSettings(Strict):
+    """Actors of a stage of its own.
+
+    Attributes:
+        workers: actors; 0 for one a GPU that is left, or one where there is none. Models that are asked over the network have one
+            actor, whatever stands here.
+        gpus: GPUs of an actor, may be a fraction or several; 0 keeps it on the CPU.
+        accelerator: kind of GPU that the actors' machines must have, as Ray names it: ``H100`` for the large ones of ``cluster.yaml``.
+    """
+
+    workers: int = Field(default=0, ge=0)
+    gpus: float = Field(default=0.0, ge=0.0)
+    accelerator: str = ""
+
+
+class EvaluationSettings(Strict):
+    """How the grid is worked through; nothing here changes results but ``batch``, which float rounding depends on.
+
+    Attributes:
+        batch: images a forward pass; the last batch is filled up, so a result never depends on the image count.
+        unit: images a work unit, rounded up to whole batches; a unit is the smallest piece that is lost and redone. What its cells
+            decode to is held in memory until it is refined: 1 MB for each cell of a 256 x 256 image.
+        workers: actors that transmit; 0 for one a CPU core, or one a GPU where they take GPUs.
+        most: most actors of the pools that transmit and score, which they grow to while units wait, and an autoscaling cluster with
+            them; 0 for ``workers`` and no more.
+        gpus: GPUs of a transmitting actor, may be a fraction; 0 keeps it on the CPU.
+        time_limit_s: seconds that a method may take to describe a batch, or for one cell of it to transmit or to refine, before the
+            rest of its unit fails; 0 waits for ever. Calls to models of others end by themselves, as their ``access`` says.
+        code_changed: what becomes of units that were done before a method's code changed: "redo", or "keep" them, with a warning on
+            every table and the page.
+        describe, refine: actors that write captions before the transmission, and those that make images after it.
+        score: actors that score, 0 workers for as many as transmit. Where nothing is set here, what transmits on the CPU and is not
+            refined is scored by the same actors.
+    """
+
+    batch: int = Field(default=1, ge=1)
+    unit: int = Field(default=4, ge=1)
+    workers: int = Field(default=0, ge=0)
+    most: int = Field(default=0, ge=0)
+    gpus: float = Field(default=0.0, ge=0.0)
+    time_limit_s: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    code_changed: Literal["redo", "keep"] = "redo"
+    describe: StageSettings = StageSettings()
+    refine: StageSettings = StageSettings()
+    score: StageSettings = StageSettings()
+
+
+class SheetSettings(Strict):
+    """Which reconstructions are kept for the qualitative sheet.
+
+    Attributes:
+        images: number of images of each dataset, from the first; 0 keeps none. The sheet shows six at most, the others lie in
+            ``samples/``.
+        channel, snr_db: the cell that is shown; it must be on the grid to be kept.
+    """
+
+    images: int = Field(default=4, ge=0)
+    channel: str = "awgn"
+    snr_db: float = 4.0

@@ -1,0 +1,172 @@
+"""Methods: the methods of a grid, resolved to one configured network each.
+
+::
+
+    MethodEntry(name, variants, preset, settings) ──registry──> one ConfiguredMethod a variant ──build──> Method
+
+Settings are laid over one another in this order: the class's defaults, the grid's generative models where the class has fields
+of their names, the preset, the variant, the grid's own.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache, cached_property
+from typing import Any, get_args
+
+from benchmarks.common.hashing import content_digest
+from benchmarks.common.registry import nearest
+from methods.base import Geometry, Method, MethodSettings, Traits
+from methods.generative.backends.base import open_backend
+from methods.generative.prompts import PROMPTS
+from methods.generative.settings import CaptionerSettings, ModelSettings
+from suite.config.catalog import METHODS
+from suite.config.grid import Grid, GridTraining, MethodEntry, validate
+from suite.config.training import TrainingSettings
+from suite.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class ConfiguredMethod:
+    """One configured method.
+
+    Attributes:
+        method, variant, preset: names.
+        settings: the method's complete settings.
+        training: how it is trained, if it is.
+    """
+
+    method: str
+    variant: str
+    preset: str
+    settings: MethodSettings
+    training: TrainingSettings
+
+    @property
+    def cls(self) -> type[Method]:
+        """The method's class."""
+        return METHODS.get(self.method)
+
+    @property
+    def traits(self) -> Traits:
+        """What the engine must know of it."""
+        return self.cls.traits(self.settings)
+
+    @property
+    def label(self) -> str:
+        """``method/variant``, as tables and messages name it."""
+        return f"{self.method}/{self.variant}"
+
+    @property
+    def models(self) -> dict[str, ModelSettings]:
+        """The generative models that it asks, by field of its settings."""
+        fields = {name: getattr(self.settings, name) for name in self.cls.Settings.model_fields}
+        return {name: value for name, value in fields.items() if isinstance(value, ModelSettings)}
+
+    @property
+    def captioner_models(self) -> list[ModelSettings]:
+        """The models that its ``describe`` asks."""
+        return [model for model in self.models.values() if isinstance(model, CaptionerSettings)] if self.traits.describes else []
+
+    @property
+    def refine_models(self) -> list[ModelSettings]:
+        """The models that its ``refine`` asks."""
+        return [model for name, model in self.models.items() if name in self.traits.asks]
+
+    @cached_property
+    def identity_fields(self) -> dict[str, Any]:
+        """Its settings as results depend on them: models by what they are, whatever they are called and wherever they lie."""
+        traits, models = self.traits, self.models
+        # A model that nobody asks changes nothing.
+        asked = {name for name, model in models.items() if name in traits.asks or model in self.captioner_models}
+        unread = {name for name in self.cls.Settings.model_fields if _takes(self.cls, name)} - asked
+        whole = self.settings.model_dump(mode="python", exclude=unread)
+        return whole | {name: model_identity(models[name]) for name in asked}
+
+    def ratios(self, grid_ratios: Sequence[Fraction]) -> tuple[Fraction | None, ...]:
+        """Return the compression ratios it is evaluated at; a single ``None`` for a fixed-rate method."""
+        return tuple(grid_ratios) if self.traits.rates == "variable" else (None,)
+
+    def build(self, height: int, width: int, cr: Fraction | None) -> Method:
+        """Return the network for images of this size, its weights as its constructor draws them."""
+        return self.cls(self.settings, Geometry(height, width, None if self.traits.one_model_for_all_rates else cr))
+
+
+def model_identity(model: ModelSettings) -> dict[str, Any]:
+    """Return what a generative model's answers depend on: weights or name, options, the words of its prompt.
+
+    Raises:
+        GenerativeOptionsError, ModelUnavailableError: the model cannot be opened.
+    """
+    return _facts(type(model), _text(model))[0]
+
+
+def is_remote(model: ModelSettings) -> bool:
+    """Return whether calls of the model may cost money, so that they are counted; errors as in :func:`model_identity`."""
+    return _facts(type(model), _text(model))[1]
+
+
+def _text(model: ModelSettings) -> str:
+    return json.dumps({**model.model_dump(mode="json"), "access": model.access}, sort_keys=True)
+
+
+@cache
+def _facts(kind: type[ModelSettings], text: str) -> tuple[dict[str, Any], bool]:
+    # Kept, because the identity of local weights is a hash of their files.
+    model = kind.model_validate_json(text)
+    backend = open_backend(model)
+    own = model.model_dump(mode="python", exclude={"model", "options", "prompt_file"})
+    whole = {**own, "model": backend.identity, "options": dict(backend.settings), "prompt": content_digest(model.prompt_file or PROMPTS)}
+    return whole, backend.remote
+
+
+def resolve(grid: Grid) -> tuple[ConfiguredMethod, ...]:
+    """Return the grid's methods in its order.
+
+    Raises:
+        UnknownNameError: a method is not registered.
+        SettingsError: a variant, a preset or a setting is unknown, or a method is named twice.
+    """
+    configured_methods = tuple(configured for entry in grid.methods for configured in _variants(entry, grid))
+    labels = [configured.label for configured in configured_methods]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise SettingsError(f"the grid names {label} twice; keep one of the two entries")
+    return configured_methods
+
+
+def _variants(entry: MethodEntry, grid: Grid) -> list[ConfiguredMethod]:
+    cls, training = METHODS.get(entry.name), grid.training
+    shared = {name: model for name, model in grid.generative.models.items() if _takes(cls, name)}
+    preset = entry.preset or training.preset
+    sized = _choose(cls.presets, preset, f"preset of {entry.name}")
+    own = validate(TrainingSettings, {**_training_keys(training), **entry.training}, f"methods.{entry.name}.training")
+    result = []
+    for variant in entry.variants or (next(iter(cls.variants)),):
+        keys = {**shared, **sized, **_choose(cls.variants, variant, f"variant of {entry.name}"), **entry.settings}
+        settings = validate(cls.Settings, keys, f"methods.{entry.name}.settings")
+        result.append(ConfiguredMethod(entry.name, variant, preset, settings, own))
+    return result
+
+
+def _takes(cls: type[Method], name: str) -> bool:
+    """Return whether a method has a field of this name for a generative model."""
+    field = cls.Settings.model_fields.get(name)
+    return field is not None and any(isinstance(kind, type) and issubclass(kind, ModelSettings) for kind in _kinds(field.annotation))
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
+
+
+def _training_keys(training: GridTraining) -> dict[str, Any]:
+    return {name: getattr(training, name) for name in TrainingSettings.model_fields}
+
+
+def _choose(table: Any, name: str, what: str) -> dict[str, Any]:
+    if name not in table:
+        raise SettingsError(f"unknown {what} '{name}'.{nearest(name, table)} Known: {', '.join(table)}.")
+    return dict(table[name])

@@ -1,0 +1,201 @@
+"""Pools of Ray Data actors: how many of each stage, on what, and the rows that pass between them.
+
+A row is one pickled object. Models that are asked over the network have one actor, in which many calls are under way at once;
+every other stage has as many actors as its settings and the machines allow.
+"""
+
+import logging
+import os
+import pickle
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.storage import StoragePath, open_path
+from methods.errors import MethodError
+from suite.config.execution import EvaluationSettings
+from suite.errors import EvaluationError, SuiteError
+from suite.evaluate.executors import allocation
+from suite.evaluate.executors.allocation import ClusterResources, PoolSpec
+from suite.evaluate.model_access import Access
+from suite.evaluate.stages.describe import CaptionRequest, CaptionResult, Describer
+from suite.evaluate.stages.messages import UnitInput
+from suite.evaluate.stages.refine import Refiner
+from suite.evaluate.stages.score import UnitResult, UnitScorer
+from suite.evaluate.stages.transmit import Transmitter
+from suite.keys import HUB_TOKENS
+from suite.ray_env import connect, prepare_environment
+
+log = logging.getLogger(__name__)
+
+Rows = dict[str, np.ndarray]
+# Rows that the one actor of an API works on at once, so that its calls never wait for the last of one row.
+OVERLAPPING = 4
+
+
+@dataclass(frozen=True)
+class WorkerFailure:
+    """What ends the run, such as a full disk, as a row like any other: Ray would lose what its own exception was raised from."""
+
+    error: OSError | SuiteError | MethodError | BenchmarkError
+
+
+class Actor:
+    """Ray Data's view of a stage: takes one pickled object, gives one."""
+
+    def __init__(self, stage: Any) -> None:
+        torch.set_num_threads(1)
+        self._stage = stage
+
+    def __call__(self, rows: Rows) -> Rows:
+        """Work on one row."""
+        return {"content": np.array([pickle.dumps(self._result(pickle.loads(rows["content"][0])))], dtype=object)}
+
+    def _result(self, item: Any) -> Any:
+        try:
+            return item if isinstance(item, WorkerFailure) else self._stage(item)
+        except (OSError, SuiteError, MethodError, BenchmarkError) as error:
+            return WorkerFailure(error)
+        # What nobody foresaw is told in one sentence too; Ray's paragraph ends in advice about Ray.
+        except Exception as error:
+            log.exception("an actor could not do its work")
+            return WorkerFailure(EvaluationError(f"a worker failed: {type(error).__name__}: {error}; its log has the traceback"))
+
+
+class DescribeActor(Actor):
+    """:class:`~suite.evaluate.stages.describe.Describer` as an actor."""
+
+    def __init__(self, access: Access, device: str) -> None:
+        super().__init__(Describer(access.model_client(), access.concurrency, device))
+
+
+class TransmitActor(Actor):
+    """:class:`~suite.evaluate.stages.transmit.Transmitter` as an actor."""
+
+    def __init__(self, access: Access, device: str) -> None:
+        super().__init__(Transmitter(device, access.refused))
+
+
+class RefineActor(Actor):
+    """:class:`~suite.evaluate.stages.refine.Refiner` as an actor."""
+
+    def __init__(self, access: Access, device: str) -> None:
+        super().__init__(Refiner(access.model_client(), access.concurrency, device))
+
+
+class ScoreActor(Actor):
+    """:class:`~suite.evaluate.stages.score.UnitScorer` as an actor."""
+
+    def __init__(self, run_dir: str, device: str) -> None:
+        super().__init__(UnitScorer(open_path(run_dir), device))
+
+
+class TransmitScoreActor(Actor):
+    """Both in one, where nothing comes between them and neither has machines of its own."""
+
+    def __init__(self, access: Access, run_dir: str) -> None:
+        transmit, score = Transmitter(stopped=access.refused), UnitScorer(open_path(run_dir))
+        super().__init__(lambda task: score(transmit(task)))
+
+
+class Pools:
+    """The machines that Ray offers, shared among the stages.
+
+    Args:
+        settings: workers and GPUs of the stages.
+        address: cluster to join; ``None`` starts Ray on this machine.
+        keys: environment variables that hold keys of servers; the one actor that asks those gets them, and nobody else.
+    """
+
+    def __init__(self, settings: EvaluationSettings, address: str | None = None, keys: Sequence[str] = ()) -> None:
+        prepare_environment(address)
+        import ray
+        from ray.data import DataContext
+
+        connect(address, keys=keys)
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        context.execution_options.preserve_order = False
+        # A unit of a large editor may take longer than Ray's patience with a silent pipeline.
+        context.execution_no_progress_timeout_s = -1
+        self.settings = settings
+        self._keys = keys
+        have = ray.cluster_resources()
+        self.machines = ClusterResources(max(1, int(have.get("CPU", os.cpu_count() or 1))), float(have.get("GPU", 0)), address is not None)
+
+    def describe(self, access: Access, asks: Sequence[CaptionRequest], remote: bool) -> Iterator[CaptionResult]:
+        """Yield what comes of ``asks``, from one actor for models that are somebody else's or from the pool of describers."""
+        size = allocation.describers(self.settings, self.machines, len(asks), remote)
+        asking = access.with_keys(self._keys if remote else HUB_TOKENS)
+        yield from _run(_pool(_rows(asks), DescribeActor, (asking, _device(size)), size))
+
+    def work(self, tasks: Sequence[UnitInput], access: Access, run_dir: StoragePath) -> Iterator[UnitResult]:
+        """Yield each of ``tasks``, all of one route, as it is published."""
+        route = tasks[0].unit.route
+        size = allocation.workers(self.settings, self.machines, route, len(tasks))
+        if size.score is None:
+            yield from _run(_pool(_rows(tasks), TransmitScoreActor, (access, str(run_dir)), size.transmit))
+            return
+        rows = _pool(_rows(tasks), TransmitActor, (access, _device(size.transmit)), size.transmit)
+        if size.refine is not None:
+            asking = access.with_keys(self._keys if route == "remote" else HUB_TOKENS)
+            rows = _pool(rows, RefineActor, (asking, _device(size.refine)), size.refine)
+        yield from _run(_pool(rows, ScoreActor, (str(run_dir), _device(size.score)), size.score))
+
+
+def _rows(items: Sequence[Any]) -> Any:
+    from ray.data import from_items
+
+    return from_items([{"content": pickle.dumps(item)} for item in items], override_num_blocks=len(items))
+
+
+def _pool(rows: Any, actor: type[Actor], arguments: tuple[Any, ...], size: PoolSpec) -> Any:
+    from ray.data import ActorPoolStrategy
+
+    calls = OVERLAPPING if size.overlapping else None
+    pool = ActorPoolStrategy(
+        min_size=size.least, max_size=size.most, max_concurrent_calls_per_actor=calls, enable_true_multi_threading=size.overlapping
+    )
+    return rows.map_batches(
+        actor,
+        fn_constructor_args=arguments,
+        batch_size=1,
+        compute=pool,
+        num_cpus=size.cpus,
+        num_gpus=size.gpus or None,
+        accelerator_type=size.accelerator or None,
+    )
+
+
+def _run(rows: Any) -> Iterator[Any]:
+    from ray.exceptions import RayError
+
+    try:
+        for block in rows.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+            for content in block["content"]:
+                result = pickle.loads(content)
+                if isinstance(result, WorkerFailure):
+                    raise result.error
+                yield result
+    except RayError as error:
+        raise _origin(error) from error
+
+
+def _origin(error: BaseException) -> BaseException:
+    """Return what an actor raised, without the layers of Ray about it."""
+    inner = getattr(error, "cause", None) or error.__cause__
+    if isinstance(inner, BaseException) and inner is not error:
+        return _origin(inner)
+    if isinstance(error, OSError | SuiteError):
+        return error
+    words = str(error).strip().splitlines() or [""]
+    return EvaluationError(f"a worker failed: {type(error).__name__}: {words[-1]}")
+
+
+def _device(size: PoolSpec) -> str:
+    return "cuda" if size.gpus else "cpu"

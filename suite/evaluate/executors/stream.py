@@ -1,0 +1,71 @@
+"""The streaming plan: work units through pools of Ray Data actors, results heard of one by one.
+
+::
+
+    images ──> [Describe actors: captioners] ──> captions of every unit
+                      GPU, or one for an API
+    units ──from_items──> [Transmit actors: networks, link] ──┬─────────────────────────────────┬──> [Score actors: metrics, files] ──> Done
+              one block each        GPU, or CPU share         └─ [Refine actors: large models] ─┘                CPU share
+                                                                  GPU, or one for an API
+    where neither has a GPU or a number of workers of its own, and nothing refines:
+    units ──from_items──> [actors that transmit and score] ──> Done
+
+Ray gives at-least-once execution; a unit's file has one name and appears in one step, so doing a unit twice publishes
+it once. Ray Data's own checkpoints are not used: with ``from_items`` they repeat every row without a word.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from benchmarks.common.storage import StoragePath
+from suite.config.grid import EvaluationSettings
+from suite.evaluate.model_access import Access
+from suite.evaluate.plan import WorkUnit
+from suite.evaluate.stages.describe import CaptionResult, Captions, Describer, describe
+from suite.evaluate.stages.refine import Refiner
+from suite.evaluate.stages.score import UnitResult, UnitScorer
+from suite.evaluate.stages.transmit import Transmitter
+from suite.keys import key_names
+
+Event = UnitResult | CaptionResult
+
+
+def stream(units: Sequence[WorkUnit], run_dir: StoragePath, settings: EvaluationSettings, address: str | None = None) -> Iterator[Event]:
+    """Work through ``units`` on Ray and yield each one as it is published, and before that what was described.
+
+    Where a limit of spending ends the run, what is under way comes to an end, and the rest is yielded as stopped.
+
+    Args:
+        units: what is left to do, units of one network next to one another.
+        run_dir: the run folder, reachable from every node.
+        settings: number of workers and their GPUs.
+        address: cluster to join; ``None`` starts Ray on this machine.
+    """
+    from suite.evaluate.executors.pools import Pools
+
+    pools = Pools(settings, address, key_names(units[0].grid, [unit.configured for unit in units]))
+    access = Access.shared(units, run_dir)
+    captions = Captions(run_dir)
+    for described in describe(captions, units, partial(pools.describe, access)):
+        yield described
+        if described.stopped:
+            return
+    for route in ("plain", "local", "remote"):
+        tasks = [captions.task(unit) for unit in units if unit.route == route]
+        if tasks:
+            yield from pools.work(tasks, access, run_dir)
+
+
+def inline(units: Sequence[WorkUnit], run_dir: StoragePath) -> Iterator[Event]:
+    """Work through ``units`` in this process, one after the other: for notebooks, debuggers and tests."""
+    access = Access.local(units, run_dir)
+    model_client, concurrency = access.model_client(), access.concurrency
+    describer, refine, score = Describer(model_client, concurrency), Refiner(model_client, concurrency), UnitScorer(run_dir)
+    transmit = Transmitter(stopped=access.refused)
+    captions = Captions(run_dir)
+    for described in describe(captions, units, lambda asks, remote: map(describer, asks)):
+        yield described
+        if described.stopped:
+            return
+    for unit in units:
+        yield score(refine(transmit(captions.task(unit))))

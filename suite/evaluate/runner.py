@@ -1,0 +1,162 @@
+"""The evaluation as a whole: what is done is kept, what is left is worked through, what no longer belongs is set aside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.compute as pc
+from rich.console import Console
+
+from benchmarks.common.storage import StoragePath, read_many
+from methods.generative import SpendingLimitError
+from suite.config.grid import EvaluationSettings
+from suite.errors import RecordError, RunFolderError
+from suite.evaluate.costs import read_spending
+from suite.evaluate.plan import WorkUnit
+from suite.evaluate.progress import Tally, follow
+from suite.evaluate.scheduling import RuntimeEstimates, longest_first
+from suite.evaluate.stages.set_metrics import DamagedFeaturesError, cells_files, features_file, of_cells, reduce_cells
+from suite.runs.made import is_record_file
+from suite.runs.records import read_unit
+
+RECORDS = "records"
+SUPERSEDED = "superseded"
+MISSING, FAILED, DONE = "missing", "failed", "done"
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What a run folder still lacks.
+
+    Attributes:
+        units: to be worked through, in the plan's order.
+        damaged: record files that cannot be read and are redone, with the reason.
+        retried: units that hold failed cells and are tried again, with the same random numbers.
+    """
+
+    units: list[WorkUnit]
+    damaged: list[str]
+    retried: int
+
+
+def remaining(units: Sequence[WorkUnit], run_dir: StoragePath) -> Remaining:
+    """Return the units whose records are missing, damaged or hold failed cells."""
+    records = run_dir / RECORDS
+    there = set(files_of(records))
+    files = {records / unit.file: unit for unit in units if unit.file in there}
+    found = read_many(files, lambda path: state_of(files[path], path, run_dir))
+    states = {unit.identity: state for unit, state in zip(files.values(), found, strict=True)}
+    left = [unit for unit in units if states.get(unit.identity, MISSING) != DONE]
+    damaged = [state for state in states.values() if state not in (DONE, MISSING, FAILED)]
+    return Remaining(left, damaged, list(states.values()).count(FAILED))
+
+
+def state_of(unit: WorkUnit, path: StoragePath, run_dir: StoragePath) -> str:
+    """Return a unit's state: one of the three words, or what is wrong with its file."""
+    try:
+        table = read_unit(path, unit.identity)
+    except RecordError as error:
+        return str(error)
+    if of_cells(unit) and not features_file(unit, run_dir).exists():
+        return MISSING
+    return FAILED if pc.any(pc.equal(table["status"], "failed")).as_py() else DONE
+
+
+def files_of(records: StoragePath) -> list[Path]:
+    """Return the record files below ``records``, in their order."""
+    return sorted(path.relative_to(records) for path in records.rglob("*.parquet"))  # type: ignore[arg-type]
+
+
+def archive_superseded(units: Sequence[WorkUnit], run_dir: StoragePath) -> int:
+    """Move the run's record files that the plan does not name out of the records, and back those it names; return how many moved out.
+
+    Another --limit or unit size cuts the same grid into other units, and so does changed code; without this their cells would stand
+    there twice.
+    """
+    records, aside = run_dir / RECORDS, run_dir / SUPERSEDED
+    wanted = {unit.file for unit in units} | cells_files(units)
+    moved = 0
+    there, kept = files_of(records), files_of(aside)
+    for file in there:
+        if file not in wanted and is_record_file(records / file, records):
+            _move(records / file, aside / file)
+            moved += 1
+    for file in kept:
+        if file in wanted and file not in there:
+            _move(aside / file, records / file)
+    return moved
+
+
+def evaluate(
+    units: Sequence[WorkUnit], run_dir: StoragePath, settings: EvaluationSettings, console: Console, address: str | None = None
+) -> Tally:
+    """Work through what is left of ``units`` and return what was published now.
+
+    Args:
+        units: the whole plan.
+        run_dir: the run folder.
+        settings: how the work is shared.
+        console: where progress is shown.
+        address: Ray cluster; ``None`` for this machine.
+
+    Raises:
+        SpendingLimitError: a limit ended the run; units that were done before are published.
+    """
+    moved = archive_superseded(units, run_dir)
+    if moved:
+        what = f"{moved} record files of another plan of this grid, or of other code of its methods,"
+        console.print(f"{what} were moved to {run_dir / SUPERSEDED}", highlight=False)
+    todo = remaining(units, run_dir)
+    for sentence in todo.damaged:
+        console.print(f"recomputing: {sentence}", highlight=False)
+    if todo.retried:
+        console.print(f"{todo.retried} units with failed cells are tried again", highlight=False)
+    console.print(f"{len(units) - len(todo.units)} of {len(units)} units are done, {len(todo.units)} are left", highlight=False)
+    tally = _worked(todo.units, run_dir, settings, console, address) if todo.units else Tally()
+    redone = {unit.identity for unit in todo.units}
+    while True:
+        try:
+            tally.records += reduce_cells(units, run_dir, redone)
+            return tally
+        except DamagedFeaturesError as error:
+            if error.unit.identity in redone:
+                raise
+            console.print(f"recomputing: {error}", highlight=False)
+            again = _worked([error.unit], run_dir, settings, console, address)
+            redone.add(error.unit.identity)
+            tally.records += again.records
+            tally.failures.update(again.failures)
+
+
+def _worked(units: Sequence[WorkUnit], run_dir: StoragePath, settings: EvaluationSettings, console: Console, address: str | None) -> Tally:
+    from suite.evaluate.executors.stream import stream
+
+    before = _costs(run_dir, console)
+    ordered = longest_first(units, before.per_record())
+    tally = Tally(ordered)
+    try:
+        follow(stream(ordered, run_dir, settings, address), tally, console, lambda: str(read_spending(run_dir)))
+    finally:
+        for label, seconds in tally.costs.seconds.items():
+            before.add(label, seconds, tally.costs.records[label])
+        if tally.units:
+            before.write(run_dir)
+        for sentence in tally.remarked():
+            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    if tally.stopped:
+        raise SpendingLimitError(tally.stopped)
+    return tally
+
+
+def _costs(run_dir: StoragePath, console: Console) -> RuntimeEstimates:
+    """Return what work took so far; nothing where the file is damaged, since it only tells what to begin with."""
+    try:
+        return RuntimeEstimates.read(run_dir)
+    except RunFolderError as error:
+        console.print(f"beginning anew: {error}", highlight=False)
+        return RuntimeEstimates()
+
+
+def _move(source: StoragePath, target: StoragePath) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)  # type: ignore[arg-type]

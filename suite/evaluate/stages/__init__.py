@@ -1,0 +1,1 @@
+"""The stages of an evaluation: describe, transmit, refine, score."""

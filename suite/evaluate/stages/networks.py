@@ -1,0 +1,86 @@
+"""Networks and links of the units that a worker meets, built once and kept as long as the next unit needs the same."""
+
+import threading
+from functools import partial
+from typing import Any
+
+import torch
+
+from benchmarks.common.storage import StoragePath
+from benchmarks.link.link import Link
+from methods.base import Method, OperatingPoint
+from methods.generative import ModelClient, UsesModels
+from suite.config.grid import Grid
+from suite.config.methods import ConfiguredMethod
+from suite.errors import EvaluationError
+from suite.evaluate.plan import WorkUnit
+from suite.train import checkpoint
+
+
+class Networks:
+    """Builds what units need; keeps the last network, since units of one network come in a row. Safe for several threads.
+
+    Args:
+        device: where networks run.
+        desk: given to the methods that ask generative models.
+    """
+
+    def __init__(self, device: str = "cpu", model_client: ModelClient | None = None) -> None:
+        self.device = device
+        self.model_client = model_client
+        self._kept: tuple[Any, Method] | None = None
+        self._describing: dict[str, Method] = {}
+        self._links: dict[str, Link] = {}
+        self._lock = threading.Lock()
+
+    def method(self, unit: WorkUnit) -> Method:
+        """Return the unit's network with its weights."""
+        key = (unit.configured, unit.weights_hash, unit.cr)
+        with self._lock:
+            if self._kept is None or self._kept[0] != key:
+                self._kept = None
+                size = unit.grid.image_size
+                method = self.place(unit.configured.build(size, size, unit.cr), unit.weights)
+                self._kept = (key, method)
+            return self._kept[1]
+
+    def describing(self, configured: ConfiguredMethod, grid: Grid, identity: str) -> Method:
+        """Return a method's network without its weights, which ``describe`` knows nothing of; kept under ``identity``."""
+        with self._lock:
+            if identity not in self._describing:
+                size = grid.image_size
+                self._describing[identity] = self.place(configured.build(size, size, configured.ratios(grid.cr)[0]), None)
+            return self._describing[identity]
+
+    def place(self, method: Method, weights: StoragePath | None) -> Method:
+        """Return ``method`` ready for use: weights loaded, on the device, with the model client."""
+        if isinstance(method, torch.nn.Module):
+            if weights is not None:
+                _load_weights(method, weights)
+            method.eval().to(self.device)
+        if isinstance(method, UsesModels) and self.model_client is not None:
+            method.model_client = self.model_client
+        return method
+
+    def forget(self) -> None:
+        """Let go of the network that is kept."""
+        self._kept = None
+
+    def link(self, unit: WorkUnit) -> Link:
+        """Return the link of the unit's grid."""
+        name = unit.grid.link.model_dump_json()
+        with self._lock:
+            if name not in self._links:
+                self._links[name] = Link(unit.grid.link)
+            return self._links[name]
+
+    def point(self, unit: WorkUnit, channel: str, snr_db: float) -> OperatingPoint:
+        """Return the operating point as the receiver knows it."""
+        return OperatingPoint(unit.cr, snr_db, channel, partial(self.link(unit).payload_bytes, channel=channel, snr_db=snr_db))
+
+
+def _load_weights(method: torch.nn.Module, path: StoragePath) -> None:
+    found = checkpoint.read(path.with_suffix(".json"))
+    if found is None:
+        raise EvaluationError(f"the weights {path} have no readable card beside them; train the method again")
+    found.load_into(method)

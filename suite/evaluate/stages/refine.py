@@ -1,0 +1,139 @@
+"""Refinement: the generative stage of a receiver, apart from the transmission, with actors of its own.
+
+::
+
+    Arrival(coarse, received) ──┬─ own workers: the whole batch, one after the other ──┬──> final images, text cut, cost
+                                └─ somebody else's: every image alone, many at once ──┘
+
+What fails, a refusal say, fails that cell of that image with its reason. A spending limit leaves the whole unit undone.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+
+from benchmarks.metrics import quantise
+from methods.base import Method, Refined
+from methods.generative import ModelClient, SpendingLimitError
+from suite.config.grid import Grid
+from suite.errors import TimeLimitError
+from suite.evaluate.plan import WorkUnit
+from suite.evaluate.stages.messages import DecodedBatch, Reconstruction, UnitOutput, guard, shaped
+from suite.evaluate.stages.networks import Networks
+from suite.runs.records import KEY
+
+
+class Refiner:
+    """Completes the cells of units; several threads may call it at once.
+
+    Args:
+        desk: where generative models are asked.
+        concurrency: images under way at once to models that are somebody else's, over all units.
+        device: where networks run.
+    """
+
+    def __init__(self, model_client: ModelClient, concurrency: int = 1, device: str = "cpu") -> None:
+        self.device = device
+        self._networks = Networks(device, model_client)
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="refine")
+
+    def __call__(self, transmission: UnitOutput) -> UnitOutput:
+        """Return the transmission with its arrivals refined."""
+        if not transmission.decoded_batches:
+            return transmission
+        unit = transmission.unit
+        try:
+            method, reason = guard(lambda: self._networks.method(unit))
+            if method is None:
+                done = [failed for decoded_batch in transmission.decoded_batches for failed in _failed(decoded_batch, reason)]
+            elif unit.route == "remote":
+                done = self._at_once(unit, method, transmission.decoded_batches)
+            else:
+                done = self._in_turn(unit, method, transmission.decoded_batches)
+        except SpendingLimitError as error:
+            return UnitOutput(unit, stopped=str(error))
+        return replace(transmission, reconstructions=[*transmission.reconstructions, *done], decoded_batches=[])
+
+    def _at_once(self, unit: WorkUnit, method: Method, decoded_batches: Sequence[DecodedBatch]) -> list[Reconstruction]:
+        rows = [decoded_batch.row(index, 1) for decoded_batch in decoded_batches for index in range(len(decoded_batch.records))]
+        return in_threads(self._threads, [partial(self._alone, unit, method, row) for row in rows])
+
+    def _in_turn(self, unit: WorkUnit, method: Method, decoded_batches: Sequence[DecodedBatch]) -> list[Reconstruction]:
+        done: list[Reconstruction] = []
+        late = ""
+        for decoded_batch in decoded_batches:
+            try:
+                done += _failed(decoded_batch, late) if late else self._batch(unit, method, decoded_batch)
+            except TimeLimitError as error:
+                # What hangs once would hang in each cell; and the thread that hangs keeps the network.
+                late = f"{type(error).__name__}: {error}"
+                self._networks.forget()
+                done += _failed(decoded_batch, late)
+        return done
+
+    def _alone(self, unit: WorkUnit, method: Method, row: DecodedBatch) -> list[Reconstruction]:
+        done, reason = guard(partial(self._refined, unit, method, row), limit_of(unit.grid, unit.route == "remote"))
+        return _failed(row, reason) if done is None else done
+
+    def _batch(self, unit: WorkUnit, method: Method, decoded_batch: DecodedBatch) -> list[Reconstruction]:
+        done, reason = guard(partial(self._refined, unit, method, decoded_batch), limit_of(unit.grid))
+        if done is not None:
+            return done
+        count = len(decoded_batch.records)
+        if count == 1:
+            return _failed(decoded_batch, reason)
+        return [each for index in range(count) for each in self._alone(unit, method, decoded_batch.row(index, decoded_batch.size))]
+
+    # Threads have an inference mode of their own each.
+    @torch.inference_mode()
+    def _refined(self, unit: WorkUnit, method: Method, decoded_batch: DecodedBatch) -> list[Reconstruction]:
+        size, (channel, snr_db, _) = unit.grid.image_size, decoded_batch.cell
+        there = decoded_batch.on(self.device)
+        started = time.perf_counter()
+        result = method.refine(there.coarse, there.received, self._networks.point(unit, channel, snr_db))
+        seconds = (time.perf_counter() - started) / decoded_batch.size
+        pixels = quantise(shaped(result.images, torch.Size((decoded_batch.size, 3, size, size))))
+        return [
+            Reconstruction(record | {"seconds_refine": seconds} | _told(result, row, decoded_batch.size), pixels[row])
+            for row, record in enumerate(decoded_batch.records)
+        ]
+
+
+def limit_of(grid: Grid, remote: bool = False) -> float:
+    """Return the seconds that a method may take; a call to somebody else's model has a limit of its own, and may have to queue."""
+    return 0.0 if remote else grid.evaluation.time_limit_s
+
+
+def in_threads(threads: ThreadPoolExecutor, jobs: Sequence[Callable[[], list[Any]]]) -> list[Any]:
+    """Return the results of all jobs in their order.
+
+    Raises:
+        SpendingLimitError: a limit was reached; jobs under way were waited for, those not begun were given up.
+    """
+    futures: list[Future[list[Any]]] = [threads.submit(job) for job in jobs]
+    try:
+        return [each for future in futures for each in future.result()]
+    finally:
+        for future in futures:
+            future.cancel()
+        for future in futures:
+            if not future.cancelled():
+                future.exception()
+
+
+def _told(result: Refined, row: int, size: int) -> dict[str, Any]:
+    for name, values in (("cut", result.cut), ("cost", result.cost)):
+        if len(values) not in (0, size):
+            raise ValueError(f"refine gave {len(values)} values of '{name}' for {size} images")
+    return {"text_cut": result.cut[row] if result.cut else "", "cost_usd": float(result.cost[row]) if result.cost else 0.0}
+
+
+def _failed(decoded_batch: DecodedBatch, reason: str) -> list[Reconstruction]:
+    return [
+        Reconstruction({name: record[name] for name in KEY} | {"status": "failed", "error": reason}) for record in decoded_batch.records
+    ]

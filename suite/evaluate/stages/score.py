@@ -1,0 +1,140 @@
+"""Scoring and publication: from reconstructions to one record file a work unit.
+
+::
+
+    Transmission ──every metric in one pass──> records ──atomic rename──> records/<dataset>/<method>/<ratio>/<identity>.parquet
+        reference decoded and its features computed once an image
+
+A unit whose file is there is done; writing it twice writes the same bytes under the same name.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common.atomic import write_png, write_text
+from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.storage import StoragePath
+from benchmarks.metrics import Scorer
+from suite.evaluate.plan import WorkUnit
+from suite.evaluate.stages.messages import TRACE, Reconstruction, UnitOutput, without_trace
+from suite.evaluate.stages.set_metrics import CellFeatures, of_cells
+from suite.report.qualitative import map_name, sample_folder, sample_name
+from suite.runs.records import write_unit
+
+FAILURES = "failures"
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """What the driver hears of a published unit.
+
+    Attributes:
+        identity: the unit's identity.
+        records: rows written.
+        failures: reason -> number of failed cells.
+        stopped: the sentence of the limit for which the unit was left undone; nothing was published then.
+        label: the method, ``method/variant``.
+        seconds: what its stages took together.
+        scores: sum and number of the values of each metric.
+        remarks: what is to be said of its images, a sentence each.
+    """
+
+    identity: str
+    records: int
+    failures: dict[str, int]
+    stopped: str = ""
+    label: str = ""
+    seconds: float = 0.0
+    scores: dict[str, tuple[float, int]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+class UnitScorer:
+    """Scores units and publishes them.
+
+    Args:
+        run_dir: the run folder.
+        device: where metric networks run.
+    """
+
+    def __init__(self, run_dir: StoragePath, device: str = "cpu") -> None:
+        self.run_dir = run_dir
+        self.device = device
+        self._scorers: dict[tuple[str, ...], Scorer] = {}
+        self._features = CellFeatures(run_dir, device)
+
+    def __call__(self, transmission: UnitOutput) -> UnitResult:
+        """Score every cell of a unit and write its record file."""
+        unit = transmission.unit
+        if transmission.stopped:
+            return UnitResult(unit.identity, 0, {}, transmission.stopped)
+        scorer = self._scorer(unit)
+        rows = [self._row(scorer, transmission, reconstruction) for reconstruction in transmission.reconstructions]
+        self._keep(transmission)
+        self._features.keep(transmission)
+        self._keep_traces(unit, rows)
+        for row in rows:
+            row["error"] = without_trace(row["error"])
+        write_unit(self.run_dir / "records" / unit.file, rows, list(scorer.columns), unit.identity, unit.work, unit.code)
+        remarks = tuple(sample.remark for sample in transmission.samples.values() if sample.remark)
+        return replace(_done(unit, rows, scorer.columns), remarks=remarks)
+
+    def _keep_traces(self, unit: WorkUnit, rows: Sequence[dict[str, Any]]) -> None:
+        """Write the tracebacks of a unit's failures, each once, and take away those of an earlier attempt."""
+        traces = Counter(trace for row in rows if (trace := row["error"].partition(TRACE)[2]))
+        path = self.run_dir / FAILURES / unit.file.with_suffix(".txt")
+        if not traces:
+            path.unlink(missing_ok=True)
+            return
+        text = "\n".join(f"{count} cells of {unit.configured.label}:\n{trace}" for trace, count in traces.most_common())
+        write_text(path, text)
+
+    def _scorer(self, unit: WorkUnit) -> Scorer:
+        if unit.metrics not in self._scorers:
+            whole = of_cells(unit)
+            names = [name for name in unit.metrics if name not in whole]
+            self._scorers[unit.metrics] = Scorer(names, unit.grid.metric_settings, self.device)
+        return self._scorers[unit.metrics]
+
+    def _row(self, scorer: Scorer, transmission: UnitOutput, reconstruction: Reconstruction) -> dict[str, Any]:
+        record = dict(reconstruction.record)
+        if reconstruction.pixels is None:
+            return record
+        sample = transmission.samples[record["image"]]
+        try:
+            caption = sample.caption or transmission.references.get(sample.id)
+            reference = scorer.reference(sample.id, sample.image, caption, sample.mask)
+            scores = scorer.score(reference, reconstruction.pixels)
+        except BenchmarkError as error:
+            return record | {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        return record | {name: float(value) for name, value in scores.items() if not math.isnan(value)}
+
+    def _keep(self, transmission: UnitOutput) -> None:
+        unit = transmission.unit
+        sheet = unit.grid.sheet
+        for reconstruction in transmission.reconstructions:
+            record = reconstruction.record
+            shown = (record["channel"], record["snr_db"], record["repetition"]) == (sheet.channel, sheet.snr_db, 0)
+            if reconstruction.pixels is None or not shown or record["image"] not in unit.images.keep:
+                continue
+            place = sample_folder(self.run_dir, unit.images.dataset, record["image"])
+            write_png(place / "original.png", transmission.samples[record["image"]].image)
+            write_png(place / sample_name(record), np.asarray(reconstruction.pixels))
+            for name, map_ in transmission.maps.get(record["image"], {}).items():
+                write_png(place / map_name(record, name), map_)
+
+
+def _done(unit: WorkUnit, rows: Sequence[dict[str, Any]], metrics: Sequence[str]) -> UnitResult:
+    """Return what the driver must know of a published unit."""
+    failures = dict(Counter(row["error"] for row in rows if row["status"] == "failed"))
+    seconds = sum(value for row in rows for name, value in row.items() if name.startswith("seconds_") and value is not None)
+    scores = {}
+    for name in metrics:
+        values = [value for row in rows if (value := row.get(name)) is not None and math.isfinite(value)]
+        scores[name] = math.fsum(values), len(values)
+    return UnitResult(unit.identity, len(rows), failures, label=unit.configured.label, seconds=seconds, scores=scores)

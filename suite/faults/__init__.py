@@ -1,0 +1,1 @@
+"""Runs that are killed on purpose, and must end as if nothing had happened."""

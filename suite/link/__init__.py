@@ -1,0 +1,1 @@
+"""Sending a method over the link once, in evaluation and in training."""

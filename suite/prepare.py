@@ -1,0 +1,224 @@
+"""The pipeline: everything a run needs is found and checked first; only then anything is trained or evaluated.
+
+::
+
+    Grid ──prepare──> Prepared(methods, data sets, metrics, trainings) ──train──> weights ──evaluate──> records
+                         every error that can be known beforehand                                ──> tables, figures
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from benchmarks.common.errors import ImageError, MetricUnavailableError
+from benchmarks.datasets import Dataset, open_dataset
+from benchmarks.link.link import Link
+from benchmarks.metrics import check, fetch, lookup, metric_table
+from methods.base import TrainableMethod
+from methods.generative.backends.base import check_ready
+from methods.generative.costs import UnpricedModelError
+from methods.generative.settings import ModelSettings
+from suite.config.catalog import DATASETS
+from suite.config.grid import Grid
+from suite.config.methods import ConfiguredMethod, is_remote, resolve
+from suite.errors import SettingsError
+from suite.evaluate.plan import Trained, WorkUnit, make_units
+from suite.train.checkpoint import Checkpoint
+from suite.train.jobs import TrainingJob, load_card_settings
+from suite.train.sources import ImageSource
+
+CHECKPOINTS = "checkpoints"
+# Images that are looked at to learn whether a data set comes with captions.
+CAPTION_PROBES = 8
+SHIPPED = Path(__file__).resolve().parents[1] / "results" / "reference" / CHECKPOINTS
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The metrics of a run.
+
+    Attributes:
+        names: those that are scored.
+        left_out: those that are not, with the reason.
+    """
+
+    names: tuple[str, ...]
+    left_out: dict[str, str]
+
+    def described(self, grid: Grid) -> dict[str, dict[str, str]]:
+        """Return title and direction of every metric column, as tables and figures read them from ``run.json``."""
+        table = metric_table(grid.metric_settings)
+        described = {}
+        for name in self.names:
+            described[name] = {"title": table[name].title, "better": table[name].better}
+            described |= {flag: {"title": flag.replace("_", " "), "better": "lower"} for flag in table[name].flags}
+        return described
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A grid with all it names found.
+
+    Attributes:
+        grid: the grid.
+        methods: its configured methods.
+        datasets: test set by name, with its folder.
+        metrics: what is scored.
+        jobs: training job by method label and ratio; several ratios of one network share a job.
+        notes: what a reader of the results should know of the data sets found, each once.
+    """
+
+    grid: Grid
+    configured_methods: tuple[ConfiguredMethod, ...]
+    datasets: dict[str, tuple[Dataset, Path | None]]
+    metrics: Metrics
+    jobs: dict[tuple[str, Fraction | None], TrainingJob]
+    notes: tuple[str, ...] = ()
+
+    def units(
+        self, run: str, checkpoints: Mapping[TrainingJob, Checkpoint], failures: Mapping[TrainingJob, str] | None = None
+    ) -> list[WorkUnit]:
+        """Return the work units of the grid, with the weights that there are and the trainings that failed."""
+        failure_reasons = {key: f"TrainingError: {failures[job]}" for key, job in self.jobs.items() if failures and job in failures}
+        trained = {
+            key: Trained(load_card_settings(found, job.configured), found.path, found.card.sha256)
+            for key, job in self.jobs.items()
+            if (found := checkpoints.get(job)) is not None
+        }
+        return make_units(run, self.grid, self.configured_methods, self.datasets, trained, self.metrics.names, failure_reasons)
+
+
+def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = None, search: int = 0) -> Prepared:
+    """Find and check everything the grid names.
+
+    Args:
+        grid: what is measured.
+        data_dir: folder that holds the test sets that are not built in.
+        train_data: training images; ``None`` for the grid's own training set, in ``data_dir`` if it needs a folder.
+        search: trials of a search before each training; 0 for none.
+
+    Raises:
+        SuiteError, BenchmarkError, MethodError: whatever is unknown, missing or impossible, before anything runs.
+    """
+    configured_methods = resolve(grid)
+    link = Link(grid.link)
+    for configured in configured_methods:
+        for channel in grid.channels:
+            link.check(channel, configured.traits.coding_mode)
+        for channel in configured.training.channels:
+            link.channel(channel)
+    datasets: dict[str, tuple[Dataset, Path | None]] = {}
+    for name in grid.datasets:
+        datasets[name] = (open_dataset(name, data_dir, grid.image_size, "test", grid.fit), data_dir)
+    for configured in configured_methods:
+        for cr in configured.ratios(grid.cr):
+            check_fits(configured, grid.image_size, cr)
+    metrics = resolve_metrics(grid, [dataset for dataset, _ in datasets.values()])
+    _check_prices(grid, configured_methods, metrics)
+    source = _source(grid, data_dir, train_data)
+    jobs = _jobs(grid, configured_methods, source, search)
+    told = [note for dataset, _ in datasets.values() for note in dataset.notes] + list(source.notes if jobs else ())
+    return Prepared(grid, configured_methods, datasets, metrics, jobs, tuple(dict.fromkeys(told)))
+
+
+def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
+    """Return the grid's metrics that can run here.
+
+    Raises:
+        MetricUnavailableError: a metric without ``?`` cannot run here.
+        UnknownMetricError: there is no such metric.
+    """
+    settings = grid.metric_settings
+    asked = tuple(f"{name}?" for name in metric_table(settings)) if grid.metrics == "available" else tuple(grid.metrics)
+    names = [name.removesuffix("?") for name in asked]
+    captions = True
+    if any(spec.needs_caption for spec in lookup(names, settings)):
+        captions = _writes_captions(grid) or all(_has_captions(dataset) for dataset in datasets)
+    masks = all(any(map(dataset.has_mask, dataset.items())) for dataset in datasets)
+    failure_reasons = check(names, settings, (grid.image_size, grid.image_size), captions, masks)
+    optional = {name.removesuffix("?") for name in asked if name.endswith("?")}
+    left_out = {name: failure_reason for name, failure_reason in failure_reasons.items() if failure_reason}
+    fatal = [failure_reason for name, failure_reason in left_out.items() if name not in optional]
+    if fatal:
+        raise MetricUnavailableError(" ".join(fatal) + " Or let the grid leave it out: write its name with a '?', or metrics: available.")
+    usable = [name for name in names if name not in left_out]
+    if settings.allow_download:
+        fetch(usable, settings)
+    return Metrics(tuple(usable), left_out)
+
+
+def _writes_captions(grid: Grid) -> bool:
+    """Return whether the grid has a captioner for images without a caption, which must then be ready."""
+    captioner = grid.generative.captioner
+    if captioner is None or captioner.backend == "dataset":
+        return False
+    check_ready(captioner)
+    return True
+
+
+def _check_prices(grid: Grid, configured_methods: Sequence[ConfiguredMethod], metrics: Metrics) -> None:
+    """Refuse a limit of cost that could not be kept, because a model that is asked has no price."""
+    asked: list[ModelSettings] = [
+        model for configured in configured_methods for model in (*configured.captioner_models, *configured.refine_models)
+    ]
+    captioner = grid.generative.captioner
+    if captioner is not None and any(spec.needs_caption for spec in lookup(metrics.names, grid.metric_settings)):
+        asked.append(captioner)
+    for model in asked:
+        if is_remote(model):
+            try:
+                grid.generative.limits.price(model.model)
+            except UnpricedModelError as error:
+                raise SettingsError(f"generative: {error}") from None
+
+
+def _has_captions(dataset: Dataset) -> bool:
+    for id in dataset.items()[:CAPTION_PROBES]:
+        try:
+            if dataset.load(id).caption:
+                return True
+        except ImageError:
+            continue
+    return False
+
+
+def check_fits(configured: ConfiguredMethod, size: int, cr: Fraction | None) -> None:
+    """Raise a :class:`MethodError` if a method cannot be built for images of ``size`` pixels a side, or lacks something it needs."""
+    import torch
+
+    # Built on no device: the constructor's checks run, the weights take no memory.
+    with torch.device("meta"):
+        configured.build(size, size, cr).check_ready()
+
+
+def check_trainable(job: TrainingJob, size: int) -> None:
+    """Raise a :class:`MethodError` if a training lacks something that it needs besides its images of ``size`` pixels a side."""
+    import torch
+
+    with torch.device("meta"):
+        method = job.configured.build(size, size, job.cr if job.cr is not None else next(iter(job.rates), None))
+        if isinstance(method, TrainableMethod):
+            method.check_trainable()
+
+
+def _jobs(
+    grid: Grid, configured_methods: Sequence[ConfiguredMethod], source: ImageSource, search: int
+) -> dict[tuple[str, Fraction | None], TrainingJob]:
+    jobs: dict[tuple[str, Fraction | None], TrainingJob] = {}
+    for configured in configured_methods:
+        if not configured.traits.trainable:
+            continue
+        for cr in configured.ratios(grid.cr):
+            shared = configured.traits.one_model_for_all_rates
+            rates = tuple(grid.cr) if shared else tuple(rate for rate in (cr,) if rate is not None)
+            data = replace(source, masked_only=configured.traits.needs_masks)
+            jobs[configured.label, cr] = TrainingJob(configured, None if shared else cr, rates, data, grid.link, search)
+    return jobs
+
+
+def _source(grid: Grid, data_dir: Path | None, train_data: Path | None) -> ImageSource:
+    name = grid.training.data
+    if train_data is not None:
+        return ImageSource(None, train_data)
+    return ImageSource(name, data_dir if DATASETS.get(name).folder else None)

@@ -1,0 +1,1 @@
+"""From records to points, tables, figures and the page."""

@@ -1,0 +1,161 @@
+"""Ablation tables: what each part of a method is worth, a table for each question that the grid asks.
+
+::
+
+    grid: ablations ──> run.json ──┐
+    points, mean over the SNRs ────┴──> tables/<name>.{csv,md,tex}    a row a variant, check marks, a column a metric
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from suite.errors import RecordError
+from suite.report.formats import PlainTable, csv_text, to_latex, to_markdown
+from suite.report.points import ENVELOPE, Points, RunInfo, cr_label, series_label
+
+PRESENT = "✓"
+_CELL = ["dataset", "channel", "cr"]
+
+
+def _row(value: Any) -> Any:
+    """Accept ``method/variant`` and ``{method/variant: [components]}`` besides the full form of a row."""
+    if isinstance(value, str):
+        return {"series": value}
+    if isinstance(value, Mapping) and len(value) == 1 and "series" not in value:
+        ((series, has),) = value.items()
+        return {"series": series, "has": has}
+    return value
+
+
+class AblationRow(BaseModel):
+    """One variant of an ablation.
+
+    Attributes:
+        series: method/variant.
+        has: the components it has.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    series: str
+    has: tuple[str, ...] = ()
+
+
+class Ablation(BaseModel):
+    """One question: the variants that answer it and what each of them has.
+
+    Attributes:
+        name: of the files.
+        title: heading of the table.
+        components: parts that variants have or lack, one column each.
+        rows: the variants in the order of the table.
+        notes: sentences below the table.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")]
+    title: str
+    components: tuple[str, ...] = ()
+    rows: tuple[Annotated[AblationRow, BeforeValidator(_row)], ...] = Field(min_length=1)
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for row in self.rows:
+            if unknown := sorted(set(row.has) - set(self.components)):
+                raise ValueError(
+                    f"the row {row.series} names {', '.join(unknown)}, which is none of the components {', '.join(self.components)}"
+                )
+        return self
+
+
+class _Grid(BaseModel):
+    ablations: tuple[Ablation, ...] = ()
+
+
+class _Run(BaseModel):
+    grid: _Grid = _Grid()
+
+
+def read_ablations(run_dir: Path) -> tuple[Ablation, ...]:
+    """Return the ablations that the grid of a run folder asks for.
+
+    Raises:
+        RecordError: ``run.json`` describes them wrongly.
+    """
+    path = Path(run_dir) / "run.json"
+    try:
+        return _Run.model_validate(json.loads(path.read_text(encoding="utf-8"))).grid.ablations
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RecordError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; correct the grid's ablations there") from error
+
+
+def ablation_points(ablation: Ablation, points: Points) -> pd.DataFrame:
+    """Return one row for each data set, channel, CR, variant of the ablation and metric: mean over the SNRs, images at least, failures.
+
+    A cell in which some SNR has no value has none.
+    """
+    frame = points.points
+    if frame.empty:
+        return frame
+    frame = frame[frame["variant"].ne(ENVELOPE)].assign(row=frame["method"] + "/" + frame["variant"])
+    groups = frame[frame["row"].isin([row.series for row in ablation.rows])].groupby([*_CELL, "row", "metric"], dropna=False, sort=False)
+    # A mean over the SNRs that have a value would compare other SNRs in each row.
+    return groups.agg(mean=("mean", lambda values: values.mean(skipna=False)), n=("n", "min"), failed=("failed", "sum")).reset_index()
+
+
+def ablation_tables(ablation: Ablation, points: Points, info: RunInfo) -> Iterator[PlainTable]:
+    """Yield a table for each data set and channel on which a variant of the ablation was run."""
+    found = ablation_points(ablation, points)
+    if found.empty:
+        return
+    snrs = ", ".join(f"{snr:g}" for snr in sorted(points.points["snr_db"].unique()))
+    for (dataset, channel), cells in found.groupby(["dataset", "channel"]):
+        metrics = [name for name in info.metrics if name in set(cells["metric"])]
+        absent = [row.series for row in ablation.rows if row.series not in set(cells["row"])]
+        rows = [
+            [cr_label(cr), *_start(row, ablation), *(_value(block, row.series, metric) for metric in metrics)]
+            for cr, block in cells.groupby("cr", dropna=False)
+            for row in ablation.rows
+            if row.series not in absent
+        ]
+        header = ["CR", "Variant", *ablation.components, *(info.metrics[name].heading for name in metrics)]
+        first = 2 + len(ablation.components)
+        notes = [f"Means over images and over {snrs} dB; n = {cells['n'].min()} images a cell at least.", *ablation.notes, *info.below]
+        if absent:
+            notes.append(f"Not in this run: {', '.join(absent)}.")
+        label = f"tab:{ablation.name}-{dataset}-{channel}"
+        yield PlainTable(f"{ablation.title}: {dataset}, {channel}", label, header, rows, frozenset(range(first, len(header))), notes)
+
+
+def ablation_texts(run_dir: Path, points: Points, info: RunInfo) -> dict[str, str]:
+    """Return the content of the files of every ablation of a run, by file name."""
+    texts = {}
+    for ablation in read_ablations(run_dir):
+        if tables := list(ablation_tables(ablation, points, info)):
+            texts[f"{ablation.name}.csv"] = csv_text(ablation_points(ablation, points))
+            texts[f"{ablation.name}.md"] = "\n".join(to_markdown(table, level=1) for table in tables)
+            texts[f"{ablation.name}.tex"] = "\n".join(to_latex(table) for table in tables)
+    return texts
+
+
+def _start(row: AblationRow, ablation: Ablation) -> list[str]:
+    method, _, variant = row.series.partition("/")
+    return [series_label(method, variant), *(PRESENT if part in row.has else "" for part in ablation.components)]
+
+
+def _value(block: pd.DataFrame, series: str, metric: str) -> str:
+    cell = block[block["row"].eq(series) & block["metric"].eq(metric)]
+    if cell.empty:
+        return "–"
+    mean, failed = cell.iloc[0]["mean"], int(cell.iloc[0]["failed"])
+    largest = block.loc[block["metric"].eq(metric), "mean"].abs().max()
+    value = "–" if pd.isna(mean) else f"{mean:.{3 if largest < 2 else 2}f}"
+    return f"{value} failed ({failed})" if failed else value

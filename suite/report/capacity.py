@@ -1,0 +1,116 @@
+"""Limits: what any separation scheme could carry over the channels of a run, beside what was really carried.
+
+::
+
+    run.json (image size, CRs, SNRs, channels) ──capacity x symbols──> bytes an image at most      ┐
+    records of the digital stream ─────────────────────────────────> bytes an image really carried ┴─> figures/limits_*
+    normal approximation ──────────────────────────────────────────> symbols that a caption needs at least
+
+Capacity is Gaussian signalling with an ideal code of any length and perfect channel state; no scheme that codes bits apart
+from images carries more. Under block fading it is the mean over images, which no fixed rate attains.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from benchmarks.common.errors import LinkError
+from benchmarks.link.capacity import CHANNEL_NAMES, ergodic_capacity, minimum_symbols
+from suite.report.figures import drawing, panels, save, series_styles, with_axes
+from suite.report.formats import csv_text, file_stem, write_bytes
+from suite.report.points import cr_label, series_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CAPTION_BYTES = 106
+CAPTION_ERROR = 1e-3
+CAPACITY = "capacity"
+_INK = "#222222"
+
+
+def limit_points(run_dir: Path, records: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each channel, SNR and CR of a run: capacity, bytes at capacity, symbols that a caption needs."""
+    grid = json.loads((run_dir / "run.json").read_text(encoding="utf-8")).get("grid", {})
+    size, rician_k = grid.get("image_size"), grid.get("link", {}).get("rician_k", 4.0)
+    cells = records.loc[records["cr"].notna(), ["channel", "snr_db", "cr"]].drop_duplicates().sort_values(["channel", "snr_db", "cr"])
+    rows: list[dict[str, Any]] = []
+    for channel, snr_db, cr in cells.itertuples(index=False) if size else ():
+        if channel not in CHANNEL_NAMES:
+            continue
+        capacity = ergodic_capacity(channel, snr_db, rician_k)
+        symbols = int(round(cr * 3 * size * size, 6))
+        rows.append(
+            {
+                **{"channel": channel, "snr_db": snr_db, "cr": cr, "symbols": symbols, "capacity_bit_per_symbol": capacity},
+                "bytes_at_capacity": capacity * symbols / 8,
+                "caption_symbols_at_least": _caption_symbols(channel, snr_db, rician_k),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _caption_symbols(channel: str, snr_db: float, rician_k: float) -> float:
+    try:
+        return minimum_symbols(8 * CAPTION_BYTES, channel, snr_db, CAPTION_ERROR, rician_k)
+    except LinkError:
+        # Channels whose fades last for a block have no finite number of symbols that always suffices.
+        return math.nan
+
+
+def carried_points(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean bytes an image that each method's digital stream delivered intact, by channel, SNR and CR."""
+    sent = records[records["status"].eq("ok") & records["method"].eq("digital")]
+    delivered = sent.assign(bytes=sent["text_bytes_sent"] * sent["text_ok"])
+    keys = ["method", "variant", "channel", "snr_db", "cr"]
+    return delivered.groupby(keys, as_index=False)["bytes"].mean()
+
+
+def write_limits(run_dir: Path, records: pd.DataFrame) -> list[Path]:
+    """Write ``figures/limits_<channel>`` as PNG, PDF and CSV for each channel whose capacity is known; return the paths."""
+    run_dir = Path(run_dir)
+    limits = limit_points(run_dir, records)
+    if limits.empty:
+        return []
+    carried = carried_points(records)
+    written: list[Path] = []
+    with drawing():
+        style = series_styles(carried) if len(carried) else {}
+        for channel, group in limits.groupby("channel"):
+            stem = run_dir / "figures" / file_stem("limits", str(channel))
+            own = carried[carried["channel"].eq(channel)]
+            table = group.merge(own, how="left", on=["channel", "snr_db", "cr"]).rename(columns={"bytes": "bytes_delivered"})
+            written.append(write_bytes(stem.with_name(f"{stem.name}.csv"), csv_text(table).encode()))
+            ratios = sorted(group["cr"].unique())
+            bounded = group["caption_symbols_at_least"].notna().any()
+            figure, axes = panels(len(ratios) + bounded, sharey=False)
+            for panel, cr in zip(axes, ratios, strict=False):
+                _carry(panel, group[group["cr"].eq(cr)], own[own["cr"].eq(cr)], style)
+                panel.set_title(f"{channel}, CR = {cr_label(cr)}")
+            if bounded:
+                _caption(axes[-1], group.drop_duplicates("snr_db"))
+            with_axes(figure, axes, "SNR (dB)")
+            written += save(figure, stem)
+    return written
+
+
+def _carry(axes: "Axes", limit: pd.DataFrame, carried: pd.DataFrame, style: dict[Any, Any]) -> None:
+    axes.plot(limit["snr_db"], limit["bytes_at_capacity"] / 1000, color=_INK, linestyle="--", label=CAPACITY)
+    for series, line in carried.groupby(["method", "variant"]):
+        look = style[series]
+        axes.plot(
+            line["snr_db"], line["bytes"] / 1000, color=look.colour, marker=look.marker, linestyle=look.line, label=series_label(*series)
+        )
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("kilobytes an image")
+
+
+def _caption(axes: "Axes", limit: pd.DataFrame) -> None:
+    axes.plot(limit["snr_db"], limit["caption_symbols_at_least"], color=_INK, marker=".", label="least symbols")
+    axes.axhline(CAPTION_BYTES * 8 / 2, color="#888888", linestyle=":", label="16-QAM 1/2, no check")
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"{CAPTION_BYTES}-byte caption, BLER {CAPTION_ERROR:g}")
+    axes.set_ylabel("symbols")

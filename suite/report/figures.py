@@ -1,0 +1,238 @@
+"""Figures of a run, from its points alone: PNG, PDF and the points as CSV.
+
+::
+
+    points ──> figures/snr_<dataset>_<channel>_<metric>       metric over SNR, a panel a CR (Fig. 6 to 8 of the paper)
+           └─> figures/symbols_<dataset>_<channel>_<metric>   metric over transmitted symbols, a panel an SNR (Fig. 9)
+
+A method keeps its colour, marker and line through all figures of a run. Nothing in a file depends on when it was written.
+"""
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from suite.report.formats import csv_text, file_stem, write_bytes
+from suite.report.points import ENVELOPE, Points, build_points, cr_label, read_run_info, series_label
+from suite.runs.records import load
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMN_WIDTH = 3.5
+PAGE_WIDTH = 7.16
+PANEL_HEIGHT = 2.1
+STAGE_ONE = "/stage-one"
+_MARKERS = "osD^vPXp"
+_COLOURS = (0, 1, 2, 3, 4, 9, 5, 7)
+_LINES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (4, 1, 1, 1)))
+_LOG_FROM = 6.0
+_METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
+_STYLE = {
+    "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7,
+    "lines.linewidth": 1.2, "lines.markersize": 4, "axes.linewidth": 0.6, "grid.linewidth": 0.4, "pdf.fonttype": 42, "savefig.dpi": 300,
+    "xtick.major.width": 0.6, "ytick.major.width": 0.6, "font.family": "DejaVu Sans", "svg.hashsalt": "0",
+}  # fmt: skip
+
+Series = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class SeriesStyle:
+    """How a method is drawn."""
+
+    colour: tuple[float, float, float]
+    marker: str
+    line: str | tuple[int, tuple[float, ...]]
+    filled: bool
+
+
+_ENVELOPE_STYLE = SeriesStyle((0.0, 0.0, 0.0), "", (0, (1, 1.2)), True)
+
+
+def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
+    """Give every (method, variant) its look, in colours that the colour-blind can tell apart.
+
+    The coarse image of a method has the colour and marker of the final one, hollow and dashed; the digital envelope is black.
+    """
+    import seaborn
+
+    # Without the pink and the yellow of the palette, which are too pale for a line on white.
+    palette = [seaborn.color_palette("colorblind", 10)[index] for index in _COLOURS]
+    count = len(palette)
+    series = sorted({(m, v) for m, v in zip(points["method"], points["variant"], strict=True)})
+    final = [s for s in series if not s[1].endswith(STAGE_ONE) and s[1] != ENVELOPE]
+    chosen = {
+        s: SeriesStyle(palette[i % count], _MARKERS[(i + i // count) % len(_MARKERS)], _LINES[i // count % len(_LINES)], True)
+        for i, s in enumerate(final)
+    }
+    for method, variant in series:
+        if variant == ENVELOPE:
+            chosen[method, variant] = _ENVELOPE_STYLE
+        elif variant.endswith(STAGE_ONE):
+            parent = chosen.get((method, variant.removesuffix(STAGE_ONE)), SeriesStyle(palette[-1], "o", "-", True))
+            chosen[method, variant] = SeriesStyle(parent.colour, parent.marker, _LINES[1], False)
+    return {s: chosen[s] for s in series}
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Set the style of the figures for the duration of a block, and leave the global style as it was."""
+    import matplotlib
+    import seaborn
+
+    with matplotlib.rc_context():
+        seaborn.set_theme(context="paper", style="whitegrid", palette="colorblind", rc=_STYLE)
+        yield
+
+
+def panel_columns(count: int) -> int:
+    """Return how many of ``count`` panels stand side by side."""
+    return 1 if count == 1 else 2 if count in (2, 4) else 3
+
+
+def panels(count: int, height: float = PANEL_HEIGHT, sharey: bool = True) -> "tuple[Figure, list[Axes]]":
+    """Return a figure of ``count`` panels, one at the width of a column, more at the width of a page."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = panel_columns(count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(COLUMN_WIDTH if count == 1 else PAGE_WIDTH, rows * height + 0.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, sharey=sharey, squeeze=False).ravel().tolist()
+    for unused in grid[count:]:
+        unused.remove()
+    return figure, grid[:count]
+
+
+def save(figure: "Figure", stem: Path) -> list[Path]:
+    """Write a figure as PNG and PDF; the bytes do not depend on the time of writing."""
+    paths = []
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for kind, metadata in _METADATA.items():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, metadata=metadata)
+        paths.append(write_bytes(stem.with_name(f"{stem.name}.{kind}"), buffer.getvalue()))
+    return paths
+
+
+def _marker(style: SeriesStyle) -> dict[str, Any]:
+    return {
+        "marker": style.marker,
+        "color": style.colour,
+        "markerfacecolor": style.colour if style.filled else "white",
+        "markeredgewidth": 0.8,
+    }
+
+
+def _curve(axes: "Axes", x: str, line: pd.DataFrame, style: SeriesStyle, label: str) -> None:
+    """Draw one method: a line with its interval, or a single point with an error bar; the envelope lies on the line it repeats."""
+    line = line[line["mean"].notna()].sort_values(x)
+    interval = line[line["low"].notna()]
+    if len(line) == 1 and len(interval):
+        below, above = interval["mean"] - interval["low"], interval["high"] - interval["mean"]
+        axes.errorbar(
+            line[x], line["mean"], yerr=[below, above], linestyle="none", capsize=2, elinewidth=0.8, label=label, **_marker(style)
+        )
+        return
+    above_all = style is _ENVELOPE_STYLE
+    axes.plot(line[x], line["mean"], linestyle=style.line, label=label, zorder=4 if above_all else 2, **_marker(style))
+    if not above_all:
+        axes.fill_between(interval[x], interval["low"], interval["high"], color=style.colour, alpha=0.12, linewidth=0)
+
+
+def _legend(figure: "Figure", axes: "Sequence[Axes]") -> None:
+    entries = {label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    ncol = 2 if figure.get_figwidth() < PAGE_WIDTH else 4
+    place: dict[str, Any] = {"loc": "outside lower center", "ncol": ncol, "frameon": False, "handlelength": 2.6, "columnspacing": 1.2}
+    figure.legend(list(entries.values()), list(entries), **place)
+
+
+def _snr_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], title: str, ylabel: str) -> "Figure":
+    """Metric over SNR; each CR has a panel, in which fixed-rate methods stand too."""
+    ratios = sorted(points["cr"].dropna().unique()) or [math.nan]
+    figure, grid = panels(len(ratios))
+    snrs = sorted(points["snr_db"].unique())
+    for axes, cr in zip(grid, ratios, strict=True):
+        shown = points[points["cr"].isna() | points["cr"].eq(cr)]
+        for series, line in shown.groupby(["method", "variant"]):
+            suffix = " (fixed rate)" if line["cr"].isna().all() and not math.isnan(cr) else ""
+            _curve(axes, "snr_db", line, style[series], series_label(*series) + suffix)
+        axes.set_title(f"{title}, fixed rate" if math.isnan(cr) else f"{title}, CR = {cr_label(cr)}")
+        if len(snrs) <= 8:
+            axes.set_xticks(snrs, [f"{snr:g}" for snr in snrs])
+    with_axes(figure, grid, "SNR (dB)", ylabel)
+    return figure
+
+
+def _symbols_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], title: str, ylabel: str) -> "Figure":
+    """Metric over all transmitted symbols; each SNR has a panel, fixed-rate methods are single points."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    snrs = sorted(points["snr_db"].unique())
+    figure, grid = panels(len(snrs))
+    for axes, snr in zip(grid, snrs, strict=True):
+        for series, line in points[points["snr_db"].eq(snr)].groupby(["method", "variant"]):
+            _curve(axes, "symbols_total", line, style[series], series_label(*series))
+        symbols = points["symbols_total"]
+        if symbols.max() > _LOG_FROM * symbols.min() > 0:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"))
+        axes.set_title(f"{title}, {snr:g} dB")
+    with_axes(figure, grid, "transmitted symbols an image", ylabel)
+    return figure
+
+
+def with_axes(figure: "Figure", grid: "Sequence[Axes]", xlabel: str, ylabel: str = "") -> None:
+    """Label the outer axes and put one legend below all panels; without ``ylabel`` the panels keep their own."""
+    import seaborn
+
+    columns = panel_columns(len(grid))
+    for index, axes in enumerate(grid):
+        if ylabel and index % columns == 0:
+            axes.set_ylabel(ylabel)
+        if index + columns >= len(grid):
+            axes.set_xlabel(xlabel)
+        seaborn.despine(ax=axes)
+    _legend(figure, grid)
+
+
+def write_figures(run_dir: Path, points: Points | None = None) -> list[Path]:
+    """Write every curve of a run and return the paths.
+
+    Raises:
+        RecordError: the folder holds no usable records or no ``run.json``.
+    """
+    run_dir = Path(run_dir)
+    info = read_run_info(run_dir)
+    points = points or build_points(load(run_dir), info)
+    folder = run_dir / "figures"
+    written: list[Path] = []
+    style = series_styles(points.points) if len(points.points) else {}
+    with drawing():
+        for (dataset, channel, metric), group in points.points.groupby(["dataset", "channel", "metric"]) if style else []:
+            written += _write_metric(folder, file_stem(dataset, channel, metric), group, style, info.metrics[metric].heading)
+    return written
+
+
+def _write_metric(folder: Path, stem: str, points: pd.DataFrame, style: dict[Series, SeriesStyle], heading: str) -> list[Path]:
+    if points["mean"].isna().all():
+        return []
+    title = f"{points['dataset'].iloc[0]}, {points['channel'].iloc[0]}"
+    written: list[Path] = []
+    for kind, draw in (("snr", _snr_figure), ("symbols", _symbols_figure)):
+        name = f"{kind}_{stem}"
+        written.append(write_bytes(folder / f"{name}.csv", csv_text(points).encode()))
+        written += save(draw(points, style, title, heading), folder / name)
+    return written

@@ -1,0 +1,238 @@
+"""A table as cells that know what they are, and its Markdown, LaTeX and terminal forms.
+
+The three forms come from the same ``MetricTable`` or ``PlainTable``, so they say the same.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment
+from rich.markup import escape as escape_rich
+from rich.table import Table
+from tabulate import tabulate
+
+from benchmarks.common.atomic import write_atomic
+from suite.report.intervals import Mark
+
+_LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "–": "--",
+    "×": r"$\times$",
+    "✓": r"$\checkmark$",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+_SPECIAL = re.compile("|".join(re.escape(character) for character in _LATEX_SPECIAL))
+
+_METRIC_LATEX = r"""\begin{table*}[t]
+\centering
+\caption{<< table.title|tex >>. << table.legend|tex >>}
+\label{<< table.label >>}
+\footnotesize
+\setlength{\tabcolsep}{4pt}
+\begin{tabular}{ll<< "c" * table.columns|length >>}
+\toprule
+CR & Method<% for column in table.columns %> & << column|tex >><% endfor %> \\
+<% for block in table.blocks %>
+\midrule
+<% for row in block.rows %>
+<< block.label|tex if loop.first else "" >> & << row.label|tex >><% for cell in row.cells %> & << cell|cell >><% endfor %> \\
+<% endfor %>
+<% endfor %>
+\bottomrule
+\end{tabular}
+<% if table.notes %>
+\par\smallskip\parbox{0.95\textwidth}{\scriptsize << table.notes|join(" ")|tex >>}
+<% endif %>
+\end{table*}
+"""
+_PLAIN_LATEX = r"""\begin{table*}[t]
+\centering
+\caption{<< table.title|tex >>.}
+\label{<< table.label >>}
+\footnotesize
+\setlength{\tabcolsep}{4pt}
+\begin{tabular}{<% for name in table.header %><< "r" if loop.index0 in table.numeric else "l" >><% endfor %>}
+\toprule
+<% for name in table.header %><< name|tex >><< " & " if not loop.last else "" >><% endfor %> \\
+\midrule
+<% for row in table.rows %>
+<% for value in row %><< value|tex >><< " & " if not loop.last else "" >><% endfor %> \\
+<% endfor %>
+\bottomrule
+\end{tabular}
+<% if table.notes %>
+\par\smallskip\parbox{0.95\textwidth}{\scriptsize << table.notes|join(" ")|tex >>}
+<% endif %>
+\end{table*}
+"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean with its interval, how many failed, and whether it is the best."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    failed: int
+    mark: Mark = ""
+    decimals: int = 2
+
+    @property
+    def value(self) -> str:
+        """The mean, or what stands in its place."""
+        if math.isnan(self.mean):
+            return "" if self.failed else "–"
+        return f"{self.mean:.{self.decimals}f}"
+
+    @property
+    def interval(self) -> str:
+        """The 95 % interval in brackets, empty where there is none."""
+        return "" if math.isnan(self.low) else f"[{self.low:.{self.decimals}f}, {self.high:.{self.decimals}f}]"
+
+    @property
+    def failures(self) -> str:
+        """How many rows failed, empty where none did."""
+        return f"failed ({self.failed})" if self.failed else ""
+
+    def text(self, value: str, interval: str) -> str:
+        """Join the parts, the first two in the form of a format."""
+        return " ".join(part for part in (value, interval, self.failures) if part)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method in one block."""
+
+    label: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The rows that are compared with one another: those of one CR."""
+
+    label: str
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class MetricTable:
+    """One metric on one data set and channel: methods by SNR."""
+
+    title: str
+    label: str
+    columns: Sequence[str]
+    blocks: Sequence[Block]
+    notes: Sequence[str] = ()
+    legend: str = (
+        "Mean and 95 % bootstrap interval over images; bold: significantly better than every other row of its CR; "
+        "underlined: not distinguishable from the best; failed (n): n rows without a value."
+    )
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """A table of ready text; ``numeric`` names the columns that align right."""
+
+    title: str
+    label: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numeric: frozenset[int] = frozenset()
+    notes: Sequence[str] = ()
+
+
+FLOAT_FORMAT = "%.10g"
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV, ten significant digits, the same bytes for the same values."""
+    return frame.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+
+
+def file_stem(*parts: str) -> str:
+    """Return a file name made of names that may hold any character."""
+    return "_".join(re.sub(r"[^A-Za-z0-9.+-]+", "-", part).strip("-") or "unnamed" for part in parts)
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all, and return its path."""
+    write_atomic(path, lambda file: file.write(content))
+    return path
+
+
+def escape_latex(text: str) -> str:
+    """Return text with every character that LaTeX would interpret escaped."""
+    return _SPECIAL.sub(lambda match: _LATEX_SPECIAL[match.group()], text)
+
+
+def _latex_cell(cell: Cell) -> str:
+    styles = {"best": r"\textbf{%s}", "tie": r"\underline{%s}", "": "%s"}
+    value = styles[cell.mark] % escape_latex(cell.value) if cell.value else ""
+    return cell.text(value, rf"{{\scriptsize {cell.interval}}}" if cell.interval else "")
+
+
+def to_latex(table: MetricTable | PlainTable) -> str:
+    """Return a ``table*`` environment for the packages booktabs and amssymb."""
+    environment = Environment(
+        variable_start_string="<<", variable_end_string=">>", block_start_string="<%", block_end_string="%>",
+        trim_blocks=False, lstrip_blocks=True, autoescape=False,
+    )  # fmt: skip
+    environment.filters.update(tex=escape_latex, cell=_latex_cell)
+    template = _METRIC_LATEX if isinstance(table, MetricTable) else _PLAIN_LATEX
+    rendered = environment.from_string(template).render(table=table)
+    return "\n".join(line for line in rendered.splitlines() if line.strip()) + "\n"
+
+
+def _markdown_text(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("_", "\\_").replace("*", "\\*").replace("\n", " ")
+
+
+def _markdown_cell(cell: Cell) -> str:
+    styles = {"best": "**{}**", "tie": "<u>{}</u>", "": "{}"}
+    return cell.text(styles[cell.mark].format(cell.value) if cell.value else "", cell.interval)
+
+
+def to_markdown(table: MetricTable | PlainTable, level: int = 2) -> str:
+    """Return a section with a pipe table and the notes below it."""
+    if isinstance(table, MetricTable):
+        header = ["CR", "Method", *table.columns]
+        rows = [[b.label, _markdown_text(r.label), *map(_markdown_cell, r.cells)] for b in table.blocks for r in b.rows]
+        align = ["left", "left", *("right" for _ in table.columns)]
+        notes = [table.legend, *table.notes]
+    else:
+        header, notes = list(table.header), list(table.notes)
+        rows = [[_markdown_text(value) for value in row] for row in table.rows]
+        align = ["right" if index in table.numeric else "left" for index in range(len(header))]
+    body = tabulate(rows, header, tablefmt="pipe", colalign=align, disable_numparse=True)
+    below = "".join(f"\n\n{_markdown_text(note)}" for note in notes)
+    return f"{'#' * level} {_markdown_text(table.title)}\n\n{body}{below}\n"
+
+
+def _rich_cell(cell: Cell) -> str:
+    styles = {"best": "[bold green]{}[/]", "tie": "[underline]{}[/]", "": "{}"}
+    return cell.text(styles[cell.mark].format(cell.value) if cell.value else "", "")
+
+
+def to_rich(table: MetricTable) -> Table:
+    """Return the table for a terminal: means alone, since a terminal is narrow and the files have intervals and notes."""
+    shown = Table(title=escape_rich(table.title), title_justify="left")
+    for name in ("CR", "Method"):
+        shown.add_column(name)
+    for name in table.columns:
+        shown.add_column(name, justify="right")
+    for block in table.blocks:
+        for index, row in enumerate(block.rows):
+            label = block.label if index == 0 else ""
+            shown.add_row(label, escape_rich(row.label), *map(_rich_cell, row.cells), end_section=index == len(block.rows) - 1)
+    return shown

@@ -1,0 +1,235 @@
+"""From records to points: one point for each (dataset, channel, metric, method, variant, CR, SNR).
+
+::
+
+    records ──repetitions averaged──> (images x cells) matrix of a metric
+                                          ├─bootstrap──> mean, low, high, n
+                                          └─paired, within a block of equal CR──> pairs, marks
+
+Tables and figures both draw on these points, so they cannot disagree.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from suite.errors import RecordError
+from suite.report.intervals import Array, Better, bootstrap_means, mark_best, paired_differences
+from suite.runs.records import WHOLE_CELL, metric_columns
+
+ENVELOPE = "envelope"
+ENVELOPE_OF = "digital"
+SERIES = ["method", "variant", "cr"]
+CELL = [*SERIES, "snr_db"]
+_PAIR_COLUMNS = ["dataset", "channel", "metric", "cr", "snr_db", "first", "second"]
+_PAIR_COLUMNS += ["difference", "low", "high", "p", "p_holm", "n", "significant"]
+_MAX_DENOMINATOR = 100_000
+
+
+class MetricInfo(BaseModel):
+    """What a table must know of a metric besides its values."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str
+    better: Better
+
+    @property
+    def heading(self) -> str:
+        """The title with an arrow towards the better values."""
+        return f"{self.title} {'↑' if self.better == 'higher' else '↓'}"
+
+
+class RunInfo(BaseModel):
+    """The part of ``run.json`` that tables and figures read.
+
+    Attributes:
+        metrics: metric column -> its title and direction, in the order of the tables.
+        metrics_left_out: metric -> why it was not computed.
+        notes: sentences that belong under every table, such as that the digital stream was lossless by decree.
+        code_changed: methods of which records were kept although their method's code has changed since.
+    """
+
+    metrics: Mapping[str, MetricInfo]
+    metrics_left_out: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
+    code_changed: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What belongs on every table and at the head of the page."""
+        return [kept_note(self.code_changed)] if self.code_changed else []
+
+    @property
+    def below(self) -> list[str]:
+        """What belongs under every table of results."""
+        return [*self.notes, *self.warnings]
+
+
+def kept_note(configured_methods: Sequence[str]) -> str:
+    """Return the sentence that records of methods come from other code than there is now."""
+    return f"Code changed: records of {', '.join(configured_methods)} were kept although the code of the method has changed since they were made."
+
+
+@dataclass(frozen=True)
+class Points:
+    """The points of a run.
+
+    Attributes:
+        points: one row a point: dataset channel metric method variant cr snr_db mean low high n failed mark source, where
+            ``source`` names the variant that a derived row was taken from.
+        pairs: one row a comparison of two methods in the same cell.
+        absent: (dataset, channel) -> metrics that no image there has a value of.
+    """
+
+    points: pd.DataFrame
+    pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    absent: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+
+
+def read_run_info(run_dir: Path) -> RunInfo:
+    """Read ``run.json`` of a run folder.
+
+    Raises:
+        RecordError: the file is missing, is not JSON, or does not describe the metrics.
+    """
+    path = Path(run_dir) / "run.json"
+    try:
+        return RunInfo.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({error.strerror}); give the folder of a run") from error
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{path} is not JSON (line {error.lineno}: {error.msg}); restore it or run the same command again") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RecordError(f"{path} does not describe its metrics: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def check_metrics(records: pd.DataFrame, info: RunInfo) -> None:
+    """Refuse records whose metrics ``run.json`` does not describe, and records of several runs."""
+    unknown = sorted(set(metric_columns(records)) - set(info.metrics))
+    if unknown:
+        raise RecordError(f"run.json does not describe the metrics {', '.join(unknown)}; add their title and direction under 'metrics'")
+    runs = records["run"].unique()
+    if len(runs) > 1:
+        raise RecordError(f"the folder holds records of several runs ({', '.join(sorted(runs))}); keep one run in a folder")
+
+
+def cr_label(cr: float | Fraction | None) -> str:
+    """Return a compression ratio as a fraction, "1/24"; "fixed" for NaN and ``None``."""
+    return "fixed" if cr is None or math.isnan(cr) else str(Fraction(cr).limit_denominator(_MAX_DENOMINATOR))
+
+
+def series_label(method: str, variant: str) -> str:
+    """Return the name of a method and variant as tables and figures print it."""
+    variant = variant.removeprefix("default").removeprefix("/")
+    return f"{method}/{variant}" if variant else method
+
+
+def absent_metrics(rows: pd.DataFrame) -> list[str]:
+    """Return the metrics without any value although rows succeeded, such as a score of captions where there are none."""
+    done = rows[rows["status"].eq("ok")]
+    return [name for name in metric_columns(rows) if len(done) and not np.isfinite(done[name]).any()]
+
+
+def _matrix(rows: pd.DataFrame, metric: str, images: pd.Index, cells: int) -> Array:
+    """Return the (images, cells) matrix of a metric, repetitions averaged first."""
+    finite = rows[np.isfinite(rows[metric])]
+    means = finite.groupby(["image", "cell"], sort=True)[metric].mean()
+    values = np.full((len(images), cells), np.nan)
+    values[images.get_indexer(means.index.get_level_values("image")), means.index.get_level_values("cell")] = means.to_numpy()
+    return values
+
+
+def _metric_points(rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better: Better) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the points and the pairs of one metric in one (dataset, channel)."""
+    single, whole = rows[rows["image"] != WHOLE_CELL], rows[rows["image"] == WHOLE_CELL]
+    of_whole_cells = bool(whole[metric].notna().any())
+    images = pd.Index(sorted(single["image"].unique()))
+    values = _matrix(single.assign(**{metric: np.nan}) if of_whole_cells else single, metric, images, len(cells))
+    means = bootstrap_means(values)
+    points = cells.assign(metric=metric, mean=means.mean, low=means.low, high=means.high, n=means.n, mark="", source="")
+    usable = single["status"].eq("ok") & (of_whole_cells | np.isfinite(single[metric]))
+    points["failed"] = np.bincount(single["cell"], weights=~usable, minlength=len(cells)).astype(int)
+    if of_whole_cells:
+        points["mean"] = whole.groupby("cell")[metric].mean().reindex(range(len(cells))).to_numpy()
+        ok = single[usable].groupby("cell")["image"].nunique()
+        points["n"] = ok.reindex(range(len(cells)), fill_value=0).to_numpy()
+        return points, pd.DataFrame()
+    pairs: list[dict[str, Any]] = []
+    for (cr, snr_db), block in cells.groupby(["cr", "snr_db"], dropna=False, sort=True):
+        columns = block.index.to_numpy()
+        compared = paired_differences(values[:, columns])
+        points.loc[columns, "mark"] = mark_best(values[:, columns], compared, better)
+        names = [series_label(m, v) for m, v in zip(block["method"], block["variant"], strict=True)]
+        pairs += [
+            {
+                **{"metric": metric, "cr": cr, "snr_db": snr_db, "first": names[p.first], "second": names[p.second]},
+                **{"difference": p.difference, "low": p.low, "high": p.high, "p": p.p, "p_holm": p.p_holm, "n": p.n},
+                "significant": p.significant,
+            }
+            for p in compared
+            if p.n > 0
+        ]
+    return points, pd.DataFrame(pairs)
+
+
+def _with_envelope(points: pd.DataFrame, info: RunInfo) -> pd.DataFrame:
+    """Add the upper envelope of the digital variants: in each cell the best mean among those with the fewest failed rows."""
+    digital = points[(points["method"] == ENVELOPE_OF) & points["mean"].notna()]
+    if points.loc[points["method"] == ENVELOPE_OF, "variant"].nunique() < 2:
+        return points
+    chosen = []
+    for (_, _, metric, _, _), cell in digital.groupby(["dataset", "channel", "metric", "cr", "snr_db"], dropna=False):
+        cell = cell[cell["failed"] == cell["failed"].min()]
+        best = cell["mean"].idxmax() if info.metrics[metric].better == "higher" else cell["mean"].idxmin()
+        chosen.append(best)
+    envelope = points.loc[chosen].assign(source=points.loc[chosen, "variant"], variant=ENVELOPE)
+    return pd.concat([points, envelope], ignore_index=True)
+
+
+def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
+    """Reduce records to points, with intervals, marks and comparisons.
+
+    Best values are marked among the methods of the same dataset, channel, CR and SNR; fixed-rate methods are a block of their own.
+    Where a metric belongs to whole cells (FID), its value stands without an interval and without a mark.
+
+    Raises:
+        RecordError: metrics that ``run.json`` does not describe, or records of several runs.
+    """
+    check_metrics(records, info)
+    metrics = [name for name in info.metrics if name in metric_columns(records)]
+    points, pairs, absent = [], [], {}
+    for (dataset, channel), rows in records.groupby(["dataset", "channel"], sort=True):
+        absent[dataset, channel] = absent_metrics(rows)
+        grouped = rows.groupby(CELL, dropna=False, sort=True)
+        rows = rows.assign(cell=grouped.ngroup())
+        cells = rows.drop_duplicates("cell").sort_values("cell")[CELL].reset_index(drop=True)
+        cells.insert(0, "dataset", dataset)
+        cells.insert(1, "channel", channel)
+        ok = rows[rows["status"].eq("ok") & rows["image"].ne(WHOLE_CELL)]
+        symbols = ok.groupby("cell")["symbols_total"].mean()
+        cells["symbols_total"] = symbols.reindex(range(len(cells))).to_numpy()
+        for metric in (name for name in metrics if name not in absent[dataset, channel]):
+            of_metric, compared = _metric_points(rows, cells, metric, info.metrics[metric].better)
+            points.append(of_metric)
+            pairs.append(compared.assign(dataset=dataset, channel=channel))
+    frame = _with_envelope(pd.concat(points, ignore_index=True), info) if points else pd.DataFrame()
+    order = ["dataset", "channel", "metric", *CELL, "mean", "low", "high", "n", "failed", "mark", "symbols_total", "source"]
+    compared = pd.concat(pairs, ignore_index=True) if any(len(p) for p in pairs) else pd.DataFrame(columns=_PAIR_COLUMNS)
+    return Points(frame[order] if len(frame) else frame, compared[_PAIR_COLUMNS], absent)
+
+
+def time_points(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean seconds of each stage for each cell; apart from the rest, because no two runs measure the same."""
+    done = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
+    means = [name for name in records.columns if name.startswith("seconds_")]
+    return done.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()

@@ -1,0 +1,239 @@
+"""The records of a run: one row for each (run, method, variant, dataset, image, CR, channel, SNR, repetition).
+
+::
+
+    rows of one work unit ──write_unit──> records/**/<unit>.parquet      (appears whole or not at all)
+                                              │ load
+    tables, figures, report <── pandas.DataFrame, sorted by KEY, no key twice
+
+``COLUMNS`` is the schema; one float64 column for each metric follows it. ``results/README.md`` documents the same columns.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from benchmarks.common.storage import StoragePath, open_path, read_many
+from suite.errors import RecordError
+from suite.runs import parquet
+
+SCHEMA_VERSION = 1
+WHOLE_CELL = "*"
+"""The ``image`` of a row that carries the metrics defined on all images of a cell together, such as FID."""
+
+KEY = ("run", "method", "variant", "dataset", "image", "cr", "channel", "snr_db", "repetition")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the records.
+
+    Attributes:
+        name: column name.
+        dtype: Arrow type in the file: ``string``, ``int64``, ``bool`` or ``float64``.
+        unit: unit of the values, "" where there is none.
+        meaning: what the value says.
+        present: when the value is there; otherwise it is null, NaN once loaded.
+    """
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+    present: str = "always"
+
+
+COLUMNS = (
+    Column("run", "string", "", "name of the run"),
+    Column("method", "string", "", "registered name of the method"),
+    Column("variant", "string", "", "variant of the method; a coarse image scored before refinement ends in /stage-one"),
+    Column("dataset", "string", "", "name of the data set"),
+    Column("image", "string", "", "stable id of the image; * for the metrics of a whole cell"),
+    Column("cr", "float64", "symbols per source value", "compression ratio asked for, complex symbols", "variable-rate methods"),
+    Column("channel", "string", "", "name of the channel"),
+    Column("snr_db", "float64", "dB", "SNR asked for: mean symbol power over total complex noise power"),
+    Column("repetition", "int64", "", "number of the noise draw, from 0"),
+    Column("status", "string", "", "ok or failed"),
+    Column("error", "string", "", "why the row failed; empty where it is ok"),
+    Column("symbols_analog", "int64", "complex symbols", "analogue symbols sent", "status is ok"),
+    Column("symbols_digital", "int64", "complex symbols", "symbols of the coded digital stream", "status is ok"),
+    Column("symbols_total", "int64", "complex symbols", "all symbols that crossed the link", "status is ok"),
+    Column("measured_snr_db", "float64", "dB", "SNR of the draw as it was measured on the link", "something was sent over noise"),
+    Column("seconds_encode", "float64", "s", "time at the sender, the batch's share of one image", "status is ok"),
+    Column("seconds_decode", "float64", "s", "time at the receiver, the batch's share of one image", "status is ok"),
+    Column("symbols_pilot", "int64", "complex symbols", "pilot symbols", "status is ok"),
+    Column("text_bytes_sent", "int64", "bytes", "payload of the digital stream after compression", "the method sends bytes"),
+    Column(
+        "text_symbols", "int64", "complex symbols", "symbols of the digital stream, headers and checks included", "the method sends bytes"
+    ),
+    Column("text_ok", "bool", "", "whether the payload passed its check", "the method sends bytes"),
+    Column("text_char_error_rate", "float64", "errors per character", "edit distance over the sent length", "the method sends text"),
+    Column("seconds_describe", "float64", "s", "time to describe the image when it was described", "the method describes images"),
+    Column("seconds_refine", "float64", "s", "time of the generative stage, waiting for a server included", "a refined image"),
+    Column("text_cut", "string", "", "end of the prompt that the model did not read; empty where it read all", "a refined image"),
+    Column("cost_usd", "float64", "US dollars", "price of the calls behind the image, whenever they were made", "a refined image"),
+)
+# Files of before a column was added are read with nothing in it.
+_ADDED = ("seconds_describe", "seconds_refine", "text_cut", "cost_usd")
+BASE_COLUMNS = tuple(column.name for column in COLUMNS)
+_ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
+_REQUIRED = tuple(column.name for column in COLUMNS if column.present == "always")
+_WHOLE_NUMBERS = tuple(column.name for column in COLUMNS if column.dtype == "int64")
+
+
+def arrow_schema(metrics: Sequence[str]) -> pa.Schema:
+    """Return the Arrow schema of a record file with these metric columns.
+
+    Raises:
+        RecordError: a metric bears the name of another column.
+    """
+    names = [*BASE_COLUMNS, *metrics]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RecordError(f"the record columns {', '.join(twice)} would stand there twice; rename the metrics of that name")
+    required = [pa.field(c.name, _ARROW[c.dtype], nullable=c.name not in _REQUIRED) for c in COLUMNS]
+    return pa.schema([*required, *(pa.field(name, pa.float64()) for name in metrics)])
+
+
+def _check_rows(rows: Sequence[Mapping[str, Any]], known: set[str], path: StoragePath) -> None:
+    for row in rows:
+        unknown = sorted(set(row) - known)
+        missing = [name for name in _REQUIRED if row.get(name) is None]
+        if unknown or missing:
+            raise RecordError(
+                f"a row for {path} has the unknown columns {unknown} and lacks {missing}; see suite.runs.records.COLUMNS for what belongs there"
+            )
+        # Arrow would cut the fraction off without a word.
+        broken = [name for name in _WHOLE_NUMBERS if not isinstance(row.get(name, 0), Integral | None)]
+        if broken:
+            raise RecordError(f"a row for {path} has a value of the wrong type: {broken[0]} is {row[broken[0]]!r}, not a whole number")
+        if row["status"] not in ("ok", "failed"):
+            raise RecordError(f"a row for {path} has the status {row['status']!r}; use 'ok' or 'failed'")
+        if row["status"] == "failed" and not row["error"]:
+            raise RecordError(f"a failed row for {path} does not say why; put the reason into 'error'")
+
+
+def write_unit(
+    path: StoragePath, rows: Iterable[Mapping[str, Any]], metrics: Sequence[str], unit: str = "", work: str = "", code: str = ""
+) -> None:
+    """Write the rows of one work unit; the file appears whole under its name, or not at all.
+
+    Args:
+        path: the Parquet file; its folder is made where it is missing, a file of the same name is replaced.
+        rows: column -> value; a column left out is null.
+        metrics: the metric columns.
+        unit: identity of the work unit, kept in the file for ``read_unit`` to compare.
+        work, code: the parts of that identity: what was done, and the method's code that did it.
+
+    Raises:
+        RecordError: a row with an unknown column, without a column that must be there, or of a wrong type.
+        OSError: the file cannot be written; a file that was there before is untouched.
+    """
+    rows = list(rows)
+    schema = arrow_schema(metrics)
+    _check_rows(rows, set(schema.names), path)
+    notes = {"rows": str(len(rows)), "unit": unit, "work": work, "code": code, "version": str(SCHEMA_VERSION)}
+    try:
+        table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise RecordError(f"a row for {path} has a value of the wrong type: {error}") from error
+    parquet.write(path, table, notes)
+
+
+def read_unit(path: StoragePath, unit: str | None = None) -> pa.Table:
+    """Read one record file and verify it: checksums, columns, number of rows, identity.
+
+    Args:
+        path: the Parquet file.
+        unit: the identity it must bear; ``None`` accepts any.
+
+    Raises:
+        RecordError: the file is missing, empty, half-written, damaged, or of another work unit or schema.
+    """
+    again = "run the same command again: evaluating makes it anew"
+    try:
+        table, notes = parquet.read(path)
+    except parquet.DamagedError as error:
+        raise RecordError(f"the record file {path} cannot be read ({error}); {again}") from error
+    if notes.get("version") != str(SCHEMA_VERSION):
+        if "unit" not in notes:
+            raise RecordError(f"{path} has no schema version: it is no record file of a run; move it out of this folder")
+        raise RecordError(f"the record file {path} has schema version {notes.get('version')}, not {SCHEMA_VERSION}; {again}")
+    if notes.get("rows") != str(table.num_rows):
+        raise RecordError(f"the record file {path} holds {table.num_rows} rows, but {notes.get('rows')} were written; {again}")
+    if unit is not None and notes.get("unit") != unit:
+        raise RecordError(f"the record file {path} belongs to work unit {notes.get('unit')!r}, not {unit!r}; {again}")
+    table = _completed(table)
+    if not table.schema.equals(arrow_schema(table.schema.names[len(BASE_COLUMNS) :]), check_metadata=False):
+        raise RecordError(f"the record file {path} has other columns than suite.runs.records.COLUMNS; {again}")
+    return table
+
+
+def _completed(table: pa.Table) -> pa.Table:
+    """Return the table with the columns that were added since it was written."""
+    first = len(BASE_COLUMNS) - len(_ADDED)
+    if tuple(table.schema.names[:first]) != BASE_COLUMNS[:first] or any(name in table.schema.names for name in _ADDED):
+        return table
+    for index, column in enumerate(COLUMNS[first:], start=first):
+        dtype = _ARROW[column.dtype]
+        table = table.add_column(index, pa.field(column.name, dtype), pa.nulls(table.num_rows, dtype))
+    return table
+
+
+def metric_columns(records: pd.DataFrame) -> list[str]:
+    """Return the names of the metric columns, in the order in which they stand there."""
+    return [name for name in records.columns if name not in BASE_COLUMNS]
+
+
+def _to_series(name: str, column: pa.ChunkedArray) -> pd.Series:
+    if pa.types.is_string(column.type):
+        return pd.Series(column.to_pylist(), dtype=object)
+    if name == "repetition":
+        return pd.Series(column.to_numpy())
+    return pd.Series(column.cast(pa.float64()).fill_null(math.nan).to_numpy())
+
+
+def load(run_dir: str | StoragePath) -> pd.DataFrame:
+    """Read every record of a run, sorted by ``KEY``.
+
+    Strings are Python strings, ``repetition`` is int64, every other column float64 with NaN where there is no value
+    (``text_ok`` is 1.0 or 0.0). Of rows that differ in seconds and prices alone the first file's stands.
+
+    Raises:
+        RecordError: no records, a damaged file, or the same key in two rows of different results.
+    """
+    folder = open_path(run_dir) / "records"
+    files: list[StoragePath] = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
+    if not files:
+        raise RecordError(f"no record files under {folder}; give the folder of a run that has evaluated something")
+    tables = [table.replace_schema_metadata(None) for table in read_many(files, read_unit)]
+    table = pa.concat_tables(tables, promote_options="default")
+    if table.num_rows == 0:
+        raise RecordError(f"the {len(files)} record files under {folder} hold no rows; run the evaluation again")
+    records = pd.DataFrame({name: _to_series(name, table[name]) for name in table.schema.names})
+    origin = np.repeat(np.arange(len(files)), [t.num_rows for t in tables])
+    if records.duplicated(list(KEY)).any():
+        # Units of another size have cells in common, and the same results in them.
+        equal = records.duplicated([name for name in records.columns if not name.startswith("seconds_") and name != "cost_usd"])
+        records, origin = records[~equal].reset_index(drop=True), origin[~equal.to_numpy()]
+    _refuse_twice(records, [files[index].name for index in origin])
+    return records.sort_values(list(KEY), ignore_index=True, kind="stable")
+
+
+def _refuse_twice(records: pd.DataFrame, names: Sequence[str]) -> None:
+    """Raise an error that names the key and its files, of those in ``names`` a row, if two rows have the same key."""
+    twice = records.duplicated(list(KEY), keep=False)
+    if not twice.any():
+        return
+    key = records.loc[twice, list(KEY)].iloc[0].to_dict()
+    same = records[list(KEY)].eq(pd.Series(key)) | records[list(KEY)].isna() & pd.isna(pd.Series(key))
+    where = ", ".join(sorted({name for name, one in zip(names, same.all(axis=1), strict=True) if one}))
+    raise RecordError(
+        f"the key {key} stands in more than one row ({where}) with unequal results; move the file that does not belong here away"
+    )
