@@ -14,13 +14,13 @@ Whatever ``decode`` and ``refine`` know of an image stands in ``Received``; what
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from methods.declaration import MethodSettings, Traits
 from methods.errors import MethodError
 from methods.messages import Geometry, OperatingPoint, Received, Refined, Signal, Targets
 from methods.published import PublishedFile
@@ -41,62 +41,17 @@ __all__ = [
 ]
 
 
+S = TypeVar("S", bound=MethodSettings)
+
+
 class TrainingLink(Protocol):
     """The differentiable link as a training step sees it."""
 
     def __call__(self, signal: Signal, point: OperatingPoint) -> Received: ...
 
 
-@dataclass(frozen=True)
-class Traits:
-    """What the engine must know of a configured method to share its work.
-
-    Attributes:
-        rates: "variable": evaluated at every CR of the grid; "fixed": evaluated once, without a CR.
-        uses_snr_at_sender: ``encode`` reads the SNR or the channel, so it runs once an SNR instead of once.
-        trainable: has weights to train.
-        one_model_for_all_rates: one set of weights serves every CR of the grid.
-        digital_in_budget: the digital stream carries the image itself and counts towards k; otherwise (captions,
-            side information) it comes on top of the visual stream, as in the paper, and only the total shows it.
-        protection: coding mode of its digital stream, if it asks for one of its own.
-        needs_masks: its loss needs the saliency mask of every image; images without one are left out of its training.
-        describes: has a ``describe`` stage.
-        refines: has a ``refine`` stage; the coarse image is then scored too, as variant ``<variant>/stage-one``.
-        told_masks: its sender is told each image's true saliency mask and encodes through ``encode_with_masks``: an upper bound that
-            no system reaches, so the variant's name must say it. An image without a mask fails.
-        coarse: ``decode`` gives an image; without it (text alone arrives) ``decode`` returns ``None`` and the image is ``refine``'s.
-        asks: field of a generative model in the settings -> most questions that ``refine`` puts to it for one image; a dry run counts
-            with it, and a model that is not named here is not waited for.
-    """
-
-    rates: Literal["variable", "fixed"] = "variable"
-    uses_snr_at_sender: bool = False
-    trainable: bool = False
-    one_model_for_all_rates: bool = False
-    digital_in_budget: bool = False
-    coding_mode: str | None = None
-    needs_masks: bool = False
-    describes: bool = False
-    refines: bool = False
-    oracle_masks: bool = False
-    coarse: bool = True
-    asks: Mapping[str, int] = field(default_factory=dict)
-
-
-class MethodSettings(BaseModel):
-    """Base of every method's settings; an unknown key is an error.
-
-    Class attributes:
-        evaluation_only: fields that training never reads, so that networks which differ in them alone share their weights.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    evaluation_only: ClassVar[frozenset[str]] = frozenset()
-
-
-class Method(ABC):
-    """A sender and a receiver.
+class Method(ABC, Generic[S]):
+    """A sender and a receiver, ``Method[ItsSettings]``.
 
     Class attributes:
         Settings: the settings model, every field with a default.
@@ -114,24 +69,24 @@ class Method(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"compact": {}, "paper": {}}
     paper: ClassVar[str] = ""
 
-    def __init__(self, settings: MethodSettings, geometry: Geometry) -> None:
+    def __init__(self, settings: S, geometry: Geometry) -> None:
         # A trainable method is an nn.Module too, and that must be initialised before attributes are set.
         super().__init__()
         self.settings = settings
         self.geometry = geometry
 
     @classmethod
-    def traits(cls, settings: MethodSettings) -> Traits:
+    def traits(cls, settings: S) -> Traits:
         """Return what the engine must know of the method so configured."""
         return Traits()
 
     @classmethod
-    def assets(cls, settings: MethodSettings) -> Sequence[Path]:
+    def assets(cls, settings: S) -> Sequence[Path]:
         """Return the files that the settings name and that results depend on; their content enters every identity."""
         return ()
 
     @classmethod
-    def published(cls, settings: MethodSettings) -> Sequence[PublishedFile]:
+    def published(cls, settings: S) -> Sequence[PublishedFile]:
         """Return the files of others that the method can use, and where these settings look for them."""
         return ()
 
@@ -157,7 +112,7 @@ class Method(ABC):
         Raises:
             MethodError: the method has no use for masks.
         """
-        raise MethodError(f"{type(self).__name__} encodes images alone; its traits must not say told_masks=True")
+        raise MethodError(f"{type(self).__name__} encodes images alone; its traits must not say oracle_masks=True")
 
     @abstractmethod
     def decode(self, received: Received, point: OperatingPoint) -> Tensor | None:
@@ -198,7 +153,7 @@ class Phase:
     rate: float = 1.0
 
 
-class TrainableMethod(Method, nn.Module):
+class TrainableMethod(Method[S], nn.Module):
     """A method with weights: an ``nn.Module`` that also states its loss.
 
     Class attributes:

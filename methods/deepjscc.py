@@ -39,7 +39,7 @@ class DeepJSCCSettings(MethodSettings):
 
 
 @METHODS.register("deepjscc")
-class DeepJSCC(TrainableMethod):
+class DeepJSCC(TrainableMethod[DeepJSCCSettings]):
     """Five convolutions to channel symbols, five transposed ones back; see the module for the data flow."""
 
     Settings = DeepJSCCSettings
@@ -72,7 +72,7 @@ class DeepJSCC(TrainableMethod):
         )
 
     @classmethod
-    def traits(cls, settings: MethodSettings) -> Traits:
+    def traits(cls, settings: DeepJSCCSettings) -> Traits:
         """One network a CR; the sender needs no channel knowledge."""
         return Traits(trainable=True)
 

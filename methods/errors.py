@@ -1,19 +1,10 @@
 """Errors a method can raise; each message names the bad value and the way out."""
 
+from benchmarks.common.errors import SemcomError
 
-class MethodError(Exception):
+
+class MethodError(SemcomError):
     """Base class of everything that goes wrong inside ``methods``."""
-
-
-class UnknownNameError(MethodError, KeyError):
-    """A name that is not in a registry; the message suggests the nearest one."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-class DuplicateNameError(MethodError):
-    """Two definitions claim one name."""
 
 
 class RateError(MethodError):

@@ -69,7 +69,7 @@ class Nam24Settings(MethodSettings):
 
 
 @METHODS.register("nam24")
-class Nam24(UsesModels, Method):
+class Nam24(UsesModels, Method[Nam24Settings]):
     """A caption over the text link and an image of it at the receiver.
 
     A text that does not arrive leaves the generator an empty caption.
@@ -85,13 +85,10 @@ class Nam24(UsesModels, Method):
         "ICASSP 2024, arXiv 2309.11127"
     )
 
-    settings: Nam24Settings
-
     @classmethod
-    def traits(cls, settings: MethodSettings) -> Traits:
+    def traits(cls, settings: Nam24Settings) -> Traits:
         """One operating point; the image is made after the text has arrived."""
-        own = Nam24Settings.model_validate(settings.model_dump())
-        return Traits(rates="fixed", coding_mode=own.protection, describes=True, refines=True, coarse=False, asks={"generator": 1})
+        return Traits(rates="fixed", coding_mode=settings.protection, describes=True, refines=True, coarse=False, asks={"generator": 1})
 
     def check_ready(self) -> None:
         """Raise a :class:`MethodError` unless both models are named and can be asked."""

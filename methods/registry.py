@@ -1,15 +1,15 @@
 """The registry of methods; a method's file imports it and registers its class."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.registry import Registry
 
 if TYPE_CHECKING:
     from methods.base import Method
 
-METHODS: "Registry[type[Method]]" = Registry(
+METHODS: "Registry[type[Method[Any]]]" = Registry(
     "method",
     package="methods",
-    infrastructure=("base", "catalog", "errors", "generative", "layers", "messages", "published", "registry"),
+    decorator="METHODS.register",
     group="semcom.methods",
 )

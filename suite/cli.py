@@ -9,16 +9,13 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from benchmarks.common.errors import BenchmarkError
-from methods.errors import MethodError
+from benchmarks.common.errors import SemcomError
 from suite.endings import KEPT, Ending, listening
-from suite.errors import SuiteError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-USAGE_ERROR = 2
-SPENDING_LIMIT = 3
+USAGE_ERROR = SemcomError.exit_code
 CRASHED = 70
 INTERRUPTED = 130
 
@@ -66,12 +63,8 @@ def _told(error: BaseException, ending: Ending) -> tuple[str, int]:
     if ending.sentence:
         # Whatever was raised on the way out follows from it.
         return ending.sentence, ending.code
-    if isinstance(error, SuiteError | BenchmarkError | MethodError):
-        # Not at the top: it loads torch, which a help page does without.
-        from methods.generative import SpendingLimitError
-
-        what, code = ("stopped", SPENDING_LIMIT) if isinstance(error, SpendingLimitError) else ("error", USAGE_ERROR)
-        return f"{what}: {error}", code
+    if isinstance(error, SemcomError):
+        return f"{error.headline}: {error}", error.exit_code
     if isinstance(error, OSError):
         # A full disk, a read-only folder: the operating system's own words and the file, without our stack.
         return f"error: {error}; what was already written is kept, mend this and run the same command again", USAGE_ERROR

@@ -15,6 +15,7 @@ from methods.errors import MethodError
 from suite.config.catalog import DATASETS, METHODS
 from suite.config.grid import Grid, build_grid, full_entry, override, read_grid
 from suite.config.method_code import method_code
+from suite.config.reading import build_grid, override, read_grid
 from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.forecast import told

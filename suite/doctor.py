@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.errors import BenchmarkError, SemcomError
 from benchmarks.common.fetching import nothing_fetched
 from methods.errors import MethodError
 from suite.cli import Address, DataDir, Datasets, GridName, Methods, Set, TrainData, guarded
@@ -139,7 +139,7 @@ def methods_of_grid(question: Question) -> Iterator[Finding]:
 
     try:
         configured_methods = resolve(question.grid)
-    except (SuiteError, BenchmarkError, MethodError) as error:
+    except SemcomError as error:
         yield Finding("method", question.grid.name, "missing", True, str(error))
         return
     for configured in configured_methods:
@@ -191,7 +191,7 @@ def data_sets(question: Question) -> Iterator[Finding]:
                 continue
             try:
                 images = len(open_dataset(name, question.data_dir, grid.image_size, split, grid.fit))
-            except BenchmarkError as error:
+            except SemcomError as error:
                 yield Finding("data set", f"{name} {split}", "missing", needed, str(error))
             else:
                 yield Finding("data set", f"{name} {split}", "here", needed, f"{images} images; {spec.source}")
@@ -226,7 +226,7 @@ def _lacks(configured: "ConfiguredMethod", grid: Grid) -> str:
     try:
         for cr in configured.ratios(grid.cr):
             check_fits(configured, grid.image_size, cr)
-    except (SuiteError, BenchmarkError, MethodError) as error:
+    except SemcomError as error:
         return str(error)
     return ""
 
@@ -237,7 +237,7 @@ def _configured_methods(grid: Grid) -> Sequence["ConfiguredMethod"]:
 
     try:
         return resolve(grid)
-    except (SuiteError, BenchmarkError, MethodError):
+    except SemcomError:
         return ()
 
 

@@ -1,7 +1,9 @@
 """Errors of the engine; each message is one sentence that says what is wrong and what to do."""
 
+from benchmarks.common.errors import SemcomError
 
-class SuiteError(Exception):
+
+class SuiteError(SemcomError):
     """Base class of everything that goes wrong inside ``suite``."""
 
 
@@ -11,10 +13,6 @@ class SettingsError(SuiteError):
 
 class RunFolderError(SuiteError):
     """An output folder that cannot be written or that belongs to another grid."""
-
-
-class StorageError(SuiteError):
-    """A bucket that is missing, denied or out of reach."""
 
 
 class RecordError(SuiteError):

@@ -99,7 +99,7 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
         search: trials of a search before each training; 0 for none.
 
     Raises:
-        SuiteError, BenchmarkError, MethodError: whatever is unknown, missing or impossible, before anything runs.
+        SemcomError: whatever is unknown, missing or impossible, before anything runs.
     """
     configured_methods = resolve(grid)
     link = Link(grid.link)
@@ -127,7 +127,7 @@ def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
 
     Raises:
         MetricUnavailableError: a metric without ``?`` cannot run here.
-        UnknownMetricError: there is no such metric.
+        UnknownNameError: there is no such metric.
     """
     settings = grid.metric_settings
     asked = tuple(f"{name}?" for name in metric_table(settings)) if grid.metrics == "available" else tuple(grid.metrics)

@@ -1,13 +1,18 @@
-"""Errors the conditions can raise; each message names the bad value and the way out."""
+"""The one root of everything foreseen, and the errors that all packages share; each message names the bad value and the way out."""
 
-import difflib
-from collections.abc import Iterable
+from typing import ClassVar
 
 
-def suggestion(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
-    """Return `` Did you mean 'x'?`` for the known name closest to ``name``, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f" Did you mean '{close[0]}'?" if close else ""
+class SemcomError(Exception):
+    """Base class of everything that a user can mend, in every package of the project.
+
+    Class attributes:
+        headline: the word that a command puts before the message.
+        exit_code: the exit status of a command that ends with it.
+    """
+
+    headline: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 2
 
 
 def printable(text: str) -> str:
@@ -18,12 +23,31 @@ def printable(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode()
 
 
-class BenchmarkError(Exception):
+class BenchmarkError(SemcomError):
     """Base class of everything that goes wrong inside ``benchmarks``."""
 
     def __str__(self) -> str:
         # Messages name files, and go into records.
         return printable(super().__str__())
+
+
+class UnknownNameError(BenchmarkError, KeyError):
+    """A name that stands for nothing; the message suggests the nearest one that does."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class DuplicateNameError(BenchmarkError):
+    """Two definitions claim one name."""
+
+
+class UnreadableSourceError(BenchmarkError):
+    """A source file in a folder of registered modules that is no valid Python."""
+
+
+class StorageError(BenchmarkError):
+    """A bucket that is missing, denied or out of reach."""
 
 
 class BudgetError(BenchmarkError):
@@ -35,7 +59,7 @@ class SignalError(BenchmarkError):
 
 
 class LinkError(BenchmarkError):
-    """A link that cannot do what was asked of it: an unknown channel, a message that is too long."""
+    """A link that cannot do what was asked of it, such as a message that is too long."""
 
 
 class DatasetError(BenchmarkError):
@@ -44,6 +68,10 @@ class DatasetError(BenchmarkError):
 
 class ImageError(BenchmarkError):
     """One image that cannot be read; the data set it is in stays usable."""
+
+
+class PixelsError(BenchmarkError):
+    """Pixels that cannot be stored or scored: not finite, out of range, or of the wrong type or shape."""
 
 
 class MetricUnavailableError(BenchmarkError):

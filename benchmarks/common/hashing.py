@@ -1,7 +1,6 @@
 """Identity: a hash of what determines a result, so that equal work is recognised and unequal work never mistaken.
 
-Every field of a grid is classified in :data:`CHANGES_RESULTS` or :data:`LEAVES_RESULTS`; a test fails while a new field
-is in neither. ``VERSION`` goes into every hash: raise it when the meaning of a field or of the engine changes.
+``VERSION`` goes into every hash: raise it when the meaning of a field or of the engine changes.
 """
 
 import functools
@@ -15,28 +14,6 @@ from typing import Any
 from pydantic import BaseModel
 
 VERSION = 1
-
-CHANGES_RESULTS = frozenset(
-    {
-        "seed",
-        "image_size",
-        "fit",
-        "methods",
-        "datasets",
-        "snr_db",
-        "cr",
-        "channels",
-        "repetitions",
-        "metrics",
-        "metric_settings",
-        "link",
-        "generative",
-        "training",
-    }
-)
-LEAVES_RESULTS = frozenset({"name", "description", "limit", "evaluation", "sheet", "ablations"})
-# The evaluation batch is the exception in `evaluation`: float rounding depends on it, so it enters each unit's identity.
-# Of `generative` only the models change results: not the response cache, the limits, the prices or the concurrency.
 
 
 def canonical(value: Any) -> Any:

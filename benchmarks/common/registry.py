@@ -1,32 +1,27 @@
-"""The one registry: names -> objects, filled by decorators, by modules found on disk and by entry points.
+"""The one registry: names -> objects, filled by decorators, by the classes that a package's sources declare and by entry points.
 
 ::
 
-    get("swinjscc") ── known? ──────────────────────────────> object
-                   └─ no ── import <package>.swinjscc ──────> object   (the module's decorator registers it)
-                          └ load the entry point swinjscc ──> object   (another distribution registers it)
+    get("swinjscc") ── known? ───────────────────────────────────────────────────> object
+                   └─ no ── import the module with @METHODS.register("swinjscc") ──> object
+                          └ load the entry point swinjscc ───────────────────────> object   (another distribution registers it)
                           └ neither: UnknownNameError with the nearest name
 
-Nothing is imported before it is asked for, so listing names costs no deep-learning import.
+Nothing is imported before it is asked for: what a package declares is read from its sources, so listing names costs no deep-learning
+import, and a file without the decorator is no entry, whatever lies in the folder.
 """
 
-import difflib
 import importlib
-import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Generic, TypeVar
 
-from methods.errors import DuplicateNameError, UnknownNameError
+from benchmarks.common.errors import DuplicateNameError
+from benchmarks.common.names import unknown
+from benchmarks.common.sources import Declaration, declarations
 
 T = TypeVar("T")
-
-
-def nearest(name: str, candidates: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` for the candidate closest to ``name``, or an empty string."""
-    close = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.5)
-    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 class Registry(Generic[T]):
@@ -35,8 +30,8 @@ class Registry(Generic[T]):
     Args:
         kind: what the entries are, for messages ("method", "metric").
         entries: objects known from the start.
-        package: a package whose modules each register the entry of their own name; searched lazily.
-        infrastructure: module names in ``package`` that are not entries.
+        package: a package in whose files classes register themselves; searched without importing them.
+        decorator: how they do it, ``METHODS.register``.
         group: an entry-point group through which other distributions add entries.
     """
 
@@ -46,13 +41,13 @@ class Registry(Generic[T]):
         entries: Mapping[str, T] | None = None,
         *,
         package: str | None = None,
-        infrastructure: Iterable[str] = (),
+        decorator: str = "",
         group: str | None = None,
     ) -> None:
         self.kind = kind
         self._entries: dict[str, T] = dict(entries or {})
         self._package = package
-        self._infrastructure = frozenset(infrastructure)
+        self._decorator = decorator
         self._group = group
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -80,22 +75,39 @@ class Registry(Generic[T]):
             UnknownNameError: no such entry; the message suggests the nearest name.
         """
         if name not in self._entries:
-            if name in self._module_names():
-                if name in self._entry_points():
-                    both = f"a module of {self._package} and an entry point"
-                    raise DuplicateNameError(f"the {self.kind} '{name}' is both {both}; rename one of them")
-                importlib.import_module(f"{self._package}.{name}")
-            elif name in (points := self._entry_points()):
+            declared, points = self.declared(name), self._entry_points()
+            if declared is not None and name in points:
+                both = f"a class of {declared.source.module} and an entry point"
+                raise DuplicateNameError(f"the {self.kind} '{name}' is both {both}; rename one of them")
+            if declared is not None:
+                importlib.import_module(declared.source.module)
+            elif name in points:
                 loaded = points[name].load()
                 if not isinstance(loaded, ModuleType):
                     self.register(name)(loaded)
         if name not in self._entries:
-            raise UnknownNameError(f"unknown {self.kind} '{name}'.{nearest(name, self.names())} Known: {', '.join(self.names())}.")
+            raise unknown(self.kind, name, self.names())
         return self._entries[name]
+
+    def declared(self, name: str) -> Declaration | None:
+        """Return what the package's sources say of ``name`` without importing it; ``None`` for what comes from elsewhere.
+
+        Raises:
+            DuplicateNameError: two classes of the package register it.
+        """
+        found = self._declared().get(name, [])
+        if len(found) > 1:
+            places = " and by ".join(f"{each.source.module}.{each.node.name}" for each in found)
+            raise DuplicateNameError(f"the {self.kind} '{name}' is defined twice, by {places}; rename one of them")
+        return found[0] if found else None
+
+    def loaded(self, name: str) -> T | None:
+        """Return the entry called ``name`` if it is there without importing anything."""
+        return self._entries.get(name)
 
     def names(self) -> list[str]:
         """Return every name that :meth:`get` answers, sorted."""
-        return sorted({*self._entries, *self._module_names(), *self._entry_points()})
+        return sorted({*self._entries, *self._declared(), *self._entry_points()})
 
     def items(self) -> Iterator[tuple[str, T]]:
         """Yield each name with its entry, importing what is not imported yet."""
@@ -105,11 +117,8 @@ class Registry(Generic[T]):
     def __contains__(self, name: str) -> bool:
         return name in self.names()
 
-    def _module_names(self) -> set[str]:
-        if self._package is None:
-            return set()
-        path = importlib.import_module(self._package).__path__
-        return {module.name for module in pkgutil.iter_modules(path)} - self._infrastructure
+    def _declared(self) -> dict[str, list[Declaration]]:
+        return declarations(self._package, self._decorator) if self._package else {}
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self._group)} if self._group else {}

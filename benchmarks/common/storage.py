@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias, TypeVar
 
-from suite.errors import StorageError
+from benchmarks.common.errors import StorageError
 
 T = TypeVar("T")
 # A bucket answers in tens of milliseconds, whatever the number of those who ask.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from benchmarks.common.errors import DatasetError, suggestion
+from benchmarks.common.errors import DatasetError
+from benchmarks.common.names import unknown
 from benchmarks.datasets.base import Dataset, Fit, Split
 
 
@@ -97,10 +98,11 @@ def open_dataset(
         fit: "squash" stretches an image to the size, as the paper does; "crop" cuts its centre out first.
 
     Raises:
-        DatasetError: the name, split, fit or size is unknown, or the folder is missing, empty or laid out otherwise.
+        UnknownNameError: there is no such data set.
+        DatasetError: the split, fit or size is unknown, or the folder is missing, empty or laid out otherwise.
     """
     if name not in DATASETS:
-        raise DatasetError(f"unknown data set '{name}'.{suggestion(name, DATASETS)} Known: {', '.join(DATASETS)}.")
+        raise unknown("data set", name, DATASETS)
     spec = DATASETS[name]
     if split not in spec.splits:
         raise DatasetError(f"the data set '{name}' has no split '{split}', only {', '.join(spec.splits)}")
@@ -123,7 +125,7 @@ def open_training(data_dir: Path | None, name: str | None = None, image_size: in
     """Open the training split of a data set; without a name the folder's layout decides.
 
     Raises:
-        DatasetError: as :func:`open_dataset`, or neither a folder nor a name was given.
+        UnknownNameError, DatasetError: as :func:`open_dataset`, or neither a folder nor a name was given.
     """
     if name is None:
         if data_dir is None:

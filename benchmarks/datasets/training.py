@@ -22,6 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.common.errors import DatasetError, ImageError
+from benchmarks.common.images import image_tensor
 from benchmarks.datasets.base import Dataset, Sample
 from benchmarks.datasets.images import resize_mask
 from benchmarks.datasets.splits import hold_out
@@ -179,7 +180,7 @@ class TrainingImages:
 
 
 def _stack(samples: Sequence[Sample]) -> Batch:
-    images = torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2).float().div_(255).contiguous()
+    images = image_tensor(np.stack([sample.image for sample in samples])).contiguous()
     known = [sample.mask for sample in samples if sample.mask is not None]
     masks = torch.from_numpy(np.stack(known)).unsqueeze(1).float() if len(known) == len(samples) else None
     labels, captions = [sample.label for sample in samples], [sample.caption for sample in samples]

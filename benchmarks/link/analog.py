@@ -5,15 +5,12 @@
     features ──normalise──> x, mean |x_i|^2 = 1 a row ──channel──> Observation ──equalise──> symbols for the decoder
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from benchmarks.common.errors import SignalError
 from benchmarks.link.channels import Observation
-
-Equalizer = Literal["mmse", "zf"]
+from benchmarks.link.settings import Equalizer
 
 
 def normalise(symbols: Tensor) -> Tensor:

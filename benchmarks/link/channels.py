@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.link.draws import Draws
+from benchmarks.link.settings import FLAT_SUMMARIES, rician_summary
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,10 @@ def rician(k_factor: float) -> FlatChannel:
     def gains(draws: Draws, stream: str, rows: int, length: int, device: torch.device) -> Tensor:
         return sight + scatter * draws.complex_normal(f"{stream}/fading", rows, length, device)
 
-    return FlatChannel("rician", f"h = sqrt(K/(K+1)) + sqrt(1/(K+1)) CN(0,1) a symbol, K = {k_factor:g}", gains)
+    return FlatChannel("rician", rician_summary(k_factor), gains)
 
 
-AWGN = FlatChannel("awgn", "h = 1")
-RAYLEIGH = FlatChannel("rayleigh", "h ~ CN(0,1), a new one each symbol (fast fading)", _rayleigh)
-RAYLEIGH_BLOCK = FlatChannel("rayleigh-block", "h ~ CN(0,1), one an image, shared by its analog and digital streams", _rayleigh_block)
-RAYLEIGH_REAL = FlatChannel("rayleigh-real", "h ~ N(0,1) real, a new one each symbol (GenED-SC eq. 7 read literally)", _rayleigh_real)
+AWGN = FlatChannel("awgn", FLAT_SUMMARIES["awgn"])
+RAYLEIGH = FlatChannel("rayleigh", FLAT_SUMMARIES["rayleigh"], _rayleigh)
+RAYLEIGH_BLOCK = FlatChannel("rayleigh-block", FLAT_SUMMARIES["rayleigh-block"], _rayleigh_block)
+RAYLEIGH_REAL = FlatChannel("rayleigh-real", FLAT_SUMMARIES["rayleigh-real"], _rayleigh_real)

@@ -16,35 +16,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from benchmarks.common.errors import BudgetError, LinkError
-from benchmarks.link.analog import Equalizer, equalise, normalise
+from benchmarks.common.names import unknown
+from benchmarks.link.analog import equalise, normalise
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, Observation, rician
-from benchmarks.link.digital import DigitalReception, DigitalSettings, DigitalStream
 from benchmarks.link.digital.settings import Mode
+from benchmarks.link.digital.stream import DigitalReception, DigitalStream
 from benchmarks.link.draws import Draws
 from benchmarks.link.ledger import Entry
-from benchmarks.link.ofdm.channel import OfdmSettings, TdlChannel
-
-
-class LinkSettings(BaseModel):
-    """How the link is set up; every field changes results.
-
-    Attributes:
-        equalizer: "mmse" or "zf" (zero forcing) for the analog stream of a fading channel.
-        rician_k: ratio of line-of-sight to scattered power of ``rician``, linear.
-        digital: coding and modulation of the digital stream.
-        ofdm: resource grid and channel estimation of ``tdl-a`` and ``tdl-c``.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    equalizer: Equalizer = "mmse"
-    rician_k: float = Field(default=4.0, ge=0.0)
-    digital: DigitalSettings = DigitalSettings()
-    ofdm: OfdmSettings = OfdmSettings()
+from benchmarks.link.ofdm.channel import TdlChannel
+from benchmarks.link.settings import TDL_PROFILES, LinkSettings
 
 
 def channels(settings: LinkSettings) -> dict[str, Channel]:
@@ -55,8 +38,7 @@ def channels(settings: LinkSettings) -> dict[str, Channel]:
         RAYLEIGH_BLOCK,
         RAYLEIGH_REAL,
         rician(settings.rician_k),
-        TdlChannel("A", settings.ofdm),
-        TdlChannel("C", settings.ofdm),
+        *(TdlChannel(profile, settings.ofdm) for profile in TDL_PROFILES),
     ]
     return {channel.name: channel for channel in table}
 
@@ -104,15 +86,15 @@ class Link:
         """Return the channel called ``name``.
 
         Raises:
-            LinkError: there is no such channel.
+            UnknownNameError: there is no such channel.
         """
         try:
             return self._channels[name]
         except KeyError:
-            raise LinkError(f"unknown channel '{name}'; choose one of {', '.join(self._channels)}") from None
+            raise unknown("channel", name, self._channels) from None
 
     def check(self, channel: str, coding_mode: str | None = None) -> None:
-        """Raise :class:`LinkError` unless ``channel`` exists and carries messages under ``coding_mode``."""
+        """Raise :class:`UnknownNameError` unless there is ``channel``, and :class:`LinkError` unless it carries messages under ``coding_mode``."""
         self._stream(coding_mode, text=False).check(self.channel(channel))
 
     def payload_bytes(self, symbols: int, coding_mode: str | None = None, *, channel: str, snr_db: float) -> int:
@@ -150,7 +132,8 @@ class Link:
         Raises:
             BudgetError: an image needs more symbols than ``budget``; the message names both numbers.
             SignalError: an analog row is silent or not finite.
-            LinkError: the channel is unknown or a message too long.
+            UnknownNameError: the channel is unknown.
+            LinkError: a message is too long.
         """
         air = self.channel(channel)
         rows = _rows(analog, side, digital)

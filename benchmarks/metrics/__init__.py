@@ -1,6 +1,5 @@
 """How close a reconstruction comes to its original: metrics, each with its variant in its name."""
 
-from benchmarks.common.images import quantise
 from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec, SetMetric
 from benchmarks.metrics.catalog import METRICS, clip_score_metric, clip_similarity_metric, metric_table
 from benchmarks.metrics.scorer import Scorer, check, fetch, lookup, set_metric
@@ -19,6 +18,5 @@ __all__ = [
     "fetch",
     "lookup",
     "metric_table",
-    "quantise",
     "set_metric",
 ]

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from benchmarks.metrics.errors import PixelsError
+from benchmarks.common.errors import PixelsError
+from benchmarks.common.images import image_tensor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -66,6 +67,7 @@ class WeightFile:
         read: reads the file at a path onto a device and checks that it is what the metric needs; on "meta" cheaply, without its values.
             Raises :class:`~benchmarks.common.weights_files.WeightsFileError`.
         key: what the origin calls it, where that is not the file's name (an open_clip model).
+        repository: where the Hugging Face hub publishes it as well, "owner/name"; "" where it does not.
     """
 
     names: tuple[str, ...]
@@ -74,6 +76,7 @@ class WeightFile:
     address: str
     read: Callable[[Path, str], Any]
     key: str = ""
+    repository: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,9 +158,7 @@ class MetricImage:
     @cached_property
     def tensor(self) -> Tensor:
         """Return float32 (1, 3, H, W) in [0, 1]."""
-        import torch
-
-        return torch.from_numpy(self.pixels.transpose(2, 0, 1).copy()).to(self.device).float().div(255)[None]
+        return image_tensor(self.pixels, self.device).contiguous()[None]
 
     @cached_property
     def image(self) -> Image:

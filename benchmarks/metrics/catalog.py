@@ -31,11 +31,12 @@ def _pyiqa_file(name: str, folder: str, read: Callable[[Path, str], Any]) -> Wei
     return WeightFile((name,), folder, "pyiqa", f"{_PYIQA_FILES}/{name}", read)
 
 
-def _clip_file(model: str, digest: str) -> WeightFile:
+def _clip_file(model: str, digest: str, repository: str) -> WeightFile:
     name = f"{model}.pt"
     accepted = (name, f"{model}.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-    key = f"{model}-quickgelu"
-    return WeightFile(accepted, f"clip/{model}", "open_clip", f"{_OPENAI_FILES}/{digest}/{name}", partial(read_clip, key), key=key)
+    key, address = f"{model}-quickgelu", f"{_OPENAI_FILES}/{digest}/{name}"
+    read = partial(read_clip, key)
+    return WeightFile(accepted, f"clip/{model}", "open_clip", address, read, key=key, repository=f"timm/{repository}.openai")
 
 
 def _spec(
@@ -75,9 +76,9 @@ def _clip_model(model: WeightFile | Path) -> dict[str, Any]:
     return {"weights": (model,)} if isinstance(model, WeightFile) else {"folder": model}
 
 
-_VIT_B_32 = _clip_file("ViT-B-32", "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af")
-_VIT_B_16 = _clip_file("ViT-B-16", "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f")
-_VIT_L_14 = _clip_file("ViT-L-14", "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836")
+_VIT_B_32 = _clip_file("ViT-B-32", "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af", "vit_base_patch32_clip_224")
+_VIT_B_16 = _clip_file("ViT-B-16", "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f", "vit_base_patch16_clip_224")
+_VIT_L_14 = _clip_file("ViT-L-14", "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836", "vit_large_patch14_clip_224")
 
 _SPECS = (
     _spec(

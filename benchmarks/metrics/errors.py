@@ -3,8 +3,8 @@
 from benchmarks.common.errors import BenchmarkError
 
 
-class UnknownMetricError(BenchmarkError):
-    """A metric name that is not in the table; the message suggests the nearest one."""
+class MetricKindError(BenchmarkError):
+    """A metric with a value an image where one with a value a cell is asked for, or the other way round."""
 
 
 class DuplicateMetricError(BenchmarkError):
@@ -13,7 +13,3 @@ class DuplicateMetricError(BenchmarkError):
 
 class FeaturesError(BenchmarkError):
     """Features from which no distance can be computed: too few, or of different lengths."""
-
-
-class PixelsError(BenchmarkError):
-    """Pixels that cannot be scored: not finite, out of range, or of the wrong type or shape."""

@@ -16,12 +16,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.common.errors import MetricUnavailableError, suggestion
+from benchmarks.common.errors import MetricUnavailableError, PixelsError, suggestion
 from benchmarks.common.fetching import may_fetch
+from benchmarks.common.names import unknown
 from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec, Pixels, SetMetric, WeightFile
 from benchmarks.metrics.catalog import metric_table
 from benchmarks.metrics.clip import unusable
-from benchmarks.metrics.errors import PixelsError, UnknownMetricError
+from benchmarks.metrics.errors import MetricKindError, PixelsError, UnknownMetricError
 from benchmarks.metrics.weights import broken, find, locate, missing
 
 
@@ -29,13 +30,12 @@ def lookup(names: Sequence[str], settings: MetricSettings | None = None) -> list
     """Return the declarations of ``names``, in their order.
 
     Raises:
-        UnknownMetricError: a name is not in the table; the message suggests the nearest one.
+        UnknownNameError: a name is not in the table; the message suggests the nearest one.
     """
     table = metric_table(settings)
     for name in names:
         if name not in table:
-            hint = suggestion(name, table, cutoff=0.4)
-            raise UnknownMetricError(f"unknown metric '{name}'.{hint} Known: {', '.join(table)}.")
+            raise unknown("metric", name, table)
     return [table[name] for name in names]
 
 
@@ -79,13 +79,14 @@ def set_metric(name: str, settings: MetricSettings | None = None, device: str = 
     """Return the measuring object of a metric of kind "cell".
 
     Raises:
-        UnknownMetricError: no such metric, or it is one of kind "image".
+        UnknownNameError: there is no such metric.
+        MetricKindError: it is one of kind "image".
         MetricUnavailableError: it cannot run here.
     """
     settings = settings or MetricSettings()
     built = _build(lookup([name], settings)[0], settings, device)
     if not isinstance(built, SetMetric):
-        raise UnknownMetricError(f"the metric '{name}' has a value for each image; give it to Scorer")
+        raise MetricKindError(f"the metric '{name}' has a value for each image; give it to Scorer")
     return built
 
 
@@ -100,7 +101,8 @@ class Scorer:
         device: where networks run.
 
     Raises:
-        UnknownMetricError: a name is unknown, or a metric of kind "cell".
+        UnknownNameError: a name is unknown.
+        MetricKindError: a metric is of kind "cell".
         MetricUnavailableError: a metric cannot run here; the message has a line for each such metric.
     """
 
@@ -109,7 +111,7 @@ class Scorer:
         self.device = str(device)
         specs = lookup(names, self.settings)
         if cells := [spec.name for spec in specs if spec.per == "cell"]:
-            raise UnknownMetricError(f"{', '.join(cells)} has one value a cell, not one an image; use cell_metric")
+            raise MetricKindError(f"{', '.join(cells)} has one value a cell, not one an image; use set_metric")
         failure_reasons = [sentence for sentence in check(names, self.settings).values() if sentence]
         if failure_reasons:
             raise MetricUnavailableError("\n".join(failure_reasons))

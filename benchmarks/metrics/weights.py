@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,10 +105,16 @@ def broken(spec: MetricSpec, file: WeightFile, path: Path) -> str | None:
     return None
 
 
-def _caches(file: WeightFile) -> list[Path]:
-    import torch
+def hub_folder() -> Path:
+    """Return torch's folder of downloads, by torch's own rule where torch is not loaded: to look for files takes no torch."""
+    if (torch := sys.modules.get("torch")) is not None:
+        return Path(torch.hub.get_dir())
+    cache = os.getenv("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.path.expanduser(os.getenv("TORCH_HOME", os.path.join(cache, "torch")))) / "hub"
 
-    hub = Path(torch.hub.get_dir())
+
+def _caches(file: WeightFile) -> list[Path]:
+    hub = hub_folder()
     return {
         "pyiqa": [hub / "pyiqa", hub / "checkpoints"],
         "torchvision": [hub / "checkpoints"],
@@ -116,23 +123,20 @@ def _caches(file: WeightFile) -> list[Path]:
 
 
 def _in_hub_cache(file: WeightFile) -> Path | None:
-    if file.origin != "open_clip":
+    if not file.repository:
+        return None
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    # Nothing of the repository is here, which shows without loading the hub's client.
+    if not (Path(HF_HUB_CACHE) / f"models--{file.repository.replace('/', '--')}").is_dir():
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    # Published on the hub as well as at the address; the repository's name follows from open_clip's table.
-    repository = _hub_repository(file)
     for name in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"):
-        found = try_to_load_from_cache(repository, name) if repository else None
+        found = try_to_load_from_cache(file.repository, name)
         if isinstance(found, str | os.PathLike):
             return Path(found)
     return None
-
-
-def _hub_repository(file: WeightFile) -> str:
-    from open_clip import get_pretrained_cfg
-
-    return str(get_pretrained_cfg(file.key, "openai").get("hf_hub", "")).rstrip("/")
 
 
 def _fetch(file: WeightFile) -> Path:

@@ -11,7 +11,7 @@ channel and is the honest rival of every JSCC. Each codec is a variant with eith
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from PIL import Image
 from pydantic import model_validator
 from torch import Tensor
 
+from benchmarks.common.images import image_tensor, pixel_array
 from methods.base import Geometry, Method, MethodSettings, OperatingPoint, Received, Signal, Traits
 from methods.digital.codecs import UndecodableFileError, make_codec
 from methods.digital.search import Downscale, FileStream
@@ -54,7 +55,7 @@ class DigitalSettings(MethodSettings):
 
 
 @METHODS.register("digital")
-class Digital(Method):
+class Digital(Method[DigitalSettings]):
     """An image codec that fills the budget, over the suite's coded stream.
 
     Outage: a lost block is shown as a mid-grey image. Nothing of the image arrived, so nothing of it may be shown, not even
@@ -68,23 +69,28 @@ class Digital(Method):
 
     Settings = DigitalSettings
     variants: ClassVar[dict[str, dict[str, Any]]] = {
-        **{name: {"codec": name} for name in get_args(Codec)},
-        **{f"{name}-fixed": {"codec": name, "protection": "ldpc"} for name in get_args(Codec)},
+        "jpeg": {"codec": "jpeg"},
+        "webp": {"codec": "webp"},
+        "avif": {"codec": "avif"},
+        "jpeg2000": {"codec": "jpeg2000"},
+        "bpg": {"codec": "bpg"},
+        "jpeg-fixed": {"codec": "jpeg", "protection": "ldpc"},
+        "webp-fixed": {"codec": "webp", "protection": "ldpc"},
+        "avif-fixed": {"codec": "avif", "protection": "ldpc"},
+        "jpeg2000-fixed": {"codec": "jpeg2000", "protection": "ldpc"},
+        "bpg-fixed": {"codec": "bpg", "protection": "ldpc"},
     }
     paper = "ITU-T T.81 (JPEG), RFC 9649 (WebP), AVIF 1.1 (Alliance for Open Media), ITU-T T.800 (JPEG 2000), libbpg 0.9.8"
 
-    settings: DigitalSettings
-
-    def __init__(self, settings: MethodSettings, geometry: Geometry) -> None:
+    def __init__(self, settings: DigitalSettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)
         codec = make_codec(self.settings.codec, self.settings.strip_headers)
         self.files = FileStream(codec, (geometry.width, geometry.height), self.settings.strip_headers)
 
     @classmethod
-    def traits(cls, settings: MethodSettings) -> Traits:
+    def traits(cls, settings: DigitalSettings) -> Traits:
         """Return that the sender fits its file to the channel and that the file is the image."""
-        own = DigitalSettings.model_validate(settings.model_dump())
-        return Traits(uses_snr_at_sender=True, digital_in_budget=True, coding_mode=own.protection)
+        return Traits(uses_snr_at_sender=True, digital_in_budget=True, coding_mode=settings.protection)
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Turn (B, 3, H, W) images in [0, 1] into files that the stream carries in the budget's symbols.
@@ -93,8 +99,7 @@ class Digital(Method):
             RateError: no file is small enough; an impossible cell shows as a failure, not as an outage.
         """
         limit = point.payload_bytes(self.geometry.symbols(point.cr), self.settings.protection)
-        pixels = (images.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        files = [self.files.fit(Image.fromarray(image), limit, self.settings.downscale).message for image in pixels]
+        files = [self.files.fit(Image.fromarray(image), limit, self.settings.downscale).message for image in pixel_array(images)]
         return Signal(digital=files, coding_mode=self.settings.protection)
 
     def decode(self, received: Received, point: OperatingPoint) -> Tensor:
@@ -110,5 +115,5 @@ class Digital(Method):
             except UndecodableFileError:
                 pass
             else:
-                return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+                return image_tensor(pixels)
         return torch.full((3, self.geometry.height, self.geometry.width), OUTAGE_GREY)

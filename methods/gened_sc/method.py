@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
+from methods.base import Geometry, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
 from methods.errors import MethodError, RateError
 from methods.gened_sc import losses
 from methods.gened_sc.masks import agreement, coverage, resized
@@ -22,7 +22,7 @@ _STRIDE = 0x4F1BBCDCBFA53E0B
 
 
 @METHODS.register("gened_sc")
-class GenEDSC(StageTwo, TrainableMethod):
+class GenEDSC(StageTwo, TrainableMethod[GenEDSCSettings]):
     """Semantic dual-branch JSCC: what matters through Swin stages and most of the symbols, the rest through light convolutions.
 
     Args:
@@ -45,7 +45,6 @@ class GenEDSC(StageTwo, TrainableMethod):
         "attention_residual": [False, True],
         "gumbel_on": ["probabilities", "logits"],
     }
-    settings: GenEDSCSettings
 
     def __init__(self, settings: GenEDSCSettings, geometry: Geometry) -> None:
         from methods.gened_sc.budget import Budget
@@ -74,17 +73,16 @@ class GenEDSC(StageTwo, TrainableMethod):
         self._vgg: Any = None
 
     @classmethod
-    def traits(cls, settings: MethodSettings) -> Traits:
+    def traits(cls, settings: GenEDSCSettings) -> Traits:
         """One network a CR; the sender needs no channel knowledge."""
-        own = GenEDSCSettings.model_validate(settings.model_dump())
-        oracle = own.importance == "oracle"
+        oracle = settings.importance == "oracle"
         return Traits(
             trainable=True,
-            needs_masks=own.objective == "importance" or oracle,
+            needs_masks=settings.objective == "importance" or oracle,
             oracle_masks=oracle,
-            describes=own.stage_two,
-            refines=own.stage_two,
-            asks={"editor": 1} if own.stage_two else {},
+            describes=settings.stage_two,
+            refines=settings.stage_two,
+            asks={"editor": 1} if settings.stage_two else {},
         )
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:

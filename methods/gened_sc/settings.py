@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from methods.base import MethodSettings
+from methods.declaration import MethodSettings
 from methods.generative.settings import Captioning, Editing
 
 Architecture = Literal["swin", "cbam"]

@@ -10,18 +10,23 @@ A model is named in one line, ``openai:NAME``, ``diffusers:ID-or-folder``, ``tra
 is the same for every method of a grid. README.md beside this file shows how to run each.
 """
 
-from methods.generative.client import ModelClient, UsesModels
-from methods.generative.responses import (
-    CacheWriteError,
-    GenerativeError,
-    ModelUnavailableError,
-    RefusalError,
-    Request,
-    Response,
-    SpendingLimitError,
-    UnusableResponseError,
-)
-from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.common.lazy import lazy_attribute
+
+if TYPE_CHECKING:
+    from methods.generative.client import ModelClient, UsesModels
+    from methods.generative.responses import (
+        CacheWriteError,
+        GenerativeError,
+        ModelUnavailableError,
+        RefusalError,
+        Request,
+        Response,
+        SpendingLimitError,
+        UnusableResponseError,
+    )
+    from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
 
 __all__ = [
     "CacheWriteError",
@@ -39,3 +44,7 @@ __all__ = [
     "UnusableResponseError",
     "UsesModels",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return lazy_attribute(__name__, name, __all__, ("responses", "settings", "client"))

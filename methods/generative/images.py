@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from benchmarks.common.images import image_tensor, pixel_array
 from methods.base import Refined
 from methods.errors import MethodError
 from methods.generative.backends.base import Backend, GenerativeOptionsError
@@ -40,8 +40,7 @@ def _same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 def quantised(images: Tensor) -> list[np.ndarray]:
     """Return (B, 3, H, W) images in [0, 1] as B uint8 (H, W, 3) arrays."""
-    pixels = (images.detach().clamp(0, 1) * 255).round().to(torch.uint8)
-    return list(pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+    return list(pixel_array(images))
 
 
 def refined(requests: Sequence[Request], responses: Sequence[Response], size: tuple[int, int]) -> Refined:
@@ -51,7 +50,7 @@ def refined(requests: Sequence[Request], responses: Sequence[Response], size: tu
         GenerativeError: an answer has no image, or one of another shape.
     """
     sample_images = [_fitted(request, response, size) for request, response in zip(requests, responses, strict=True)]
-    images = torch.from_numpy(np.stack(sample_images)).permute(0, 3, 1, 2).float() / 255
+    images = image_tensor(np.stack(sample_images))
     return Refined(images, cut=tuple(response.cut for response in responses), cost=tuple(response.cost for response in responses))
 
 

@@ -32,6 +32,9 @@ class UnusableResponseError(GenerativeError):
 class SpendingLimitError(MethodError):
     """The next call would pass the run's limit of calls or of cost; everything answered so far is in the response cache."""
 
+    headline = "stopped"
+    exit_code = 3
+
 
 class CacheWriteError(SpendingLimitError):
     """An answer that was paid for could not be kept, so further calls would be paid for again and again."""

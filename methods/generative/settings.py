@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from methods.base import MethodSettings
+from methods.declaration import MethodSettings
 
 
 class ModelSettings(MethodSettings):

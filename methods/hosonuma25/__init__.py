@@ -20,7 +20,16 @@ candidates and keeps the best. The scores are the project's own (:mod:`methods.h
 their number of candidates and their generator are not reproduced. The captioner (theirs is BLIP) and the generator are the grid's.
 """
 
-from methods.hosonuma25.method import Hosonuma25
-from methods.hosonuma25.settings import HosonumaSettings
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.common.lazy import lazy_attribute
+
+if TYPE_CHECKING:
+    from methods.hosonuma25.method import Hosonuma25
+    from methods.hosonuma25.settings import HosonumaSettings
 
 __all__ = ["Hosonuma25", "HosonumaSettings"]
+
+
+def __getattr__(name: str) -> Any:
+    return lazy_attribute(__name__, name, __all__, ("settings", "method"))

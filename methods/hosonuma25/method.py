@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from methods.base import Geometry, Method, MethodSettings, OperatingPoint, Received, Refined, Signal, Traits
+from benchmarks.common.images import image_tensor, to_uint8
+from methods.base import Geometry, Method, OperatingPoint, Received, Refined, Signal, Traits
 from methods.errors import MethodError
 from methods.generative import UsesModels
 from methods.generative.required import check_required, required
@@ -25,7 +26,7 @@ UNKNOWN = 0.5
 
 
 @METHODS.register(NAME)
-class Hosonuma25(UsesModels, Method):
+class Hosonuma25(UsesModels, Method[HosonumaSettings]):
     """A caption and a mask, or a label map with its palette, as one message; the image is painted at the receiver.
 
     What arrives damaged is used as far as it can be told right from wrong. A message that failed its check keeps its caption, with the
@@ -41,31 +42,26 @@ class Hosonuma25(UsesModels, Method):
         "IEICE Trans. Commun. E108-B(3), 2025, arXiv 2404.11280"
     )
 
-    settings: HosonumaSettings
-
-    def __init__(self, settings: MethodSettings, geometry: Geometry) -> None:
+    def __init__(self, settings: HosonumaSettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)
-        own = self.settings
-        scale = min(own.mask_size, max(geometry.height, geometry.width)) / max(geometry.height, geometry.width)
+        scale = min(settings.mask_size, max(geometry.height, geometry.width)) / max(geometry.height, geometry.width)
         self.cells = (max(1, round(geometry.height * scale)), max(1, round(geometry.width * scale)))
-        self.code = PriorCode(*self.cells, palette_bits=own.palette_bits if own.prior == "palette" else 0)
+        self.code = PriorCode(*self.cells, palette_bits=settings.palette_bits if settings.prior == "palette" else 0)
         self._regions: Regions | None = None
 
     @classmethod
-    def traits(cls, settings: MethodSettings) -> Traits:
+    def traits(cls, settings: HosonumaSettings) -> Traits:
         """One operating point; the image is made after message and prior have arrived."""
-        own = HosonumaSettings.model_validate(settings.model_dump())
-        asks = {"editor": 1} if own.receiver == "edit" else {"generator": own.candidates}
-        return Traits(rates="fixed", coding_mode=own.protection, describes=True, refines=True, coarse=False, asks=asks)
+        asks = {"editor": 1} if settings.receiver == "edit" else {"generator": settings.candidates}
+        return Traits(rates="fixed", coding_mode=settings.protection, describes=True, refines=True, coarse=False, asks=asks)
 
     @classmethod
-    def assets(cls, settings: MethodSettings) -> Sequence[Path]:
+    def assets(cls, settings: HosonumaSettings) -> Sequence[Path]:
         """Return the segmentation network's file or folder, where one is used and lies here."""
-        own = HosonumaSettings.model_validate(settings.model_dump())
-        library, _, name = own.mask_model.partition(":")
-        if own.mask_source == "saliency":
+        library, _, name = settings.mask_model.partition(":")
+        if settings.mask_source == "saliency":
             return ()
-        found = own.mask_weights if library == "torchvision" else Path(name).expanduser()
+        found = settings.mask_weights if library == "torchvision" else Path(name).expanduser()
         return (found,) if found is not None and (library == "torchvision" or found.exists()) else ()
 
     def check_ready(self) -> None:
@@ -111,7 +107,7 @@ class Hosonuma25(UsesModels, Method):
         numbered = numbered.reshape(labels.shape)
         cells = self._cells(image).reshape(-1, 3)
         means = [cells[numbered.reshape(-1) == number].mean(axis=0) for number in range(len(present))]
-        return Prior(numbered.astype(np.uint8), np.round(np.stack(means) * 255).astype(np.uint8))
+        return Prior(numbered.astype(np.uint8), to_uint8(np.stack(means)))
 
     def read(self, received: Received) -> tuple[list[Prior | None], list[str]]:
         """Return each message's prior, ``None`` where none arrived whole, and its caption, "" where none arrived.
@@ -136,7 +132,7 @@ class Hosonuma25(UsesModels, Method):
         if prior is None:
             return torch.full((3, *size), UNKNOWN)
         palette = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.uint8) if prior.palette is None else prior.palette
-        image = torch.from_numpy(palette[prior.labels]).permute(2, 0, 1).float() / 255
+        image = image_tensor(palette[prior.labels])
         return F.interpolate(image[None], size, mode="nearest-exact")[0]
 
     def _selected(self, priors: Sequence[Prior | None], texts: Sequence[str]) -> Refined:

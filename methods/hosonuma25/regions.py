@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.common.fetching import may_fetch, torch_file
+from benchmarks.common.images import pixel_array
 from benchmarks.common.weights_files import WeightsFileError, check_folder, mismatch, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.hosonuma25.settings import HosonumaSettings
@@ -177,8 +178,7 @@ def _from_transformers(name: str) -> tuple[Any, Any]:
     network, processor = _from_pretrained(AutoModelForSemanticSegmentation, name), _from_pretrained(AutoImageProcessor, name)
 
     def prepare(image: Tensor) -> Tensor:
-        pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).cpu().permute(1, 2, 0).numpy()
-        tensor: Tensor = processor(images=pixels, return_tensors="pt")["pixel_values"]
+        tensor: Tensor = processor(images=pixel_array(image), return_tensors="pt")["pixel_values"]
         return tensor.to(image.device)
 
     return network, prepare

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from methods.base import MethodSettings
+from methods.declaration import MethodSettings
 from methods.generative.settings import Captioning, Editing, Generation
 
 _LIBRARIES = ("torchvision", "transformers")

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from methods.base import (
     Geometry,
-    MethodSettings,
     OperatingPoint,
     Phase,
     Received,
@@ -40,7 +39,7 @@ from methods.sgdjscc.tiles import merge
 
 
 @METHODS.register("sgdjscc")
-class SGDJSCC(UsesModels, TrainableMethod):
+class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
     """A JSCC autoencoder whose received latent a diffusion model cleans, guided by received text and edges.
 
     ::
@@ -61,7 +60,6 @@ class SGDJSCC(UsesModels, TrainableMethod):
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),
         "autoencoder_snr_db": [7.0, 10.0, 13.0],
     }
-    settings: SGDJSCCSettings
 
     def __init__(self, settings: SGDJSCCSettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)
@@ -82,28 +80,26 @@ class SGDJSCC(UsesModels, TrainableMethod):
             resume(self, settings.initial)
 
     @classmethod
-    def traits(cls, settings: MethodSettings) -> Traits:
+    def traits(cls, settings: SGDJSCCSettings) -> Traits:
         """Captions are described once an image; the authors' parameters are not trained."""
-        own = SGDJSCCSettings.model_validate(settings.model_dump())
-        return Traits(trainable=own.checkpoint == "own", describes=own.sends_text)
+        return Traits(trainable=settings.checkpoint == "own", describes=settings.sends_text)
 
     @classmethod
-    def assets(cls, settings: MethodSettings) -> Sequence[Path]:
+    def assets(cls, settings: SGDJSCCSettings) -> Sequence[Path]:
         """Return the authors' folder and the text encoder's weights, where they are used."""
-        own = SGDJSCCSettings.model_validate(settings.model_dump())
-        uses_release = own.checkpoint == "authors" or (own.sends_edges and own.edge_detector == "muge")
-        named_files = [own.authors_folder if uses_release else "", own.initial, own.text_weights]
+        uses_release = settings.checkpoint == "authors" or (settings.sends_edges and settings.edge_detector == "muge")
+        named_files = [settings.authors_folder if uses_release else "", settings.initial, settings.text_weights]
         return tuple(Path(name) for name in named_files if name)
 
     @classmethod
-    def published(cls, settings: MethodSettings) -> Sequence[PublishedFile]:
+    def published(cls, settings: SGDJSCCSettings) -> Sequence[PublishedFile]:
         """Return the release's files and CLIP's; needed are those that the settings load."""
         from methods.sgdjscc.networks.build import needed
 
-        own = SGDJSCCSettings.model_validate(settings.model_dump())
-        parts = needed(own) if own.checkpoint == "authors" else []
-        learned_edges = ["edge_detector"] if own.sends_edges and own.edge_detector == "muge" else []
-        return published(Path(own.authors_folder), [*parts, *learned_edges], Path(own.text_weights) if own.text_encoder == "clip" else None)
+        parts = needed(settings) if settings.checkpoint == "authors" else []
+        learned_edges = ["edge_detector"] if settings.sends_edges and settings.edge_detector == "muge" else []
+        clip = Path(settings.text_weights) if settings.text_encoder == "clip" else None
+        return published(Path(settings.authors_folder), [*parts, *learned_edges], clip)
 
     def check_ready(self) -> None:
         """Raise a :class:`MethodError` where captions or edges are to be sent and who makes them is not named, or not there."""

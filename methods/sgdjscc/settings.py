@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from methods.base import MethodSettings
+from methods.declaration import MethodSettings
 from methods.generative.settings import Captioning
 from methods.sgdjscc.sampler import GuidanceSchedule, SamplerKind
 from methods.sgdjscc.text import TextEncoderName

@@ -32,8 +32,17 @@ stand in a comparison. At batch size one and AWGN both links are the same but fo
 A mask that arrives damaged is not used: the receiver then assumes that the first channels were kept, and unit scale.
 """
 
-from methods.swinjscc.authors import load_authors
-from methods.swinjscc.method import SwinJSCC
-from methods.swinjscc.settings import SwinJSCCSettings
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.common.lazy import lazy_attribute
+
+if TYPE_CHECKING:
+    from methods.swinjscc.authors import load_authors
+    from methods.swinjscc.method import SwinJSCC
+    from methods.swinjscc.settings import SwinJSCCSettings
 
 __all__ = ["SwinJSCC", "SwinJSCCSettings", "load_authors"]
+
+
+def __getattr__(name: str) -> Any:
+    return lazy_attribute(__name__, name, __all__, ("settings", "authors", "method"))

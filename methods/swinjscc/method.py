@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from methods.base import Geometry, MethodSettings, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
+from methods.base import Geometry, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
 from methods.errors import CheckpointMismatchError, RateError
 from methods.layers.symbols import from_symbols, to_symbols
 from methods.registry import METHODS
@@ -19,7 +19,7 @@ from methods.swinjscc.side_information import MessageFormat
 
 
 @METHODS.register("swinjscc")
-class SwinJSCC(TrainableMethod):
+class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
     """Swin transformer JSCC, with or without SNR and rate adaptation.
 
     Args:
@@ -41,7 +41,6 @@ class SwinJSCC(TrainableMethod):
         "mlp_ratio": [2.0, 3.0, 4.0],
         "receiver_scale": ["unit", "sent"],
     }
-    settings: SwinJSCCSettings
 
     def __init__(self, settings: SwinJSCCSettings, geometry: Geometry) -> None:
         from methods.swinjscc.layout import Layout
@@ -64,10 +63,8 @@ class SwinJSCC(TrainableMethod):
             self.load_authors_checkpoint(settings.authors_checkpoint)
 
     @classmethod
-    def traits(cls, settings: MethodSettings) -> Traits:
+    def traits(cls, settings: SwinJSCCSettings) -> Traits:
         """Adaptation decides; the authors' weights are not trained further."""
-        if not isinstance(settings, SwinJSCCSettings):
-            raise TypeError(f"SwinJSCC's traits follow from SwinJSCCSettings, not from {type(settings).__name__}")
         return Traits(
             uses_snr_at_sender=settings.snr_adaptive,
             trainable=settings.authors_checkpoint is None,
@@ -95,10 +92,9 @@ class SwinJSCC(TrainableMethod):
         load_translated(self.network, weights, model_name(self.settings.snr_adaptive, self.settings.rate_adaptive))
 
     @classmethod
-    def assets(cls, settings: MethodSettings) -> Sequence[Path]:
+    def assets(cls, settings: SwinJSCCSettings) -> Sequence[Path]:
         """Return the authors' checkpoint, where one is named."""
-        path = getattr(settings, "authors_checkpoint", None)
-        return (Path(path),) if path else ()
+        return (Path(settings.authors_checkpoint),) if settings.authors_checkpoint else ()
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Return at most k symbols an image, and side information where the settings call for it.

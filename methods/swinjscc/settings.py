@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from methods.base import MethodSettings
+from methods.declaration import MethodSettings
 
 
 class SwinJSCCSettings(MethodSettings):

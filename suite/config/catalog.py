@@ -5,18 +5,15 @@ from pathlib import Path
 import benchmarks.grids
 from benchmarks.common.registry import Registry
 from benchmarks.datasets import DATASETS as DATASET_TABLE
+from benchmarks.link.settings import LinkSettings, channel_summaries
 from benchmarks.metrics import METRICS as METRIC_TABLE
 from methods.registry import METHODS
 
-DATASETS = Registry("dataset", DATASET_TABLE)
+DATASETS = Registry("data set", DATASET_TABLE)
 METRICS = Registry("metric", METRIC_TABLE)
 GRIDS: Registry[Path] = Registry("grid", {path.stem: path for path in Path(benchmarks.grids.__file__).parent.glob("*.yaml")})
 
-__all__ = ["DATASETS", "GRIDS", "METHODS", "METRICS", "channel_names"]
+# As a grid has them that sets nothing; a grid's own link says how each is set up there.
+CHANNELS = Registry("channel", channel_summaries(LinkSettings()))
 
-
-def channel_names() -> Registry[str]:
-    """Return the channels with their one-line definitions; builds them, so torch is imported here and not before."""
-    from benchmarks.link.link import CHANNELS
-
-    return Registry("channel", {name: channel.summary for name, channel in CHANNELS.items()})
+__all__ = ["CHANNELS", "DATASETS", "GRIDS", "METHODS", "METRICS"]

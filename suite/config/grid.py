@@ -1,27 +1,17 @@
-"""The grid: what is measured, validated before anything runs; a misspelt key is an error that suggests the right one.
+"""The grid: what is measured, validated before anything runs; :mod:`suite.config.reading` makes one of a name and a command line."""
 
-::
-
-    benchmarks/grids/NAME.yaml ──> load_grid ──> --methods, --datasets, --limit ──> --set KEY=VALUE ──> Grid
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from benchmarks.common.registry import nearest
 from benchmarks.datasets.base import Fit
-from benchmarks.link.link import LinkSettings
+from benchmarks.link.settings import LinkSettings
 from benchmarks.metrics import MetricSettings
-from suite.config.catalog import GRIDS
+from suite.config.ablations import Ablation
 from suite.config.execution import EvaluationSettings, GenerativeSettings, SheetSettings, Strict
 from suite.config.training import TrainingSettings
-from suite.errors import SettingsError
-from suite.report.ablations import Ablation
 
 T = TypeVar("T")
 
@@ -139,114 +129,3 @@ class Grid(Strict):
     evaluation: EvaluationSettings = EvaluationSettings()
     sheet: SheetSettings = SheetSettings()
     ablations: tuple[Ablation, ...] = ()
-
-
-def read_grid(name: str) -> dict[str, Any]:
-    """Return the keys of a built-in grid or of a YAML file.
-
-    Raises:
-        SettingsError: there is no such grid or file, or it is not a YAML mapping.
-    """
-    path = Path(name)
-    if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise SettingsError(
-                f"there is no grid file {path}; give a built-in grid ({', '.join(GRIDS.names())}) or an existing .yaml file"
-            )
-    else:
-        path = GRIDS.get(name)
-    try:
-        keys = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(keys, dict):
-        raise SettingsError(f"{path} must hold keys and values, as the grids in benchmarks/grids do")
-    return keys
-
-
-def override(keys: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """Return ``keys`` with ``KEY=VALUE`` assignments applied; dots reach into sections, values are YAML.
-
-    What is set under ``training`` holds for every method: it replaces what the grid says of that key for single methods too.
-
-    Raises:
-        SettingsError: an assignment has no ``=``, its value is not YAML, or it reaches into something that is not a section.
-    """
-    result = dict(keys)
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals:
-            raise SettingsError(f"--set takes KEY=VALUE, not '{assignment}'; for example --set training.steps=500")
-        *path, last = name.strip().split(".")
-        section = result
-        for key in path:
-            inner = section.get(key, {})
-            if not isinstance(inner, dict):
-                raise SettingsError(f"--set {assignment}: '{key}' is a value, not a section")
-            section[key] = section = dict(inner)
-        try:
-            section[last] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise SettingsError(f"--set {assignment}: the value is not readable YAML; quote it") from error
-        if path == ["training"] and isinstance(result.get("methods"), list):
-            result["methods"] = [_without_training(entry, last) for entry in result["methods"]]
-    return result
-
-
-def _without_training(entry: Any, key: str) -> Any:
-    if not isinstance(entry, dict) or not isinstance(entry.get("training"), dict):
-        return entry
-    return entry | {"training": {name: value for name, value in entry["training"].items() if name != key}}
-
-
-def build_grid(keys: Mapping[str, Any]) -> Grid:
-    """Return the validated grid.
-
-    Raises:
-        SettingsError: one sentence for every key or value that is wrong.
-    """
-    try:
-        return Grid.model_validate(dict(keys))
-    except ValidationError as error:
-        raise SettingsError("; ".join(_sentence(dict(problem)) for problem in _primary(error))) from None
-
-
-def validate(model: type[BaseModel], keys: Mapping[str, Any], where: str) -> Any:
-    """Return ``model`` built from ``keys``, its errors told as :class:`SettingsError` at ``where``."""
-    try:
-        return model.model_validate(dict(keys))
-    except ValidationError as error:
-        raise SettingsError("; ".join(f"{where}: {_sentence(dict(problem), model)}" for problem in _primary(error))) from None
-
-
-def _primary(error: ValidationError) -> list[Any]:
-    """Return the problems without those that only follow from a problem inside the same value."""
-    problems = error.errors()
-    inner = {problem["loc"][:-1] for problem in problems if problem["loc"]}
-    return [problem for problem in problems if not (problem["type"] == "too_short" and problem["loc"] in inner)]
-
-
-def _sentence(problem: Mapping[str, Any], model: type[BaseModel] = Grid) -> str:
-    location: Sequence[str | int] = problem["loc"]
-    where = ".".join(str(part) for part in location)
-    if problem["type"] == "extra_forbidden":
-        fields = _fields(model, location[:-1])
-        return f"unknown key '{where}'.{nearest(str(location[-1]), fields)} Known here: {', '.join(sorted(fields))}"
-    if problem["type"] == "missing":
-        return f"the key '{where}' is missing"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    # A whole section is no help beside a message that names its fields.
-    got = "" if isinstance(problem["input"], Mapping) else f", got {problem['input']!r}"
-    return f"'{where}': {message}{got}" if where else f"{message}{got}"
-
-
-def _fields(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    for part in location:
-        if isinstance(part, str) and part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                model = annotation
-            elif part == "methods":
-                model = MethodEntry
-    return list(model.model_fields)

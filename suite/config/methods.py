@@ -16,13 +16,14 @@ from functools import cache, cached_property
 from typing import Any, get_args
 
 from benchmarks.common.hashing import content_digest
-from benchmarks.common.registry import nearest
+from benchmarks.common.names import unknown
 from methods.base import Geometry, Method, MethodSettings, Traits
 from methods.generative.backends.base import open_backend
 from methods.generative.prompts import PROMPTS
 from methods.generative.settings import CaptionerSettings, ModelSettings
 from suite.config.catalog import METHODS
-from suite.config.grid import Grid, GridTraining, MethodEntry, validate
+from suite.config.grid import Grid, GridTraining, MethodEntry
+from suite.config.reading import validate
 from suite.config.training import TrainingSettings
 from suite.errors import SettingsError
 
@@ -125,8 +126,8 @@ def resolve(grid: Grid) -> tuple[ConfiguredMethod, ...]:
     """Return the grid's methods in its order.
 
     Raises:
-        UnknownNameError: a method is not registered.
-        SettingsError: a variant, a preset or a setting is unknown, or a method is named twice.
+        UnknownNameError: a method is not registered, or has no such variant or preset.
+        SettingsError: a setting is wrong, or a method is named twice.
     """
     configured_methods = tuple(configured for entry in grid.methods for configured in _variants(entry, grid))
     labels = [configured.label for configured in configured_methods]
@@ -168,5 +169,5 @@ def _training_keys(training: GridTraining) -> dict[str, Any]:
 
 def _choose(table: Any, name: str, what: str) -> dict[str, Any]:
     if name not in table:
-        raise SettingsError(f"unknown {what} '{name}'.{nearest(name, table)} Known: {', '.join(table)}.")
+        raise unknown(what, name, table)
     return dict(table[name])

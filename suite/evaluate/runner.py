@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benchmarks.common.storage import StoragePath, read_many
 from methods.generative import SpendingLimitError
+from suite.config.execution import EvaluationSettings
 from suite.config.grid import EvaluationSettings
 from suite.errors import RecordError, RunFolderError
 from suite.evaluate.costs import read_spending

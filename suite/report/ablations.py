@@ -7,72 +7,20 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Self
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 
+from benchmarks.common.validation import sentences
+from suite.config.ablations import Ablation, AblationRow
 from suite.errors import RecordError
 from suite.report.formats import PlainTable, csv_text, to_latex, to_markdown
 from suite.report.points import ENVELOPE, Points, RunInfo, cr_label, series_label
 
 PRESENT = "✓"
 _CELL = ["dataset", "channel", "cr"]
-
-
-def _row(value: Any) -> Any:
-    """Accept ``method/variant`` and ``{method/variant: [components]}`` besides the full form of a row."""
-    if isinstance(value, str):
-        return {"series": value}
-    if isinstance(value, Mapping) and len(value) == 1 and "series" not in value:
-        ((series, has),) = value.items()
-        return {"series": series, "has": has}
-    return value
-
-
-class AblationRow(BaseModel):
-    """One variant of an ablation.
-
-    Attributes:
-        series: method/variant.
-        has: the components it has.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    series: str
-    has: tuple[str, ...] = ()
-
-
-class Ablation(BaseModel):
-    """One question: the variants that answer it and what each of them has.
-
-    Attributes:
-        name: of the files.
-        title: heading of the table.
-        components: parts that variants have or lack, one column each.
-        rows: the variants in the order of the table.
-        notes: sentences below the table.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")]
-    title: str
-    components: tuple[str, ...] = ()
-    rows: tuple[Annotated[AblationRow, BeforeValidator(_row)], ...] = Field(min_length=1)
-    notes: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        for row in self.rows:
-            if unknown := sorted(set(row.has) - set(self.components)):
-                raise ValueError(
-                    f"the row {row.series} names {', '.join(unknown)}, which is none of the components {', '.join(self.components)}"
-                )
-        return self
 
 
 class _Grid(BaseModel):
@@ -93,8 +41,7 @@ def read_ablations(run_dir: Path) -> tuple[Ablation, ...]:
     try:
         return _Run.model_validate(json.loads(path.read_text(encoding="utf-8"))).grid.ablations
     except ValidationError as error:
-        first = error.errors()[0]
-        raise RecordError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; correct the grid's ablations there") from error
+        raise RecordError(f"{path}: {'; '.join(sentences(error, _Run))}; correct the grid's ablations there") from error
 
 
 def ablation_points(ablation: Ablation, points: Points) -> pd.DataFrame:

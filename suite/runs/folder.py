@@ -20,6 +20,7 @@ from benchmarks.common.atomic import PARTIAL, write_json
 from benchmarks.common.hashing import CHANGES_RESULTS, canonical, digest
 from benchmarks.common.storage import RemotePath, StoragePath
 from suite.config.grid import Grid
+from suite.config.identity import CHANGES_RESULTS
 from suite.errors import RunFolderError
 from suite.runs.lock import LOCK
 

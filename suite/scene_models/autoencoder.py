@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.common.atomic import write_json
+from benchmarks.common.images import image_tensor
 from suite.config.execution import Strict
 from suite.config.training import TrainingSettings
-from suite.scene_models.images import SceneImages, to_tensor
+from suite.scene_models.images import SceneImages
 
 
 class AutoencoderSettings(Strict):
@@ -76,7 +77,7 @@ class Autoencoder:
         )
         _calm(network)
         self.network: nn.Module = network
-        self._held_out = to_tensor(validation.images[: settings.scored])
+        self._held_out = image_tensor(validation.images[: settings.scored])
 
     def loss(self, step: int) -> Mapping[str, Tensor]:
         """Return the reconstruction's, the edges' and the latent's losses on a batch."""
@@ -98,7 +99,7 @@ class Autoencoder:
 
     def export(self, network: Any, folder: Path) -> None:
         """Write the folder, in half precision, with the factor that gives latents a deviation of one."""
-        images = to_tensor(self._train.images[:256]) * 2.0 - 1.0
+        images = image_tensor(self._train.images[:256]) * 2.0 - 1.0
         latents = network.encode(images).latent_dist.mode()
         if self.settings.whitened:
             whiten(network, latents)

@@ -16,10 +16,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from benchmarks.common.images import image_tensor
 from suite.config.execution import Strict
 from suite.config.training import TrainingSettings
 from suite.scene_models.clip import DEVIATION, MEAN, WEIGHTS, ClipSettings, block_weights, normalised
-from suite.scene_models.images import Batch, SceneImages, to_tensor
+from suite.scene_models.images import Batch, SceneImages
 from suite.scene_models.tokenizer import clip_tokenizer, token_ids
 
 IGNORED = -100
@@ -82,7 +83,7 @@ class Captioner:
 
     def write(self, network: Any, images: Any) -> list[str]:
         """Return the captions that the network writes of uint8 (N, n, n, 3) images."""
-        tokens = network.generate(normalised(to_tensor(images)), max_new_tokens=self.settings.context, do_sample=False, num_beams=1)
+        tokens = network.generate(normalised(image_tensor(images)), max_new_tokens=self.settings.context, do_sample=False, num_beams=1)
         return [str(text) for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
     def export(self, network: Any, folder: Path) -> None:

@@ -18,9 +18,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from benchmarks.common.atomic import write_json
+from benchmarks.common.images import image_tensor
 from suite.config.execution import Strict
 from suite.config.training import TrainingSettings
-from suite.scene_models.images import SceneImages, to_tensor
+from suite.scene_models.images import SceneImages
 from suite.scene_models.tokenizer import clip_tokenizer, token_ids
 
 MEAN, DEVIATION = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
@@ -67,7 +68,7 @@ class Clip:
         self.config = _config(settings, train.images.shape[1], len(self.tokenizer))
         self.network: nn.Module = CLIP(**self.config)
         self._loss = ClipLoss()
-        self._images = normalised(to_tensor(validation.images[: settings.scored]))
+        self._images = normalised(image_tensor(validation.images[: settings.scored]))
         self._tokens = token_ids(self.tokenizer, validation.captions[: settings.scored])
 
     def loss(self, step: int) -> Mapping[str, Tensor]:

@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from benchmarks.common.images import image_tensor, quantise
 from benchmarks.link.draws import TrainingDraws
 from benchmarks.link.link import Link
-from benchmarks.metrics import quantise
 from methods.base import Geometry, TrainableMethod
-from suite.config.grid import build_grid, full_entry, override, read_grid
+from suite.config.grid import full_entry
+from suite.config.reading import build_grid, override, read_grid
 from suite.errors import TrainingError
 from suite.link.training import TrainingLinkProvider
 from suite.prepare import prepare
-from suite.scene_models.images import to_tensor
 from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, build, train_job
 from suite.train.optimisation import drawn, key
@@ -58,7 +58,7 @@ class Codec:
             point = link_provider.point(rate, snr, drawn(job.settings.channels, seed, job.label, "channel", start))
             draws = TrainingDraws(torch.Generator().manual_seed(key(seed, job.label, "noise", start)))
             with torch.inference_mode():
-                signal = method.encode(to_tensor(images[start : start + CHUNK]), point if sees_snr else point.blind(), None)
+                signal = method.encode(image_tensor(images[start : start + CHUNK]), point if sees_snr else point.blind(), None)
                 decoded = method.decode(link_provider.link(draws)(signal, point), point)
             if decoded is None:
                 raise TrainingError(f"{job.label} receives no image by itself; name other codecs in the editor's settings")
@@ -112,7 +112,7 @@ def degraded_images(images: np.ndarray, codecs: Sequence[Codec], imitated: float
 def imitate(image: np.ndarray, seed: int) -> np.ndarray:
     """Return a uint8 (n, n, 3) image damaged as low-rate codecs and noisy links damage images."""
     random = np.random.Generator(np.random.Philox(key=seed))
-    sample_image, side = to_tensor(image[None]), image.shape[0]
+    sample_image, side = image_tensor(image[None]), image.shape[0]
     if random.random() < 0.7:
         small = side // int(random.choice([2, 3, 4, 6]))
         sample_image = F.interpolate(sample_image, size=(small, small), mode="area")

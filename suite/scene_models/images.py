@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from benchmarks.common.atomic import write_atomic, write_json
+from benchmarks.common.images import image_tensor
 from benchmarks.datasets.base import Split
 from benchmarks.datasets.scenes.dataset import RANGES, Scenes
 from suite.train.optimisation import key
@@ -39,7 +39,7 @@ class Batch:
 
     def tensor(self) -> Tensor:
         """Return the images as float32 (B, 3, n, n) in [0, 1]."""
-        return to_tensor(self.images)
+        return image_tensor(self.images)
 
 
 class SceneImages:
@@ -81,11 +81,6 @@ class SceneImages:
 
     def _order(self, epoch: int, seed: int) -> np.ndarray:
         return np.random.Generator(np.random.Philox(key=key(seed, "order", epoch))).permutation(len(self))
-
-
-def to_tensor(images: np.ndarray) -> Tensor:
-    """Return uint8 (B, n, n, 3) images as float32 (B, 3, n, n) in [0, 1]."""
-    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 255.0
 
 
 def cache_name(split: Split, count: int, size: int) -> str:

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.common.atomic import write_atomic, write_text
+from benchmarks.common.images import image_tensor
 from suite.config.execution import Strict
-from suite.scene_models.images import to_tensor
 from suite.train.optimisation import key
 
 CHUNK = 50
@@ -88,7 +88,7 @@ def cached_latents(work: Path, name: str, autoencoder: Any, images: np.ndarray) 
     if not path.is_file():
         with torch.inference_mode():
             parts = [
-                autoencoder.encode(to_tensor(images[start : start + CHUNK]) * 2.0 - 1.0).latent_dist.mode().half().numpy()
+                autoencoder.encode(image_tensor(images[start : start + CHUNK]) * 2.0 - 1.0).latent_dist.mode().half().numpy()
                 for start in range(0, len(images), CHUNK)
             ]
         latents = np.concatenate(parts)

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.common.images import image_tensor, quantise
 from benchmarks.datasets import open_dataset
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.link import Link
-from benchmarks.metrics import Scorer, quantise
+from benchmarks.metrics import Scorer
 from methods.base import OperatingPoint
 from suite.config.execution import EvaluationSettings
 from suite.errors import SuiteError
@@ -108,7 +109,7 @@ def bare_loop(units: Sequence[WorkUnit]) -> Values:
 
 def _image(unit: WorkUnit, method: Any, link: Link, scorer: Scorer, sample: Any, values: Values) -> None:
     traits, size = unit.configured.traits, unit.grid.image_size
-    images = torch.tensor(sample.image)[None].permute(0, 3, 1, 2).float().div(255).contiguous()
+    images = image_tensor(sample.image[None]).contiguous()
     reference = scorer.reference(sample.id, sample.image)
     signal, sent_at = None, None
     for channel, snr_db, repetition in unit.cells:

@@ -23,16 +23,16 @@ class SleepingSettings(MethodSettings):
 
 
 @METHODS.register(NAME)
-class Sleeping(Method):
+class Sleeping(Method[SleepingSettings]):
     """Sends one symbol and returns a grey image, after the time that the stage of a real method takes."""
 
     Settings = SleepingSettings
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: object) -> Signal:
-        time.sleep(self.settings.encode_s * len(images))  # type: ignore[attr-defined]
+        time.sleep(self.settings.encode_s * len(images))
         return Signal(analog=torch.ones(len(images), 1, dtype=torch.complex64))
 
     def decode(self, received: Received, point: OperatingPoint) -> Tensor:
         symbols = received.symbols()
-        time.sleep(self.settings.decode_s * len(symbols))  # type: ignore[attr-defined]
+        time.sleep(self.settings.decode_s * len(symbols))
         return torch.full((len(symbols), 3, self.geometry.height, self.geometry.width), 0.5)

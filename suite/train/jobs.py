@@ -14,7 +14,6 @@ from functools import cache, cached_property
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
 from benchmarks.common.hashing import canonical, digest
 from benchmarks.common.storage import StoragePath
@@ -22,6 +21,7 @@ from benchmarks.link.link import Link, LinkSettings
 from methods.base import Geometry, TrainableMethod
 from suite.config.method_code import method_code
 from suite.config.methods import ConfiguredMethod
+from suite.config.reading import validate
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.link.training import TrainingLinkProvider
@@ -105,17 +105,14 @@ class TrainingJob:
         """Return the job with a search's choice applied, without a search of its own.
 
         Raises:
-            TrainingError: the method or its training has no such setting, or the value is not allowed.
+            SettingsError: the method or its training has no such setting, or the value is not allowed.
         """
         own = {name: value for name, value in choice.items() if not name.startswith(TRAINING_KEY)}
         training = {name.removeprefix(TRAINING_KEY): value for name, value in choice.items() if name.startswith(TRAINING_KEY)}
         who = self.configured
-        try:
-            settings = who.cls.Settings.model_validate({**who.settings.model_dump(), **own})
-            trained = TrainingSettings.model_validate({**self.settings.model_dump(), **training})
-        except ValidationError as error:
-            problem = error.errors()[0]
-            raise TrainingError(f"the search space of {who.label} gives '{problem['loc'][0]}': {problem['msg']}; correct it") from error
+        where = f"the search space of {who.label}"
+        settings = validate(who.cls.Settings, {**who.settings.model_dump(), **own}, where)
+        trained = validate(TrainingSettings, {**self.settings.model_dump(), **training}, where)
         return replace(self, configured=replace(who, settings=settings, training=trained), search=0)
 
     def trainer(self, folder: StoragePath, placement: Placement) -> Trainer:

@@ -12,10 +12,11 @@ The trial itself may hold no CPU that its workers wait for. A worker that dies r
 import pickle
 from typing import Any
 
+from benchmarks.common.errors import SemcomError
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.train.protocols import Placement
-from suite.train.ranks import USER_ERRORS, Work
+from suite.train.ranks import Work
 
 WORKER_RESTARTS = 2
 
@@ -67,6 +68,6 @@ def _worker(config: dict[str, Any]) -> str | None:
     work: Work = pickle.loads(config["payload"])
     try:
         work(report=train.report, placement=placement)
-    except USER_ERRORS as error:
+    except SemcomError as error:
         return str(error)
     return None

@@ -20,14 +20,11 @@ import torch
 from torch import distributed, multiprocessing
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
-from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.errors import BenchmarkError, SemcomError
 from methods.errors import MethodError
 from suite.errors import SuiteError, TrainingError
 from suite.ray_env import on_loopback
 from suite.train.protocols import Placement
-
-# What a training can answer with a sentence; trying the same again would end the same way.
-USER_ERRORS = (SuiteError, MethodError, BenchmarkError)
 
 Report = Callable[[dict[str, float]], None]
 
@@ -93,7 +90,8 @@ def _rank(rank: int, payload: bytes, world: int, gpus: bool, rendezvous: str, me
     try:
         work: Work = pickle.loads(payload)
         work(report=messages.put if rank == 0 else None, placement=Placement(rank, world, device))
-    except USER_ERRORS as error:
+    # Trying the same again would end the same way.
+    except SemcomError as error:
         messages.put(str(error))
         raise
     finally:

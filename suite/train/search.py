@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from benchmarks.common.atomic import read_sealed_json, write_sealed_json
+from benchmarks.common.atomic import read_sealed_json, write_json, write_sealed_json
+from benchmarks.common.errors import SemcomError
 from benchmarks.common.storage import StoragePath, open_path
 from suite.errors import TrainingError
 from suite.train.jobs import TRAINING_KEY, TrainingJob, try_job
-from suite.train.ranks import USER_ERRORS
 from suite.train.tune import FAILURE, Progress, resources, run_trial
 from suite.train.validation import MEAN
 
@@ -124,7 +124,7 @@ def _trial(config: Mapping[str, Any], job: TrainingJob, folder: str, storage: st
         rounded = max(1, job.settings.steps // RUNGS)
         work = partial(try_job, candidate, open_path(folder) / tune.get_context().get_trial_id(), rounded)
         run_trial(work, candidate.settings, storage, report)
-    except USER_ERRORS as error:
+    except SemcomError as error:
         tune.report({STEP: 0, MEAN: -math.inf, FAILURE: str(error)})
 
 

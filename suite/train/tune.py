@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from benchmarks.common.errors import SemcomError
 from benchmarks.common.storage import StoragePath, open_path
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
@@ -24,7 +25,7 @@ from suite.ray_env import connect, last_line
 from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, train_job
 from suite.train.protocols import Placement
-from suite.train.ranks import USER_ERRORS, Report, Work, run_ranks
+from suite.train.ranks import Report, Work, run_ranks
 
 Progress = Callable[[TrainingJob, Mapping[str, float]], None]
 FAILURE = "failure"
@@ -124,7 +125,7 @@ def _choices(
         made = [choice for choice in known if choice]
         try:
             chosen[job] = made[0] if made else search(kin[0], out, max_concurrent, retries, progress)
-        except USER_ERRORS as error:
+        except SemcomError as error:
             failures |= {other: str(error) for other in kin if other in missing}
     return chosen
 
@@ -174,7 +175,7 @@ def _trial(config: Mapping[str, Any], work: Sequence[Work], settings: Sequence[T
 
     try:
         run_trial(work[config["job"]], settings[config["job"]], storage, tune.report)
-    except USER_ERRORS as error:
+    except SemcomError as error:
         tune.report({FAILURE: str(error)})
 
 

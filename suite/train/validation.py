@@ -7,6 +7,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from benchmarks.common.images import WHITE, to_levels
 from benchmarks.link.draws import KeyedDraws
 from methods.base import OperatingPoint, Targets, TrainableMethod
 from suite.config.training import TrainingSettings
@@ -94,8 +95,8 @@ class Validation:
         decoded = method.decode(received, point)
         if decoded is None:
             raise TrainingError(f"{type(method).__name__} decodes no image to validate; a method with weights must not say coarse=False")
-        error = (decoded.float().clamp(0.0, 1.0).mul(255.0).round() - images.mul(255.0).round()).square().mean(dim=(1, 2, 3))
-        return 10.0 * torch.log10(255.0**2 / error.clamp_min(1e-10)).cpu()
+        error = (to_levels(decoded.float()) - to_levels(images)).square().mean(dim=(1, 2, 3))
+        return 10.0 * torch.log10(WHITE**2 / error.clamp_min(1e-10)).cpu()
 
 
 @contextmanager

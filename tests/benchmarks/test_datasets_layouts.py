@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.common.errors import DatasetError, ImageError
+from benchmarks.common.errors import DatasetError, ImageError, UnknownNameError
 from benchmarks.datasets import DATASETS, open_dataset, open_training
 from benchmarks.datasets.base import Item
 from benchmarks.datasets.splits import place
@@ -114,7 +114,7 @@ def test_empty_folders(tmp_path):
 
 
 def test_unknown_name_split_fit_size_and_id(tmp_path):
-    with pytest.raises(DatasetError, match=r"unknown data set 'kodac'\. Did you mean 'kodak'"):
+    with pytest.raises(UnknownNameError, match=r"unknown data set 'kodac'\. Did you mean 'kodak'"):
         open_dataset("kodac", tmp_path)
     with pytest.raises(DatasetError, match="'kodak' has no split 'train'"):
         open_dataset("kodak", tmp_path, split="train")

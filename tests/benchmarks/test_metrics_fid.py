@@ -8,7 +8,7 @@ from scipy.linalg import sqrtm
 from skimage import data, transform
 
 from benchmarks.metrics import METRICS, MetricSettings, Scorer, set_metric
-from benchmarks.metrics.errors import FeaturesError, UnknownMetricError
+from benchmarks.metrics.errors import FeaturesError, MetricKindError
 from benchmarks.metrics.fid import fid
 
 
@@ -63,9 +63,9 @@ def test_features_that_cannot_be_compared():
 
 
 def test_a_cell_metric_is_not_scored_by_image():
-    with pytest.raises(UnknownMetricError, match="one value a cell"):
+    with pytest.raises(MetricKindError, match="one value a cell"):
         Scorer(["psnr", "fid_inception"])
-    with pytest.raises(UnknownMetricError, match="give it to Scorer"):
+    with pytest.raises(MetricKindError, match="give it to Scorer"):
         set_metric("psnr")
     assert METRICS["fid_inception"].per == "cell"
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from benchmarks.common.errors import MetricUnavailableError
+from benchmarks.common.errors import MetricUnavailableError, PixelsError, UnknownNameError
+from benchmarks.common.images import quantise
 from benchmarks.metrics import METRICS, MetricImage, MetricSettings, Scorer, check, fetch, lookup, quantise
 from benchmarks.metrics.errors import PixelsError, UnknownMetricError
 from benchmarks.metrics.weights import find
@@ -62,7 +63,7 @@ def test_reading_the_table_imports_no_network():
 
 
 def test_unknown_name_suggests_the_nearest():
-    with pytest.raises(UnknownMetricError, match=r"unknown metric 'ms-ssim'\. Did you mean 'ms_ssim'\?"):
+    with pytest.raises(UnknownNameError, match=r"unknown metric 'ms-ssim'\. Did you mean 'ms_ssim'\?"):
         lookup(["psnr", "ms-ssim"])
 
 
@@ -192,7 +193,7 @@ def test_settings_refuse_unknown_keys_and_bad_names(tmp_path):
 
 DOWNLOAD = """
 import json, sys
-from benchmarks.common.errors import MetricUnavailableError
+from benchmarks.common.errors import MetricUnavailableError, PixelsError, UnknownNameError
 from benchmarks.metrics import MetricSettings, Scorer, check, fetch
 import numpy as np
 pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)

@@ -209,7 +209,7 @@ def test_shortening_by_example(text, limit, expected):
         (open_captioner, CaptionerSettings(model="opnai:x"), r"unknown backend 'opnai'\. Did you mean 'openai'\?"),
         (open_editor, EditorSettings(model="dataset"), "dataset cannot serve as editor: the backend 'dataset' offers captioner"),
         (open_generator, GeneratorSettings(model="openai:x", options={"size": "big"}), "options of openai:x: 'size': .*1024x1024"),
-        (open_captioner, CaptionerSettings(model="dataset", options={"detail": "low"}), "there is no 'detail'"),
+        (open_captioner, CaptionerSettings(model="dataset", options={"detail": "low"}), "unknown key 'detail'"),
     ],
 )
 def test_a_model_that_cannot_be_opened_is_told_in_one_sentence(opener, settings, words):

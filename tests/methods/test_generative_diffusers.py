@@ -335,7 +335,7 @@ def test_a_model_gives_way_where_there_is_room_for_one_alone(tiny_model: TinyMod
         ),
         ("edit", "qwen-image-edit", {"batch": 2}, "takes no 'batch'"),
         ("edit", "stable-diffusion", {"steps": 4, "strength": 0.2}, "strength 0.2 of 4 steps leaves no step"),
-        ("generate", "stable-diffusion", {"step": 4}, "there is no 'step'. Did you mean 'steps'?"),
+        ("generate", "stable-diffusion", {"step": 4}, "unknown key 'step'. Did you mean 'steps'?"),
         ("generate", "stable-diffusion", {"dtype": "int8"}, "'dtype'"),
         ("generate", "stable-diffusion", {"size": (50, 63)}, "multiples of 4"),
         ("generate", "qwen-image", {"size": 8}, "multiples of 16"),

@@ -86,9 +86,9 @@ def test_the_key_of_openai_is_not_sent_to_other_servers(server, tmp_path, monkey
 @pytest.mark.parametrize(
     ("options", "reached", "words"),
     [
-        ({"detial": "low"}, {}, r"options of openai:seer-1: there is no 'detial'\. Did you mean 'detail'\?"),
+        ({"detial": "low"}, {}, r"options of openai:seer-1: unknown key 'detial'\. Did you mean 'detail'\?"),
         ({"temperature": -1}, {}, "'temperature': Input should be greater"),
-        ({}, {"api_key": KEY}, r"access to openai:seer-1: there is no 'api_key'\. Did you mean 'api_key_env'\?"),
+        ({}, {"api_key": KEY}, r"access to openai:seer-1: unknown key 'api_key'\. Did you mean 'api_key_env'\?"),
         ({}, {"base_url": "http://host:99999/v1"}, "'base_url': .*[Pp]ort"),
         ({}, {"base_url": "localhost:8000/v1"}, "'base_url': .*must be an address"),
         ({}, {"base_url": f"http://me:{KEY}@host/v1"}, "'base_url': .*must hold no user name"),

@@ -6,8 +6,8 @@ from importlib.metadata import EntryPoint
 import pytest
 
 import benchmarks.common.registry
+from benchmarks.common.errors import DuplicateNameError, UnknownNameError, UnreadableSourceError
 from benchmarks.common.registry import Registry
-from methods.errors import DuplicateNameError, UnknownNameError
 
 
 def test_an_unknown_name_is_an_error_that_suggests_the_nearest():
@@ -41,27 +41,56 @@ def test_the_same_definition_may_register_again():
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    folder = tmp_path / "contestants"
-    folder.mkdir()
+    folder = tmp_path / "contenders"
+    (folder / "two").mkdir(parents=True)
     (folder / "__init__.py").write_text(
-        "from benchmarks.common.registry import Registry\nR = Registry('method', package='methods', infrastructure=('base',))\n"
+        "from benchmarks.common.registry import Registry\nR = Registry('method', package='contenders', decorator='R.register')\n"
     )
-    (folder / "base.py").write_text("raise RuntimeError('infrastructure is not an entry')\n")
-    (folder / "one.py").write_text("from methods import R\n@R.register('one')\nclass One: ...\n")
-    (folder / "two.py").write_text("raise RuntimeError('imported although nobody asked')\n")
+    (folder / "helper.py").write_text("raise RuntimeError('a file without the decorator is no entry')\n")
+    (folder / "one.py").write_text("from contenders import R\n@R.register('one')\nclass One: ...\n")
+    (folder / "two" / "__init__.py").write_text("")
+    (folder / "two" / "method.py").write_text(
+        "NAME = 'two'\nfrom contenders import R\n@R.register(NAME)\nclass Two: ...\nraise RuntimeError\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield "contestants"
-    for name in [name for name in sys.modules if name.partition(".")[0] == "contestants"]:
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "contenders"]:
         del sys.modules[name]
 
 
-def test_a_file_is_an_entry_and_is_imported_only_when_asked_for(package):
-    import contestants
+def test_a_class_with_the_decorator_is_an_entry_and_is_imported_only_when_asked_for(package):
+    import contenders
 
-    assert contestants.R.names() == ["one", "two"]
-    assert "contestants.one" not in sys.modules
-    assert contestants.R.get("one").__name__ == "One"
-    assert "contestants.two" not in sys.modules
+    assert contenders.R.names() == ["one", "two"]
+    assert "contenders.one" not in sys.modules
+    assert contenders.R.get("one").__name__ == "One"
+    assert "contenders.two.method" not in sys.modules
+    declared = contenders.R.declared("two")
+    assert (declared.source.module, declared.node.name) == ("contenders.two.method", "Two")
+
+
+def test_what_lies_beside_the_entries_is_none_of_them(package):
+    import contenders
+
+    with pytest.raises(UnknownNameError, match=r"unknown method 'helper'\. Known: one, two"):
+        contenders.R.get("helper")
+
+
+def test_a_name_that_two_files_claim_is_refused_before_either_is_imported(package):
+    import contenders
+
+    (package / "other.py").write_text("from contenders import R\n@R.register('one')\nclass Other: ...\n")
+    with pytest.raises(DuplicateNameError, match=r"contenders\.one\.One and by contenders\.other\.Other"):
+        contenders.R.get("one")
+    assert "contenders.one" not in sys.modules
+
+
+def test_a_file_that_is_no_python_is_named(package):
+    import contenders
+
+    (package / "broken.py").write_text("@R.register('broken')\nclass Broken\n")
+    with pytest.raises(UnreadableSourceError, match=r"broken\.py is no valid Python: .*line 2; correct it"):
+        contenders.R.names()
 
 
 def test_an_entry_point_of_another_distribution_is_an_entry(monkeypatch):

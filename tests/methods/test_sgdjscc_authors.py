@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from methods.errors import CheckpointMismatchError, MissingAssetError, UnknownNameError
+from benchmarks.common.errors import UnknownNameError
+from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.sgdjscc import ASSETS, load_authors
 from methods.sgdjscc.networks.snr_estimator import SNREstimator
 from methods.sgdjscc.release.assets import CONVERTED

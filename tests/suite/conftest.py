@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from methods.base import Method, MethodSettings, OperatingPoint, Received, Signal
 from methods.registry import METHODS
-from suite.config.grid import Grid, build_grid
+from suite.config.grid import Grid
+from suite.config.reading import build_grid
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from rich.console import Console
 from benchmarks.datasets import open_dataset
 from benchmarks.metrics import METRICS
 from methods.generative import SpendingLimitError
-from suite.config.grid import build_grid
 from suite.config.methods import resolve
+from suite.config.reading import build_grid
 from suite.evaluate import runner as work
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import stream

@@ -15,7 +15,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from suite.config.grid import EvaluationSettings
+from suite.config.execution import EvaluationSettings
 from suite.errors import EvaluationError
 from suite.evaluate import runner as work
 from suite.evaluate.costs import read_spending

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from benchmarks.common.errors import BudgetError, LinkError
+from benchmarks.common.errors import BudgetError, LinkError, UnknownNameError
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.ledger import Entry
 from benchmarks.link.link import CHANNELS, Link, LinkSettings
@@ -155,7 +155,7 @@ def test_text_is_compressed_where_asked_and_nothing_else_is():
 
 
 def test_an_unknown_channel_or_protection_is_named():
-    with pytest.raises(LinkError, match=r"unknown channel 'awgm'; choose one of awgn, "):
+    with pytest.raises(UnknownNameError, match=r"unknown channel 'awgm'\. Did you mean 'awgn'\? Known: awgn, "):
         Link().send("awgm", 10.0, draws(), analog=symbols(1, 4))
     with pytest.raises(LinkError, match="unknown protection 'strong'"):
         Link().send("awgn", 10.0, draws(), digital=[b"x"], protection="strong")

@@ -4,11 +4,12 @@ from fractions import Fraction
 
 import pytest
 
-from benchmarks.common.hashing import CHANGES_RESULTS, LEAVES_RESULTS
-from methods.errors import UnknownNameError
+from benchmarks.common.errors import SemcomError, UnknownNameError
 from suite.config.catalog import GRIDS
-from suite.config.grid import Grid, build_grid, override, read_grid
+from suite.config.grid import Grid
+from suite.config.identity import CHANGES_RESULTS, LEAVES_RESULTS
 from suite.config.methods import resolve
+from suite.config.reading import build_grid, override, read_grid
 from suite.errors import SettingsError
 
 MINIMAL = {
@@ -123,7 +124,7 @@ def test_an_unknown_grid_suggests_the_nearest():
     ],
 )
 def test_a_method_entry_that_cannot_be_configured_is_named(methods, sentence):
-    with pytest.raises(SettingsError, match=sentence):
+    with pytest.raises(SemcomError, match=sentence):
         resolve(build_grid({**MINIMAL, "methods": methods}))
 
 

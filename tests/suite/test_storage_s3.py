@@ -15,6 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from benchmarks.common.atomic import write_atomic
+from benchmarks.common.errors import StorageError
 from benchmarks.common.storage import RemotePath, local_copy, open_path, read_many, upload
 from benchmarks.datasets import open_dataset
 from suite.config.methods import resolve

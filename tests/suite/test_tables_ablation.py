@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.common.hashing import canonical
-from suite.config.grid import build_grid, read_grid
+from suite.config.reading import build_grid, read_grid
 from suite.errors import RecordError, SettingsError
 from suite.report.ablations import ablation_points, read_ablations
 from suite.report.points import build_points, read_run_info

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.common.errors import BudgetError, LinkError
+from benchmarks.common.errors import BudgetError, LinkError, UnknownNameError
 from benchmarks.link.draws import TrainingDraws
 from benchmarks.link.link import Link, LinkSettings
 from methods.base import Geometry, Signal
@@ -226,7 +226,7 @@ def test_training_link_normalises_and_enforces_the_budget() -> None:
         link(Signal(analog=torch.ones(1, 65, dtype=torch.complex64)), point)
     with pytest.raises(LinkError, match="without SNR"):
         link(Signal(analog=symbols), point.blind())
-    with pytest.raises(LinkError, match="unknown channel 'awg'"):
+    with pytest.raises(UnknownNameError, match=r"unknown channel 'awg'\. Did you mean 'awgn'"):
         link_provider.point(None, 1.0, "awg")
     assert point.payload_bytes(500) > 0
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.common.images import image_tensor, quantise
 from benchmarks.datasets.scenes.dataset import Scenes
-from benchmarks.metrics import quantise
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.scene_models import provenance as recipe
 from suite.scene_models.build import NEEDS, PASSING, SceneModels
 from suite.scene_models.degradations import Codec, codec_jobs, degraded_images, imitate, maps
-from suite.scene_models.images import scene_images, to_tensor
+from suite.scene_models.images import scene_images
 from suite.scene_models.loop import train
 from suite.scene_models.settings import BUDGETS, FULL
 from suite.scene_models.tokenizer import clip_tokenizer, token_ids
@@ -60,7 +60,7 @@ def test_an_epoch_meets_every_scene_once_and_half_are_mirrored(scenes):
 
 
 def test_pixels_survive_the_way_to_tensors_and_back(scenes):
-    assert (quantise(to_tensor(scenes.images)) == scenes.images).all()
+    assert (quantise(image_tensor(scenes.images)) == scenes.images).all()
 
 
 def test_words_of_captions_are_single_tokens_and_other_texts_are_read_too(scenes):

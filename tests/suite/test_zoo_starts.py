@@ -3,11 +3,12 @@
 import pytest
 import torch
 
+from benchmarks.common.images import image_tensor
 from suite.config.training import TrainingSettings
 from suite.scene_models.autoencoder import Autoencoder, AutoencoderSettings, whiten
 from suite.scene_models.clip import Clip, ClipSettings
 from suite.scene_models.generator import copy_text_weights, text_encoder
-from suite.scene_models.images import scene_images, to_tensor
+from suite.scene_models.images import scene_images
 from suite.scene_models.tokenizer import token_ids
 
 TRAINING = TrainingSettings(steps=1, warmup=0)
@@ -22,7 +23,7 @@ def scenes(tmp_path_factory):
 def test_whitened_latents_are_white_and_decode_to_the_same_images(scenes):
     torch.manual_seed(3)
     network = Autoencoder(AutoencoderSettings(training=TRAINING, widths=(8, 16), latents=4), scenes, scenes).network.eval()
-    images = to_tensor(scenes.images) * 2.0 - 1.0
+    images = image_tensor(scenes.images) * 2.0 - 1.0
     before = network.encode(images).latent_dist.mode()
     decoded = network.decode(before).sample
     values = before.transpose(0, 1).flatten(1)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from benchmarks.common.images import to_float, to_uint8
 from benchmarks.datasets.scenes.backdrop import backdrop
 from benchmarks.datasets.scenes.fields import Field, blend, colour, glow, grid
 from benchmarks.datasets.scenes.shade import shade
@@ -57,7 +58,7 @@ def render(scene: Scene, n: int) -> tuple[np.ndarray, np.ndarray]:
     for item in scene.back_to_front():
         bare *= 1.0 - _paint(image, scene, item)
     mask = (bare < 0.5).astype(np.uint8)
-    return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8), mask
+    return to_uint8(image), mask
 
 
 def _paint(image: Field, scene: Scene, item: SceneObject) -> Field:
@@ -111,12 +112,12 @@ def _object(canvas: Canvas, scene: Scene, item: SceneObject) -> tuple[Field, Fie
         piece = Image.new("L", (size[0] * fine, size[1] * fine))
         ImageDraw.Draw(piece).polygon(_corners(outline - (columns.start, rows.start), fine), fill=255)
         ImageDraw.Draw(silhouette).polygon(_corners(outline, fine), fill=255)
-        covered = np.asarray(piece.reduce(fine), dtype=np.float32) / 255.0
+        covered = to_float(np.asarray(piece.reduce(fine)))
         across, up = (canvas.u[:, columns] - centre[0]) / half[0], (canvas.v[rows] - centre[1]) / half[1]
         shaded = shade(part, item, across, up, canvas.scale * float(half.min()), light, TINTS[scene.light])
         paint[region] = blend(paint[region], shaded, covered)
         laid[region] += (1.0 - laid[region]) * covered
-    coverage = np.asarray(silhouette.reduce(fine), dtype=np.float32) / 255.0
+    coverage = to_float(np.asarray(silhouette.reduce(fine)))
     # A pixel on the rim carries the paint of its covered share, undiluted.
     return coverage, paint / np.maximum(laid, 1e-3)[..., None]
 

@@ -10,42 +10,15 @@ The channel acts a resource element at a time: delays stay within the cyclic pre
 """
 
 import math
-from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from benchmarks.common.errors import LinkError
 from benchmarks.link.channels import Observation
 from benchmarks.link.draws import Draws
-from benchmarks.link.ofdm.frame import CYCLIC_PREFIX, FRAME_DATA_SYMBOLS, Csi, Frame, Interpolation, delay_line, frame, gains
-
-Profile = Literal["A", "B", "C"]
-
-
-class OfdmSettings(BaseModel):
-    """Settings of the tapped delay lines under OFDM, whichever their profile.
-
-    Attributes:
-        delay_spread_ns: RMS delay spread in ns; 100 is the "nominal" one of TR 38.901, table 7.7.3-1.
-        speed: of the receiver, m/s.
-        carrier_ghz: carrier frequency in GHz.
-        subcarriers: of an OFDM symbol.
-        spacing_khz: subcarrier spacing in kHz.
-        csi: "perfect", or "ls": least squares at the pilots, interpolated.
-        interpolation: of the LS estimate: nearest pilot, linear in time and frequency, or linear in frequency and averaged in time.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    delay_spread_ns: float = Field(default=100.0, gt=0)
-    speed: float = Field(default=1.0, ge=0)
-    carrier_ghz: float = Field(default=3.5, gt=0)
-    subcarriers: int = Field(default=1024, ge=2)
-    spacing_khz: float = Field(default=30.0, gt=0)
-    csi: Csi = "perfect"
-    interpolation: Interpolation = "lin_time_avg"
+from benchmarks.link.ofdm.frame import CYCLIC_PREFIX, FRAME_DATA_SYMBOLS, Frame, delay_line, frame, gains
+from benchmarks.link.settings import OfdmSettings, Profile, tdl_summary
 
 
 def fading_seeds(draws: Draws, rows: int, device: torch.device) -> list[int]:
@@ -76,11 +49,7 @@ class TdlChannel:
         self.name = f"tdl-{profile.lower()}"
         self.profile = profile
         self.settings = settings
-        state = "known channel" if settings.csi == "perfect" else f"channel estimated by least squares, {settings.interpolation}"
-        self.summary = (
-            f"3GPP TDL-{profile}, {settings.delay_spread_ns:g} ns, {settings.speed:g} m/s at {settings.carrier_ghz:g} GHz, one realisation "
-            f"an image; OFDM, {settings.subcarriers} subcarriers of {settings.spacing_khz:g} kHz; {state}"
-        )
+        self.summary = tdl_summary(profile, settings)
 
     def transmit(self, symbols: Tensor, snr_db: float, draws: Draws, stream: str) -> Observation:
         """Send complex (B, n) symbols of unit mean power in as few OFDM symbols as hold them.

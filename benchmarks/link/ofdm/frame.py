@@ -11,16 +11,14 @@
 import functools
 import threading
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.link.settings import Csi, Interpolation
 from benchmarks.link.sionna_import import import_sionna
-
-Csi = Literal["perfect", "ls"]
-Interpolation = Literal["nn", "lin", "lin_time_avg"]
 
 FRAME_DATA_SYMBOLS = 8
 # Normal cyclic prefix of 5G NR, as a share of an OFDM symbol (3GPP TS 38.211, section 5.3.1: 144 of 2048 samples).

@@ -19,7 +19,8 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from benchmarks.common.registry import nearest
+from benchmarks.common.names import suggestion
+from benchmarks.common.validation import sentences
 from methods.errors import MethodError
 from methods.generative.responses import GenerativeError, Request, Response
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
@@ -109,16 +110,8 @@ def read_options(model: type[O], values: Mapping[str, Any], where: str) -> O:
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        problems = [_sentence(problem["type"], problem["loc"], problem["msg"], model) for problem in error.errors(include_input=False)]
+        problems = sentences(error, model, show_values=False)
     raise GenerativeOptionsError(f"{where}: {'; '.join(problems)}")
-
-
-def _sentence(kind: str, place: Sequence[int | str], message: str, model: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in place)
-    if kind == "extra_forbidden":
-        known = sorted(model.model_fields)
-        return f"there is no '{key}'.{nearest(key, known)} Known: {', '.join(known)}"
-    return f"'{key}': {message}" if key else message
 
 
 def open_captioner(settings: CaptionerSettings) -> Captioner:
@@ -173,5 +166,5 @@ def _module(settings: ModelSettings) -> ModuleType:
     name = _MODULES.get(settings.backend)
     if name is None:
         known = ", ".join(_MODULES)
-        raise GenerativeOptionsError(f"unknown backend '{settings.backend}'.{nearest(settings.backend, _MODULES)} Known: {known}")
+        raise GenerativeOptionsError(f"unknown backend '{settings.backend}'.{suggestion(settings.backend, _MODULES)} Known: {known}")
     return importlib.import_module(f"methods.generative.backends.{name}")

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.common.images import to_uint8
 from methods.generative.backends.base import Editor, Generator, Outcome, read_options
 from methods.generative.backends.diffusers_calls import find_call
 from methods.generative.backends.diffusers_options import DiffusersOptions, complete_options
@@ -142,8 +143,7 @@ class DiffusersModel(Resident):
             return GenerativeError(
                 f"{self._name} gave an image with NaN in {self._options['dtype']}; set options: {{dtype: bfloat16}} or {{dtype: float32}}"
             )
-        pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-        return Response(pixels=pixels, cut=cut, metadata=metadata)
+        return Response(pixels=to_uint8(image), cut=cut, metadata=metadata)
 
 
 class DiffusersGenerator(DiffusersModel, Generator):

@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from benchmarks.common.names import unknown
 from benchmarks.common.registry import nearest
 from benchmarks.common.weights_files import few
 from methods.errors import CheckpointMismatchError, UnknownNameError
@@ -115,7 +116,7 @@ def load_authors(part: str, state_dict: Mapping[str, Tensor], config: Mapping[st
     """
     parts = _parts()
     if part not in parts:
-        raise UnknownNameError(f"unknown part '{part}'.{nearest(part, parts)} Known: {', '.join(parts)}.")
+        raise unknown("part", part, parts)
     entry = parts[part]
     network = entry.build(config)
     names = dict(entry.names(network))

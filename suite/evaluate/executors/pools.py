@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.errors import SemcomError
 from benchmarks.common.storage import StoragePath, open_path
-from methods.errors import MethodError
 from suite.config.execution import EvaluationSettings
-from suite.errors import EvaluationError, SuiteError
+from suite.errors import EvaluationError
 from suite.evaluate.executors import allocation
 from suite.evaluate.executors.allocation import ClusterResources, PoolSpec
 from suite.evaluate.model_access import Access
@@ -41,7 +40,7 @@ OVERLAPPING = 4
 class WorkerFailure:
     """What ends the run, such as a full disk, as a row like any other: Ray would lose what its own exception was raised from."""
 
-    error: OSError | SuiteError | MethodError | BenchmarkError
+    error: OSError | SemcomError
 
 
 class Actor:
@@ -58,7 +57,7 @@ class Actor:
     def _result(self, item: Any) -> Any:
         try:
             return item if isinstance(item, WorkerFailure) else self._stage(item)
-        except (OSError, SuiteError, MethodError, BenchmarkError) as error:
+        except (OSError, SemcomError) as error:
             return WorkerFailure(error)
         # What nobody foresaw is told in one sentence too; Ray's paragraph ends in advice about Ray.
         except Exception as error:
@@ -191,7 +190,7 @@ def _origin(error: BaseException) -> BaseException:
     inner = getattr(error, "cause", None) or error.__cause__
     if isinstance(inner, BaseException) and inner is not error:
         return _origin(inner)
-    if isinstance(error, OSError | SuiteError):
+    if isinstance(error, OSError | SemcomError):
         return error
     words = str(error).strip().splitlines() or [""]
     return EvaluationError(f"a worker failed: {type(error).__name__}: {words[-1]}")

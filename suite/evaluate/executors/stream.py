@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from benchmarks.common.storage import StoragePath
-from suite.config.grid import EvaluationSettings
+from suite.config.execution import EvaluationSettings
 from suite.evaluate.model_access import Access
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.describe import CaptionResult, Captions, Describer, describe

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.images import image_tensor
 from benchmarks.datasets import Dataset, Sample, open_dataset
 from benchmarks.datasets.base import Fit
 from suite.config.grid import Grid
@@ -70,7 +71,7 @@ def assemble(samples: Mapping[str, Sample], ids: list[str], size: int, device: s
     """
     keys = ids + [ids[-1]] * (size - len(ids))
     pixels = np.stack([samples[id].image for id in keys])
-    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device).float().div(255)
+    images = image_tensor(pixels, device)
     known = [mask for id in keys if (mask := samples[id].mask) is not None]
     masks = torch.from_numpy(np.stack(known))[:, None].to(device).float() if len(known) == len(keys) else None
     return Batch(ids, images.contiguous(), keys, [samples[id].caption for id in keys], masks)

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.metrics import quantise
+from benchmarks.common.images import quantise
 from methods.base import Method, Refined
 from methods.generative import ModelClient, SpendingLimitError
 from suite.config.grid import Grid

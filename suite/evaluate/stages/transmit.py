@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.common.images import quantise, to_uint8
 from benchmarks.datasets import Sample
 from benchmarks.link.digital import char_error_rate, readable
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.ledger import Entry
-from benchmarks.metrics import quantise
 from methods.base import Geometry, Method, OperatingPoint, Received, Signal
 from suite.errors import TimeLimitError
 from suite.evaluate.stages.images import Batch, assemble, chunks, load
@@ -212,8 +212,7 @@ def _cell(sender: Sender, cell: Cell) -> Outcome:
 
 def _grey(map_: Tensor) -> np.ndarray:
     """Return the (1, 1, H, W) map in [0, 1] as uint8 (H, W)."""
-    grey: np.ndarray = map_[0, 0].float().clamp(0, 1).mul(255).round().byte().cpu().numpy()
-    return grey
+    return to_uint8(map_[0, 0].float()).cpu().numpy()
 
 
 def _bill(entry: Entry) -> dict[str, Any]:

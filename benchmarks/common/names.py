@@ -1,0 +1,18 @@
+"""Names that people type: what a misspelt one may have meant, and the one sentence for a name that stands for nothing."""
+
+import difflib
+from collections.abc import Iterable
+
+from benchmarks.common.errors import UnknownNameError
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the known name closest to ``name``, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Return the error of a ``kind`` of thing ("method", "data set") that has none called ``name``."""
+    names = list(known)
+    return UnknownNameError(f"unknown {kind} '{name}'.{suggestion(name, names)} Known: {', '.join(names)}.")

@@ -1,0 +1,55 @@
+"""What a method declares before any network is built: its settings, and its traits, which the engine shares work by; no torch is needed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the engine must know of a configured method to share its work.
+
+    Attributes:
+        rates: "variable": evaluated at every CR of the grid; "fixed": evaluated once, without a CR.
+        uses_snr_at_sender: ``encode`` reads the SNR or the channel, so it runs once an SNR instead of once.
+        trainable: has weights to train.
+        one_model_for_all_rates: one set of weights serves every CR of the grid.
+        digital_in_budget: the digital stream carries the image itself and counts towards k; otherwise (captions,
+            side information) it comes on top of the visual stream, as in the paper, and only the total shows it.
+        coding_mode: coding mode of its digital stream, if it asks for one of its own.
+        needs_masks: its loss needs the saliency mask of every image; images without one are left out of its training.
+        describes: has a ``describe`` stage.
+        refines: has a ``refine`` stage; the coarse image is then scored too, as variant ``<variant>/stage-one``.
+        oracle_masks: its sender is told each image's true saliency mask and encodes through ``encode_with_masks``: an upper bound that
+            no system reaches, so the variant's name must say it. An image without a mask fails.
+        coarse: ``decode`` gives an image; without it (text alone arrives) ``decode`` returns ``None`` and the image is ``refine``'s.
+        asks: field of a generative model in the settings -> most questions that ``refine`` puts to it for one image; a dry run counts
+            with it, and a model that is not named here is not waited for.
+    """
+
+    rates: Literal["variable", "fixed"] = "variable"
+    uses_snr_at_sender: bool = False
+    trainable: bool = False
+    one_model_for_all_rates: bool = False
+    digital_in_budget: bool = False
+    coding_mode: str | None = None
+    needs_masks: bool = False
+    describes: bool = False
+    refines: bool = False
+    oracle_masks: bool = False
+    coarse: bool = True
+    asks: Mapping[str, int] = field(default_factory=dict)
+
+
+class MethodSettings(BaseModel):
+    """Base of every method's settings; an unknown key is an error.
+
+    Class attributes:
+        evaluation_only: fields that training never reads, so that networks which differ in them alone share their weights.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    evaluation_only: ClassVar[frozenset[str]] = frozenset()

@@ -1,0 +1,59 @@
+"""What ablations a grid asks for: a table for each question, the variants that answer it and what each of them has."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+
+def _row(value: Any) -> Any:
+    """Accept ``method/variant`` and ``{method/variant: [components]}`` besides the full form of a row."""
+    if isinstance(value, str):
+        return {"series": value}
+    if isinstance(value, Mapping) and len(value) == 1 and "series" not in value:
+        ((series, has),) = value.items()
+        return {"series": series, "has": has}
+    return value
+
+
+class AblationRow(BaseModel):
+    """One variant of an ablation.
+
+    Attributes:
+        series: method/variant.
+        has: the components it has.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    series: str
+    has: tuple[str, ...] = ()
+
+
+class Ablation(BaseModel):
+    """One question: the variants that answer it and what each of them has.
+
+    Attributes:
+        name: of the files.
+        title: heading of the table.
+        components: parts that variants have or lack, one column each.
+        rows: the variants in the order of the table.
+        notes: sentences below the table.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")]
+    title: str
+    components: tuple[str, ...] = ()
+    rows: tuple[Annotated[AblationRow, BeforeValidator(_row)], ...] = Field(min_length=1)
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for row in self.rows:
+            if unknown := sorted(set(row.has) - set(self.components)):
+                raise ValueError(
+                    f"the row {row.series} names {', '.join(unknown)}, which is none of the components {', '.join(self.components)}"
+                )
+        return self
