@@ -39,6 +39,7 @@ def run(
 
     - `python -m suite.run --grid paper --data-dir DATA --dry-run` says what the paper's grid would take.
     """
+    # Late: the help page needs none of it.
     from suite.command import Command
 
     command = Command(grid, methods, datasets, data_dir, train_data, limit, out, address, set_ or [], Console(), tune, dry_run=dry_run)

@@ -1,6 +1,30 @@
 """``python -m suite.tables DIR``: the tables, figures and the page of a run, from its records alone."""
 
-from suite.report.tables import app
+from typing import Annotated
+
+import typer
+
+from suite.cli import guarded
+
+app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+
+
+@app.command()
+@guarded
+def main(run_dir: Annotated[str, typer.Argument(metavar="DIR", help="Run folder, as in results/kodak or s3://bucket/kodak.")]) -> None:
+    """Rewrite the tables and figures of a run from its records; nothing is trained or evaluated."""
+    # Late: the help page needs none of it.
+    from rich.console import Console
+
+    from benchmarks.common.storage import open_path
+    from suite.report.tables import rewrite
+
+    written, table = rewrite(run_dir)
+    console = Console()
+    console.print(table)
+    places = ", ".join(str(open_path(run_dir) / name) for name in ("tables", "figures", "report.html"))
+    console.print(f"{len(written)} files written: {places}", soft_wrap=True, highlight=False)
+
 
 if __name__ == "__main__":
     app()

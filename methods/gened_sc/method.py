@@ -11,10 +11,13 @@ from torch.nn import functional as F
 from methods.base import Geometry, OperatingPoint, Received, Signal, Targets, TrainableMethod, TrainingLink, Traits
 from methods.errors import MethodError, RateError
 from methods.gened_sc import losses
+from methods.gened_sc.budget import Budget
+from methods.gened_sc.clip_features import ClipFeatures
 from methods.gened_sc.masks import agreement, coverage, resized
 from methods.gened_sc.nouns import caption_noun
 from methods.gened_sc.settings import PRESETS, VARIANTS, GenEDSCSettings
 from methods.gened_sc.stage_two import StageTwo
+from methods.gened_sc.vgg_features import VggFeatures, check_vgg
 from methods.registry import METHODS
 
 # An odd constant near 2^63 / golden ratio: steps of one run get seeds far apart.
@@ -47,7 +50,7 @@ class GenEDSC(StageTwo, TrainableMethod[GenEDSCSettings]):
     }
 
     def __init__(self, settings: GenEDSCSettings, geometry: Geometry) -> None:
-        from methods.gened_sc.budget import Budget
+        # Late: its layers come with timm, which a plan does without.
         from methods.gened_sc.network import Receiver, Sender
         from methods.gened_sc.score_map import ScoreMap
 
@@ -170,8 +173,6 @@ class GenEDSC(StageTwo, TrainableMethod[GenEDSCSettings]):
         """Raise a :class:`MethodError` unless CLIP and VGG, where the losses ask them, are there and serve."""
         settings = self.settings
         if settings.objective == "importance" and settings.background_loss == "contextual":
-            from methods.gened_sc.vgg_features import check_vgg
-
             check_vgg(settings.vgg)
         if settings.needs_clip_to_train:
             self._ask_clip()
@@ -182,8 +183,6 @@ class GenEDSC(StageTwo, TrainableMethod[GenEDSCSettings]):
         if self.score_map is None or settings.clip is None:
             raise MethodError("CLIP's score map is not part of this GenED-SC; set score_supervision or score_source to clip")
         if self._clip is None:
-            from methods.gened_sc.clip_features import ClipFeatures
-
             self._clip = ClipFeatures(settings.clip, settings.clip_weights, settings.clip_width)
         return self._clip
 
@@ -214,8 +213,6 @@ class GenEDSC(StageTwo, TrainableMethod[GenEDSCSettings]):
         if settings.background_loss == "mse":
             return losses.masked_squared_error(output, images, 1.0 - saliency, settings.pixel_scale)
         if self._vgg is None:
-            from methods.gened_sc.vgg_features import VggFeatures
-
             self._vgg = VggFeatures(settings.vgg, settings.vgg_layer)
         with torch.no_grad():
             reference = self._vgg(images)
@@ -279,6 +276,7 @@ def _foreground_dims(settings: GenEDSCSettings) -> tuple[int, ...]:
 
 
 def _layout(settings: GenEDSCSettings, geometry: Geometry, dims: tuple[int, ...], depths: tuple[int, ...], heads: tuple[int, ...]) -> Any:
+    # Late: its layers come with timm, which a plan does without.
     from methods.swinjscc.layout import Layout
 
     return Layout(geometry.height, geometry.width, dims, depths, heads, settings.window, settings.patch, settings.mlp_ratio)

@@ -52,6 +52,7 @@ class AuthorsDetector:
     """
 
     def __init__(self, folder: str) -> None:
+        # Late: its layers come with timm, which a plan does without.
         from methods.sgdjscc.networks.build import authors_part
 
         self.network = authors_part(folder, "edge_detector").requires_grad_(False)

@@ -27,6 +27,7 @@ from methods.layers.symbols import from_symbols, to_symbols
 from methods.published import PublishedFile
 from methods.registry import METHODS
 from methods.sgdjscc.captions import by_tile, describe
+from methods.sgdjscc.edges import detector, tile_edges
 from methods.sgdjscc.networks.autoencoder import DOWNSAMPLING
 from methods.sgdjscc.packing import UNIT, Packing
 from methods.sgdjscc.presets import COMPACT, VARIANTS
@@ -63,6 +64,7 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
 
     def __init__(self, settings: SGDJSCCSettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)
+        # Late: its layers come with timm, which a plan does without.
         from methods.sgdjscc.networks.build import build, freeze, load, resume
 
         if settings.sends_text and settings.text_encoder == "none":
@@ -94,6 +96,7 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
     @classmethod
     def published(cls, settings: SGDJSCCSettings) -> Sequence[PublishedFile]:
         """Return the release's files and CLIP's; needed are those that the settings load."""
+        # Late: its layers come with timm, which a plan does without.
         from methods.sgdjscc.networks.build import needed
 
         parts = needed(settings) if settings.checkpoint == "authors" else []
@@ -106,8 +109,6 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
         if self.settings.sends_text:
             check_required("sgdjscc", captioner=self.settings.captioner)
         if self.settings.sends_edges:
-            from methods.sgdjscc.edges import detector
-
             detector(self.settings)
 
     def describe(self, images: Tensor, captions: Sequence[str] | None = None) -> Sequence[str] | None:
@@ -142,6 +143,7 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
 
     def enter(self, phase: Phase, begins: bool) -> None:
         """Leave a gradient to what the stage trains; the control branch starts as a copy of the denoiser."""
+        # Late: its layers come with timm, which a plan does without.
         from methods.sgdjscc.networks.build import freeze, start_control
 
         self.stage = stage_of(phase)
@@ -151,6 +153,7 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
 
     def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
         """Return the losses of the stage; see :mod:`methods.sgdjscc.training`."""
+        # Late: its layers come with timm, which a plan does without.
         from methods.sgdjscc.training import denoiser_losses, training_point
 
         settings, stage, losses = self.settings, self.stage, {}
@@ -178,8 +181,6 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
         return self.packing.map(images, lambda tiles: unit_power(self.autoencoder.encode(tiles)))
 
     def _edge_maps(self, images: Tensor) -> list[Tensor]:
-        from methods.sgdjscc.edges import detector, tile_edges
-
         if self._detect is None:
             self._detect = detector(self.settings)
         return tile_edges(self.settings, self.packing, self._detect, images)
@@ -196,12 +197,14 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
     def _side(self, maps: list[Tensor] | None) -> Tensor | None:
         if maps is None or self.edge_codec is None:
             return None
+        # Late: its layers come with timm, which a plan does without.
         from methods.sgdjscc.networks.edge_codec import normalised
 
         features = normalised(self.edge_codec.encode(torch.cat(maps), self.settings.edge_channels))
         return torch.cat([to_symbols(part, part[0].numel()) for part in features.chunk(len(maps))], dim=1)
 
     def _denoised(self, latents: list[Tensor], received: Received) -> list[Tensor]:
+        # Late: its layers come with timm, which a plan does without.
         from methods.sgdjscc.receiver import denoise, noise_share
 
         if received.noise_variance is None:
@@ -228,6 +231,7 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
     def _received_edges(self, received: Received, shares: list[Tensor]) -> list[Tensor] | None:
         if self.edge_codec is None or received.side is None or received.side_noise_variance is None:
             return None
+        # Late: its layers come with timm, which a plan does without.
         from methods.sgdjscc.receiver import decoded_edges, gated
 
         features = self._side_features(received.side, self.edge_codec.tokens)
@@ -260,6 +264,7 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
         return torch.stack(errors).sum() / sum(tile.height * tile.width for tile in self.packing.tiles)
 
     def _edge_error(self, maps: list[Tensor], received: Received) -> Tensor:
+        # Late: its layers come with timm, which a plan does without.
         from methods.sgdjscc.receiver import decoded_edges
 
         if received.side is None or received.side_noise_variance is None or self.edge_codec is None:

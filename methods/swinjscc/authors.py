@@ -70,6 +70,7 @@ def load_authors(
     Raises:
         CheckpointMismatchError: the keywords describe no model of the authors, or keys or shapes do not fit.
     """
+    # Late: its layers come with timm, which a plan does without.
     from methods.swinjscc.network import Decoder, Encoder, SwinJSCCNetwork
 
     model = str(encoder["model"])
@@ -126,6 +127,7 @@ def _translate(key: str, model: str) -> str | None:
 
 
 def _layout(keywords: Mapping[str, Any], mirrored: bool = False) -> "Layout":
+    # Late: its layers come with timm, which a plan does without.
     from methods.swinjscc.layout import Layout
 
     def stages(name: str) -> tuple[int, ...]:

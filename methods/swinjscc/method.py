@@ -43,6 +43,7 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
     }
 
     def __init__(self, settings: SwinJSCCSettings, geometry: Geometry) -> None:
+        # Late: its layers come with timm, which a plan does without.
         from methods.swinjscc.layout import Layout
         from methods.swinjscc.network import Decoder, Encoder, SwinJSCCNetwork
 

@@ -23,6 +23,7 @@ def main(
     dry_run: DryRun = False,
 ) -> None:
     """Evaluate what is left of a grid; the weights must be there, made by `python -m suite.train` or shipped."""
+    # Late: the help page needs none of it.
     from suite.command import Command
 
     command = Command(grid, methods, datasets, data_dir, train_data, limit, out, address, set_ or [], Console(), dry_run=dry_run)

@@ -11,20 +11,17 @@
 """
 
 import math
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
-import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchmarks.common.storage import RemotePath, StoragePath, local_copy, open_path, upload
-from suite.errors import RecordError, SuiteError
+from suite.errors import RecordError
 from suite.report.ablations import ablation_texts
 from suite.report.formats import (
     Block,
@@ -277,25 +274,3 @@ def _rewrite(run_dir: Path) -> tuple[list[Path], RenderableType]:
     written += write_limits(run_dir, records) + write_sheets(run_dir, records)
     written.append(write_report(run_dir, records, points, written))
     return written, main_table(run_dir, points=points)
-
-
-app = typer.Typer(add_completion=False)
-
-
-@app.command()
-def main(run_dir: Annotated[str, typer.Argument(metavar="DIR", help="Run folder, as in results/kodak or s3://bucket/kodak.")]) -> None:
-    """Rewrite the tables and figures of a run from its records; nothing is trained or evaluated."""
-    # Not `suite.cli.guarded`: it knows the methods' errors, and knowing them loads torch.
-    try:
-        written, table = rewrite(run_dir)
-    except (SuiteError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
-    console = Console()
-    console.print(table)
-    places = ", ".join(str(open_path(run_dir) / name) for name in ("tables", "figures", "report.html"))
-    console.print(f"{len(written)} files written: {places}", soft_wrap=True, highlight=False)
-
-
-if __name__ == "__main__":
-    app()

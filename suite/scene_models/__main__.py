@@ -28,6 +28,7 @@ def main(
 
     A part that is there, made by the same recipe and unchanged, is not trained again; an interrupted one goes on from its last state.
     """
+    # Late: the help page needs none of it.
     import torch
 
     from suite.errors import SettingsError

@@ -25,6 +25,7 @@ def main(
     tune: Annotated[int, typer.Option(help="Search N settings per method with Ray Tune before the final training.", min=0)] = 0,
 ) -> None:
     """Train what has no checkpoint of the same identity; a training that was stopped goes on where it was."""
+    # Late: the help page needs none of it.
     from suite.command import Command
 
     command = Command(grid, methods, datasets, data_dir, train_data, None, out, address, set_ or [], Console(), tune, dry_run=dry_run)

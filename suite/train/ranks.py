@@ -20,9 +20,8 @@ import torch
 from torch import distributed, multiprocessing
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
-from benchmarks.common.errors import BenchmarkError, SemcomError
-from methods.errors import MethodError
-from suite.errors import SuiteError, TrainingError
+from benchmarks.common.errors import SemcomError
+from suite.errors import TrainingError
 from suite.ray_env import on_loopback
 from suite.train.protocols import Placement
 

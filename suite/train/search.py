@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from benchmarks.common.atomic import read_sealed_json, write_json, write_sealed_json
+from benchmarks.common.atomic import read_sealed_json, write_sealed_json
 from benchmarks.common.errors import SemcomError
 from benchmarks.common.storage import StoragePath, open_path
 from suite.errors import TrainingError

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from suite import doctor
+from suite import findings as diagnosis
 from suite.command import compose
-from suite.doctor import Question, app
+from suite.doctor import app
+from suite.findings import Question
 
 ASK = CliRunner()
 
@@ -20,7 +21,7 @@ def question(
     return Question(compose(grid, methods, datasets, None, list(assignments)), **fields)  # type: ignore[arg-type]
 
 
-def found(finder: doctor.Finder, asked: Question) -> dict[str, doctor.Finding]:
+def found(finder: diagnosis.Finder, asked: Question) -> dict[str, diagnosis.Finding]:
     return {finding.name: finding for finding in finder(asked)}
 
 
@@ -29,14 +30,14 @@ def test_versions_and_devices_are_those_of_this_machine() -> None:
 
     import torch
 
-    packages = found(doctor.packages, question())
+    packages = found(diagnosis.packages, question())
     assert packages["python"].detail == platform.python_version()
     assert packages["torch"].detail == torch.__version__.split("+")[0] or packages["torch"].detail == torch.__version__
     assert packages["torch"].needed and not packages["pyiqa"].needed
-    devices = found(doctor.devices, question())
+    devices = found(diagnosis.devices, question())
     assert devices["GPU"].state == ("here" if torch.cuda.is_available() else "missing")
     assert not devices["GPU"].needed
-    assert found(doctor.devices, question("training.gpus=1"))["GPU"].needed
+    assert found(diagnosis.devices, question("training.gpus=1"))["GPU"].needed
 
 
 def test_a_method_without_its_files_is_missing_with_the_way_out(tmp_path: Path) -> None:
@@ -46,36 +47,36 @@ def test_a_method_without_its_files_is_missing_with_the_way_out(tmp_path: Path) 
     cells = "datasets: [photos]\nsnr_db: [1]\ncr: [1/24]\nchannels: [awgn]\nmetrics: [psnr]\n"
     grid.write_text(f"name: authors\nmethods: [{entry}]\n{cells}training: {{preset: paper}}\n")
     asked = question(grid=str(grid), methods=None)
-    method = found(doctor.methods_of_grid, asked)["sgdjscc/default"]
+    method = found(diagnosis.methods_of_grid, asked)["sgdjscc/default"]
     assert (method.state, method.needed) == ("missing", True)
     assert "methods.sgdjscc.release.convert" in method.detail
-    files = [finding for finding in doctor.published_files(asked) if finding.name.startswith("sgdjscc/default: ")]
+    files = [finding for finding in diagnosis.published_files(asked) if finding.name.startswith("sgdjscc/default: ")]
     needed = {finding.name.split(": ")[1]: finding for finding in files if finding.needed and "/" not in finding.name.split(": ")[1]}
     assert {"JSCC_model.pth", "diffusion_backbone.pth"} <= set(needed)
     assert "diffusion_controlnet.pth" not in needed, "it is needed only where edges are sent"
     assert "571 MB" in needed["JSCC_model.pth"].detail and "huggingface.co/murjun/SGDJSCC" in needed["JSCC_model.pth"].detail
     folder.mkdir()
     (folder / "autoencoder.safetensors").touch()
-    states = {finding.state for finding in doctor.published_files(asked) if "autoencoder.safetensors" in finding.detail}
+    states = {finding.state for finding in diagnosis.published_files(asked) if "autoencoder.safetensors" in finding.detail}
     assert states == {"here"}
 
 
 def test_methods_outside_the_grid_show_their_files_and_need_none() -> None:
-    findings = [finding for finding in doctor.published_files(question()) if finding.name.startswith("sgdjscc: ")]
+    findings = [finding for finding in diagnosis.published_files(question()) if finding.name.startswith("sgdjscc: ")]
     assert {"sgdjscc: JSCC_model.pth", "sgdjscc: ViT-L-14.pt"} <= {finding.name for finding in findings}
     assert not any(finding.needed for finding in findings)
 
 
 def test_a_grid_that_does_not_resolve_is_told_once() -> None:
     asked = question("methods=[{name: deepjscc, preset: enormous}]", methods=None)
-    (finding,) = doctor.methods_of_grid(asked)
+    (finding,) = diagnosis.methods_of_grid(asked)
     assert finding.state == "missing" and "enormous" in finding.detail
-    assert found(doctor.devices, asked)["CPU"].state == "here"
+    assert found(diagnosis.devices, asked)["CPU"].state == "here"
 
 
 def test_metrics_with_a_question_mark_are_not_needed() -> None:
     asked = question("metrics=[psnr, 'lpips_alex?', lpips_vgg]", "metric_settings.weights_dir=/nowhere/at/all")
-    metrics = found(doctor.metric_files, asked)
+    metrics = found(diagnosis.metric_files, asked)
     assert metrics["psnr"].state == "here" and metrics["psnr"].needed
     assert not metrics["lpips_alex"].needed and metrics["lpips_vgg"].needed
     assert not metrics["niqe"].needed
@@ -89,24 +90,24 @@ def test_data_sets_are_counted_where_they_lie(tmp_path: Path) -> None:
     (tmp_path / "kodak").mkdir()
     for number in (1, 2):
         Image.new("RGB", (48, 32), (number, 0, 0)).save(tmp_path / "kodak" / f"kodim{number:02d}.png")
-    here = found(doctor.data_sets, question("training.data=photos", datasets="kodak", data_dir=tmp_path))
+    here = found(diagnosis.data_sets, question("training.data=photos", datasets="kodak", data_dir=tmp_path))
     assert (here["kodak test"].state, here["kodak test"].needed) == ("here", True)
     assert here["kodak test"].detail.startswith("2 images")
     assert (here["voc test"].state, here["voc test"].needed) == ("missing", False)
     assert here["photos train"].needed, "the grid trains on the built-in photographs"
-    nowhere = found(doctor.data_sets, question(datasets="kodak"))
+    nowhere = found(diagnosis.data_sets, question(datasets="kodak"))
     assert nowhere["kodak test"].state == "missing" and nowhere["duts test"].state == "unknown"
-    assert not found(doctor.data_sets, question("training.data=photos", train_data=tmp_path))["photos train"].needed
+    assert not found(diagnosis.data_sets, question("training.data=photos", train_data=tmp_path))["photos train"].needed
 
 
 def test_keys_are_said_to_be_set_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-do-not-show")
     monkeypatch.delenv("HF_TOKEN", raising=False)
     official = question("generative.captioner=openai:some-model")
-    findings = found(doctor.keys, official)
+    findings = found(diagnosis.keys, official)
     assert (findings["OPENAI_API_KEY"].state, findings["OPENAI_API_KEY"].needed) == ("here", True)
     assert (findings["HF_TOKEN"].state, findings["HF_TOKEN"].needed) == ("missing", False)
-    assert not found(doctor.keys, question())["OPENAI_API_KEY"].needed
+    assert not found(diagnosis.keys, question())["OPENAI_API_KEY"].needed
     result = ASK.invoke(app, ["--methods", "deepjscc", "--json"])
     assert result.exit_code == 0, result.output
     assert "sk-do-not-show" not in result.output
@@ -115,7 +116,7 @@ def test_keys_are_said_to_be_set_and_never_shown(monkeypatch: pytest.MonkeyPatch
 
 
 def test_strict_fails_where_something_needed_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "FINDERS", (doctor.data_sets,))
+    monkeypatch.setattr(diagnosis, "FINDERS", (diagnosis.data_sets,))
     assert ASK.invoke(app, ["--datasets", "kodak"]).exit_code == 0
     lacking = ASK.invoke(app, ["--datasets", "kodak", "--strict"])
     assert lacking.exit_code == 1
@@ -125,12 +126,11 @@ def test_strict_fails_where_something_needed_is_missing(monkeypatch: pytest.Monk
 
 
 def test_a_cluster_that_is_not_there_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from suite import ray_env
 
     def refuse(address: str | None) -> None:
         raise ConnectionError(f"nobody answers at {address}")
 
-    monkeypatch.setattr(ray_env, "connect", refuse)
-    assert found(doctor.ray_cluster, question())["cluster"].state == "unknown"
-    finding = found(doctor.ray_cluster, question(address="ray://nowhere:10001"))["ray://nowhere:10001"]
+    monkeypatch.setattr(diagnosis, "connect", refuse)
+    assert found(diagnosis.ray_cluster, question())["cluster"].state == "unknown"
+    finding = found(diagnosis.ray_cluster, question(address="ray://nowhere:10001"))["ray://nowhere:10001"]
     assert (finding.state, finding.needed) == ("missing", True) and "nobody answers" in finding.detail

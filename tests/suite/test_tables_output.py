@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 from suite.errors import RecordError
 from suite.report.formats import Cell, escape_latex
 from suite.report.points import Points, RunInfo, build_points, cr_label, read_run_info, series_label
-from suite.report.tables import app, failure_points, main_table, metric_tables, symbols_table, write_tables
+from suite.report.tables import failure_points, main_table, metric_tables, symbols_table, write_tables
 from suite.runs.records import load, write_unit
+from suite.tables import app
 
 SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 make_run, ROWS = SYNTHETIC["make_run"], list(SYNTHETIC["rows"]())

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from suite.report.checks import caption_accuracy, trends
 from suite.runs.records import write_unit
-from suite.trends import app, caption_accuracy, trends
+from suite.trends import app
 
 SNRS = (1.0, 4.0, 7.0, 10.0)
 BETTER = {"psnr": "higher", "gmsd": "lower"}
@@ -114,7 +115,6 @@ def test_caption_accuracy_asks_a_clip_about_the_kept_images(tmp_path, monkeypatc
 
     from benchmarks.common.atomic import write_png
     from benchmarks.datasets import open_dataset
-    from benchmarks.metrics import clip
     from suite.report.qualitative import sample_folder, sample_name
 
     records = pd.DataFrame(rows("nam24", "default", 12, crs=(math.nan,), sample_images=8))
@@ -128,7 +128,7 @@ def test_caption_accuracy_asks_a_clip_about_the_kept_images(tmp_path, monkeypatc
         def image(self, sample_image):
             return torch.nn.functional.one_hot(torch.tensor(int(sample_image.pixels[0, 0, 0]) // 10), 8).float()
 
-    monkeypatch.setattr(clip, "load_encoder", lambda *_: Encoder())
+    monkeypatch.setattr(checks, "load_encoder", lambda *_: Encoder())
     for shift, holds in ((0, True), (1, False)):
         for number, row in enumerate(records.sort_values("image").to_dict("records")):
             path = sample_folder(tmp_path, "scenes", row["image"]) / sample_name(row)

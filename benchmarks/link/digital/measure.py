@@ -25,6 +25,8 @@ from benchmarks.link.digital.mcs import COMMAND, DEFAULT_TABLE, ChannelTable, Cu
 from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.digital.settings import Modulation
 from benchmarks.link.draws import KeyedDraws
+from benchmarks.link.link import channels
+from benchmarks.link.settings import LinkSettings
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +137,6 @@ def main(
     link: Annotated[Path | None, typer.Option(help="YAML file with link settings (rician_k, ofdm); the defaults if not given.")] = None,
 ) -> None:
     """Measure thresholds and write them into the table."""
-    from benchmarks.link.link import LinkSettings, channels
-
     settings = LinkSettings.model_validate(yaml.safe_load(link.read_text(encoding="utf-8"))) if link else LinkSettings()
     table_of_channels = channels(settings)
 

@@ -17,9 +17,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from benchmarks.common.names import unknown
-from benchmarks.common.registry import nearest
 from benchmarks.common.weights_files import few
-from methods.errors import CheckpointMismatchError, UnknownNameError
+from methods.errors import CheckpointMismatchError
 
 Rename = tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
 Transform = Callable[[Tensor], Tensor]
@@ -211,6 +210,7 @@ def _autoencoder_names(network: Any) -> Iterator[tuple[str, str]]:
 
 
 def _parts() -> dict[str, Part]:
+    # Late: its layers come with timm, which a plan does without.
     from methods.sgdjscc.release import builders, muge_names
 
     return {

@@ -1,0 +1,210 @@
+"""Trends that an honest comparison of these methods shows, checked on the records of a run.
+
+::
+
+    records ──> one Trend a claim: what it says, the numbers, whether it holds
+    kept images + captions ──CLIP──> how often an image is nearest to its own caption
+
+Claims: PSNR of each joint source-channel code rises with SNR and CR, without a cliff; a digital scheme of fixed modulation and rate
+falls off one, an adaptive scheme does not; stage two improves perceptual metrics over stage one; images painted from text alone
+show what the text says; side information beats text alone. A claim about methods that the run lacks is left out.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from benchmarks.datasets import open_dataset
+from benchmarks.metrics.base import MetricImage
+from benchmarks.metrics.clip import load_encoder
+from suite.config.catalog import METHODS
+from suite.errors import RecordError
+from suite.report.intervals import bootstrap_means
+from suite.report.points import cr_label
+from suite.report.qualitative import read_sample, sample_folder, sample_name
+from suite.runs.records import WHOLE_CELL, load, metric_columns
+
+# A fall of PSNR by more than this much a dB of SNR is a cliff.
+CLIFF = 1.0
+# Structural or learned measures of what an image looks like; the fidelity metrics PSNR and SSIM are not among them.
+PERCEPTUAL = ("lpips_alex", "lpips_vgg", "dists", "gmsd", "clip_image_similarity_scenes", "clip_score_scenes")
+STAGE_ONE = "/stage-one"
+CELL = ["dataset", "image", "cr", "channel", "snr_db", "repetition"]
+TEXT_ALONE, GUIDED = ("nam24",), ("hosonuma25", "gened_sc")
+SIGNIFICANT = 0.01
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A claim about a run.
+
+    Attributes:
+        claim: what is said.
+        numbers: what was found.
+        holds: whether it is so.
+    """
+
+    claim: str
+    numbers: str
+    holds: bool
+
+
+def trends(records: pd.DataFrame, better: dict[str, str]) -> list[Trend]:
+    """Return the claims that the records of a run can answer.
+
+    Args:
+        records: as :func:`suite.runs.records.load` returns them.
+        better: metric -> "higher" or "lower".
+    """
+    whole = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
+    names = [name for name in PERCEPTUAL if name in metric_columns(whole) and whole[name].notna().any()]
+    found = [*_codes(whole), *_cliffs(whole)] if "psnr" in whole else []
+    for name in names:
+        found += _stages(whole, name, better[name])
+        found += _side_information(whole, name, better[name])
+    return found
+
+
+def _codes(records: pd.DataFrame) -> Iterator[Trend]:
+    analog = records[records["symbols_analog"].gt(0) & ~records.apply(_refined, axis=1)] if len(records) else records
+    for (method, variant), rows in analog.groupby(["method", "variant"]):
+        means = rows.groupby(["channel", "cr", "snr_db"])["psnr"].mean()
+        steps, falls = [], []
+        for _, line in means.groupby(level=["channel", "cr"]):
+            snr = line.index.get_level_values("snr_db").to_numpy()
+            steps += list(np.diff(line.to_numpy()))
+            falls += list(np.diff(line.to_numpy()) / np.diff(snr))
+        gains = [gain for _, line in means.groupby(level=["channel", "snr_db"]) for gain in np.diff(line.to_numpy())]
+        name, span = f"{method}/{variant}", _span(means)
+        if steps:
+            yield Trend(f"{name}: PSNR rises with SNR", f"{span}, smallest step {min(steps):+.2f} dB", min(steps) > 0)
+            yield Trend(f"{name}: no cliff", f"steepest {max(falls):.2f} dB a dB of SNR", max(falls) < CLIFF)
+        if gains:
+            yield Trend(f"{name}: PSNR rises with CR", f"smallest gain {min(gains):+.2f} dB", min(gains) > 0)
+
+
+def _refined(row: pd.Series) -> bool:
+    """Return whether a generative stage made the image."""
+    if str(row["variant"]).endswith(STAGE_ONE):
+        return False
+    method = METHODS.get(str(row["method"]))
+    return method.traits(method.Settings.model_validate(method.variants[str(row["variant"])])).refines
+
+
+def _cliffs(records: pd.DataFrame) -> Iterator[Trend]:
+    digital = records[records["method"].eq("digital") & records["channel"].eq("awgn")]
+    for variant, rows in digital.groupby("variant"):
+        means = rows.groupby(["cr", "snr_db"])["psnr"].mean()
+        slopes = [
+            max(np.diff(line.to_numpy()) / np.diff(line.index.get_level_values("snr_db").to_numpy()))
+            for _, line in means.groupby(level="cr")
+            if len(line) > 1
+        ]
+        if not slopes:
+            continue
+        fixed, numbers = str(variant).endswith("-fixed"), f"{_span(means)}, steepest {max(slopes):.2f} dB a dB of SNR"
+        claim = "falls off its cliff" if fixed else "no cliff"
+        yield Trend(f"digital/{variant} on AWGN: {claim}", numbers, (min(slopes) >= CLIFF) if fixed else (max(slopes) < CLIFF))
+
+
+def _stages(records: pd.DataFrame, metric: str, better: str) -> Iterator[Trend]:
+    for (method, variant), first in records.groupby(["method", "variant"]):
+        base = str(variant).removesuffix(STAGE_ONE)
+        if base == variant:
+            continue
+        second = records[records["method"].eq(method) & records["variant"].eq(base)]
+        difference = _paired(second, first, CELL, metric)
+        if len(difference):
+            yield _improvement(f"{method}/{base}: stage two improves {metric} over stage one", difference, better)
+
+
+def _side_information(records: pd.DataFrame, metric: str, better: str) -> Iterator[Trend]:
+    """Compare over the cells that both met; a method of fixed rate stands beside every CR of another."""
+    text = records[records["method"].isin(TEXT_ALONE)]
+    for method in GUIDED:
+        guided = records[records["method"].eq(method) & ~records["variant"].str.endswith(STAGE_ONE)]
+        difference = _paired(guided, text, [name for name in CELL if name != "cr"], metric)
+        if len(difference):
+            yield _improvement(f"{method}: better {metric} than text alone ({', '.join(TEXT_ALONE)})", difference, better)
+
+
+def _paired(one: pd.DataFrame, other: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.Series:
+    """Return the mean difference of each image, over the cells that both have."""
+    pairs = one.merge(other, on=list(keys), suffixes=("", "_other"))
+    return (pairs[metric] - pairs[f"{metric}_other"]).groupby([pairs["dataset"], pairs["image"]]).mean().dropna()
+
+
+def _improvement(claim: str, difference: pd.Series, better: str) -> Trend:
+    means = bootstrap_means(difference.to_numpy()[:, None])
+    mean, low, high = float(means.mean[0]), float(means.low[0]), float(means.high[0])
+    numbers = f"{mean:+.4g} [{low:+.4g}, {high:+.4g}], n = {len(difference)}, {better} is better"
+    return Trend(claim, numbers, bool(low > 0 if better == "higher" else high < 0))
+
+
+def _span(means: pd.Series) -> str:
+    lines = []
+    for (*where, cr), line in means.groupby(level=[*(["channel"] if "channel" in means.index.names else []), "cr"]):
+        lines.append(f"{' '.join([*map(str, where), cr_label(cr)])}: {' '.join(f'{value:.2f}' for value in line)}")
+    return "; ".join(lines)
+
+
+def caption_accuracy(run_dir: Path, records: pd.DataFrame, folder: Path) -> list[Trend]:
+    """Return, for each method that paints from text alone, how often a kept image is nearest to its own caption.
+
+    Args:
+        run_dir: the run's folder.
+        records: its records.
+        folder: open_clip folder of the CLIP that judges.
+    """
+    encoder, found = load_encoder(f"local-dir:{folder}", None, "cpu"), []
+    painted = records[records["method"].isin(TEXT_ALONE) & records["status"].eq("ok") & records["repetition"].eq(0)]
+    for (dataset, method, variant), rows in painted.groupby(["dataset", "method", "variant"]):
+        kept = [(row["image"], path) for row in rows.to_dict("records") if (path := _sample(run_dir, row)).is_file()]
+        images = sorted({image for image, _ in kept})
+        if len(images) < 2:
+            continue
+        captions = _captions(str(dataset), images)
+        blank = np.zeros((8, 8, 3), np.uint8)
+        texts = np.stack([encoder.text(MetricImage(blank, caption))[0].numpy() for caption in captions])
+        hits = 0
+        for image, path in kept:
+            cosines = texts @ encoder.image(MetricImage(read_sample(path))).numpy()
+            hits += captions[int(cosines.argmax())] == captions[images.index(image)]
+        test = binomtest(hits, len(kept), 1 / len(images), alternative="greater")
+        numbers = f"{hits} of {len(kept)} are nearest to their own of {len(images)} captions, p = {test.pvalue:.2g}"
+        found.append(Trend(f"{method}/{variant}: images show what the text says", numbers, bool(test.pvalue < SIGNIFICANT)))
+    return found
+
+
+def _sample(run_dir: Path, row: dict[str, Any]) -> Path:
+    return Path(str(sample_folder(run_dir, row["dataset"], row["image"]) / sample_name(row)))
+
+
+def _captions(dataset: str, images: Sequence[str]) -> list[str]:
+    sample_images = open_dataset(dataset, image_size=64)
+    return [sample_images.load(image).caption for image in images]
+
+
+def check_run(run: Path) -> list[Trend]:
+    """Return the claims that a run's folder can answer.
+
+    Raises:
+        RecordError: it holds no usable records, or no ``run.json``.
+    """
+    records, info = load(run), _information(run)
+    found = trends(records, {name: described["better"] for name, described in info.get("metrics", {}).items()})
+    folder = info.get("grid", {}).get("metric_settings", {}).get("clip_models", {}).get("scenes")
+    return found if folder is None else found + caption_accuracy(run, records, Path(folder))
+
+
+def _information(run: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((run / "run.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{run}/run.json cannot be read ({error}); give the folder of a run that was evaluated") from error
