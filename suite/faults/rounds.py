@@ -1,4 +1,4 @@
-"""Faults on purpose: ``python -m benchmarks.faults`` kills what a run consists of, and compares what it ends with.
+"""Faults on purpose: ``python -m suite.faults`` kills what a run consists of, and compares what it ends with.
 
 ::
 
@@ -9,25 +9,21 @@
 The kill is timed by the units that are published, so that it falls into the middle on a fast machine and on a slow one.
 """
 
-import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
-import typer
-from rich.console import Console
+import psutil
 
-import benchmarks.faults
 from suite.errors import SuiteError
 from suite.evaluate.runner import RECORDS
 from suite.keys import kept_back
@@ -35,8 +31,7 @@ from suite.ray_env import prepare_environment
 from suite.report.tables import write_tables
 from suite.runs.records import KEY, load
 
-GRID = Path(benchmarks.faults.__file__).parent / "grid.yaml"
-KINDS = ("actor", "node", "driver")
+GRID = Path(__file__).parent / "grid.yaml"
 # Room for one actor and a half on each: the two pools meet on two nodes, and on the head alone when the other is dead.
 HEAD_CPUS, NODE_CPUS = 1, 1
 RESTARTS = 3
@@ -70,14 +65,15 @@ class Outcome:
 
 def processes_below(root: int) -> dict[int, str]:
     """Return title by process id of every process that descends from ``root``."""
-    listing = subprocess.run(("ps", "-A", "-o", "pid=,ppid=,args="), capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listing.splitlines()]
     found: dict[int, str] = {}
-    fresh = {root}
-    while fresh:
-        born = {int(row[0]): row[2] for row in rows if len(row) == 3 and int(row[1]) in fresh and int(row[0]) not in found}
-        found |= born
-        fresh = set(born)
+    try:
+        descendants = psutil.Process(root).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return found
+    for process in descendants:
+        # It may have ended since; what has ended and waits for its parent has no title.
+        with suppress(psutil.NoSuchProcess):
+            found[process.pid] = " ".join(process.cmdline())
     return found
 
 
@@ -110,7 +106,7 @@ class Run:
         self.starts += 1
         self.out.parent.mkdir(parents=True, exist_ok=True)
         with (self.out.parent / f"start-{self.starts}.log").open("wb") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[1])
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[2])
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":
@@ -249,50 +245,3 @@ def difference(out: Path, expected: Path) -> str:
 
 def _tables(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in write_tables(out) if path.name != MEASURED}
-
-
-app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
-
-
-@app.command()
-def main(
-    rounds: Annotated[int, typer.Option(help="How many runs are disturbed.", min=1)] = 20,
-    seed: Annotated[int, typer.Option(help="Of moments and victims.")] = 0,
-    kinds: Annotated[str, typer.Option(help="What is killed, in turn.")] = ",".join(KINDS),
-    folder: Annotated[Path | None, typer.Option(help="Where the runs are kept; a temporary folder if not given.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the outcomes there.")] = None,
-) -> None:
-    """Kill actors, nodes and drivers of a run at random moments, restart it, and compare with an undisturbed run."""
-    chosen = kinds.split(",")
-    if unknown := sorted(set(chosen) - set(KINDS)):
-        raise typer.BadParameter(f"'{unknown[0]}' cannot be killed; choose from {', '.join(KINDS)}")
-    console, chance = Console(highlight=False), random.Random(seed)
-    with tempfile.TemporaryDirectory(prefix="faults-") as temporary, two_nodes() as cluster:
-        place = folder or Path(temporary)
-        # The folder's name is the run's name in the tables: all runs have the same.
-        plain = Run(place / "undisturbed" / "run", GRID, cluster.address)
-        plain.start()
-        plain.finish()
-        units = plain.published()
-        console.print(f"undisturbed: {units} units, {len(load(plain.out))} cells")
-        outcomes = []
-        for number in range(rounds):
-            kind = chosen[number % len(chosen)]
-            run = Run(place / f"round-{number}" / "run", GRID, cluster.address)
-            outcomes.append(disturb(run, (kind,), chance, units, cluster, plain.out))
-            cluster.mend()
-            done = outcomes[-1]
-            verdict = done.problem or "every cell once, tables equal"
-            console.print(
-                f"round {number + 1}: kill -9 of the {kind} after {done.after[0]} of {units} units, {done.starts} starts, "
-                f"{done.seconds:.0f} s: {verdict}"
-            )
-    if json_file is not None:
-        json_file.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n")
-    bad = sum(bool(outcome.problem) for outcome in outcomes)
-    console.print(f"{len(outcomes) - bad} of {len(outcomes)} rounds ended as the undisturbed run did")
-    raise typer.Exit(1 if bad else 0)
-
-
-if __name__ == "__main__":
-    app()

@@ -1,1 +1,1 @@
-"""What the engine costs, measured: one module a question, each run in a process of its own by ``python -m benchmarks.speed``."""
+"""What the engine costs, measured: one module a question, each run in a process of its own by ``python -m suite.speed``."""

@@ -1,36 +1,76 @@
-"""``python -m suite.speed NAME``: one measurement in this process; the last line printed is its result as JSON."""
+"""``python -m suite.speed [--json FILE] [--only a,b] [--seconds S]``: what the engine costs; each measurement in its own process."""
 
 import json
-from typing import Annotated
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
 
-import torch
 import typer
 
-from suite.errors import SettingsError
-from suite.speed import engine, growth, network, sharing, startup, workers
+from benchmarks.common.names import unknown
+from suite.cli import guarded
+from suite.speed.measures import MEASURES, measure
 
-MEASURES = {
-    "engine": engine.measure,
-    "sharing": sharing.measure,
-    "network": network.measure,
-    "startup": startup.measure,
-    "workers": workers.measure,
-    "growth": growth.measure,
-}
-
-app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, help="Measure the engine and print ratios.")
 
 
 @app.command()
+@guarded
 def main(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(MEASURES)}.")],
-    seconds: Annotated[float, typer.Option(help="About how long the engine works in each of the measurements that can be scaled.")] = 20.0,
+    only: Annotated[str | None, typer.Option(metavar="a,b", help=f"Only these: {', '.join(MEASURES)}.")] = None,
+    seconds: Annotated[float, typer.Option(help="About how long a measurement works; over 60 adds 100,000 cells.")] = 20.0,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything there.")] = None,
+    here: Annotated[bool, typer.Option("--here", hidden=True, help="Measure in this process and print the result as JSON alone.")] = False,
 ) -> None:
-    """Measure one thing and print the result as JSON."""
-    if name not in MEASURES:
-        raise SettingsError(f"there is no measurement '{name}'; choose from {', '.join(MEASURES)}")
-    torch.set_num_threads(1)
-    print(json.dumps(MEASURES[name](seconds)))
+    """Measure the engine, each question in a process of its own, and print ratios; exit status 1 if a measurement failed."""
+    chosen = only.split(",") if only else list(MEASURES)
+    for name in chosen:
+        if name not in MEASURES:
+            raise unknown("measurement", name, MEASURES)
+    if here:
+        for name in chosen:
+            print(json.dumps(measure(name, seconds)))
+        return
+    results: dict[str, Any] = {"machine": machine(), "measures": {}}
+    print(f"{results['machine']['cores']} cores, load {results['machine']['load']:.1f} before the start")
+    for name in chosen:
+        print(f"\n{name}: {MEASURES[name]}", flush=True)
+        results["measures"][name] = found = apart(name, seconds)
+        show(found or {"failed": True})
+    results["machine"]["load_at_the_end"] = os.getloadavg()[0]
+    if json_file:
+        json_file.write_text(json.dumps(results, indent=2) + "\n")
+    raise typer.Exit(1 if None in results["measures"].values() else 0)
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on."""
+    return {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version(), "load": os.getloadavg()[0]}
+
+
+def apart(name: str, seconds: float) -> dict[str, Any] | None:
+    """Return what a process of its own measured; ``None`` where it failed, after its messages were shown."""
+    command = (sys.executable, "-m", "suite.speed", "--here", "--only", name, "--seconds", str(seconds))
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+        return None
+    # Ray may have its own last words when the process ends.
+    results = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return dict(json.loads(results[-1]))
+
+
+def show(values: dict[str, Any], indent: int = 2) -> None:
+    """Print nested values, a line each."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            print(f"{' ' * indent}{name}")
+            show(value, indent + 2)
+        else:
+            print(f"{' ' * indent}{name:28} {f'{value:.4g}' if isinstance(value, float) else value}")
 
 
 if __name__ == "__main__":

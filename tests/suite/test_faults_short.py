@@ -1,4 +1,4 @@
-"""Runs that are killed and restarted end as if nothing had happened: a short form of ``python -m benchmarks.faults``."""
+"""Runs that are killed and restarted end as if nothing had happened: a short form of ``python -m suite.faults``."""
 
 import random
 import shutil
@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from suite.command import Command
 from suite.evaluate.executors import stream
-from suite.faults.rounds import GRID, Run, app, difference, disturb, processes_below
+from suite.faults.__main__ import app
+from suite.faults.rounds import GRID, Run, difference, disturb, processes_below
 from suite.runs.records import load
 
 

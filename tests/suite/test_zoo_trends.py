@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from suite.report import checks
 from suite.report.checks import caption_accuracy, trends
 from suite.runs.records import write_unit
 from suite.trends import app

@@ -1,1 +1,0 @@
-"""Runs that are killed on purpose, and must end as if nothing had happened."""
