@@ -12,7 +12,7 @@ SNR is mean symbol power over total complex noise power, E|h|^2 = 1, and the rec
 
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -138,26 +138,6 @@ def minimum_symbols(bits: int, channel: str, snr_db: float, block_error_rate: fl
         middle = (low + high) // 2
         low, high = (low, middle) if carried(middle) >= bits else (middle, high)
     return high
-
-
-def limit_rows(
-    bits: int, channels: Iterable[str], snrs_db: Iterable[float], block_error_rate: float = 1e-3, rician_k: float = 4.0
-) -> list[dict[str, Any]]:
-    """Return a row a channel and SNR: capacities in bit/symbol and the smallest number of symbols for ``bits``."""
-    snrs = list(snrs_db)
-    return [
-        {
-            "channel": channel,
-            "snr_db": snr,
-            "capacity": ergodic_capacity(channel, snr, rician_k),
-            "qpsk": coded_modulation_capacity(2, channel, snr, "bicm", rician_k),
-            "16qam": coded_modulation_capacity(4, channel, snr, "bicm", rician_k),
-            "bits": bits,
-            "symbols": minimum_symbols(bits, channel, snr, block_error_rate, rician_k),
-        }
-        for channel in channels
-        for snr in snrs
-    ]
 
 
 def _gain_power(channel: str, rician_k: float) -> Callable[[Any], Any] | None:

@@ -22,9 +22,6 @@ from methods.layers.clip import loading_clip
 
 TextEncoderName = Literal["none", "hashing", "clip"]
 
-NEGATIVE_PROMPT = "distorted, discontinuous, ugly, blurry, low resolution, deformed, bad quality, deformed"
-"""The unconditional prediction's prompt in the release."""
-
 
 class TextEncoder(Protocol):
     """Maps captions to embeddings."""

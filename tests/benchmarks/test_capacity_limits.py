@@ -13,7 +13,6 @@ from benchmarks.link.capacity import (
     capacity_bits,
     coded_modulation_capacity,
     ergodic_capacity,
-    limit_rows,
     minimum_symbols,
     normal_approximation,
     outage_capacity,
@@ -143,6 +142,19 @@ def test_every_channel_of_the_link_has_a_capacity() -> None:
     from benchmarks.link.link import CHANNELS
 
     assert set(CHANNELS) == set(CHANNEL_NAMES)
+
+
+def limit_rows(bits: int, channels: list[str], snrs_db: list[float]) -> list[dict[str, object]]:
+    """Return a row a channel and SNR: capacities in bit/symbol and the smallest number of symbols for ``bits``."""
+    return [
+        {
+            **{"channel": channel, "snr_db": snr, "capacity": ergodic_capacity(channel, snr)},
+            **{"qpsk": coded_modulation_capacity(2, channel, snr), "16qam": coded_modulation_capacity(4, channel, snr)},
+            "symbols": minimum_symbols(bits, channel, snr),
+        }
+        for channel in channels
+        for snr in snrs_db
+    ]
 
 
 def test_bits_and_rows() -> None:

@@ -24,9 +24,7 @@ from methods.generative.backends.base import (
     Editor,
     GenerativeOptionsError,
     Generator,
-    open_captioner,
-    open_editor,
-    open_generator,
+    open_backend,
 )
 from methods.generative.costs import Limits, LocalSpending, Price
 from methods.generative.prompts import PROMPTS, filled_prompt, one_line, shortened
@@ -204,17 +202,17 @@ def test_shortening_by_example(text, limit, expected):
 
 
 @pytest.mark.parametrize(
-    ("opener", "settings", "words"),
+    ("settings", "words"),
     [
-        (open_captioner, CaptionerSettings(model="opnai:x"), r"unknown backend 'opnai'\. Did you mean 'openai'\?"),
-        (open_editor, EditorSettings(model="dataset"), "dataset cannot serve as editor: the backend 'dataset' offers captioner"),
-        (open_generator, GeneratorSettings(model="openai:x", options={"size": "big"}), "options of openai:x: 'size': .*1024x1024"),
-        (open_captioner, CaptionerSettings(model="dataset", options={"detail": "low"}), "unknown key 'detail'"),
+        (CaptionerSettings(model="opnai:x"), r"unknown backend 'opnai'\. Did you mean 'openai'\?"),
+        (EditorSettings(model="dataset"), "dataset cannot serve as editor: the backend 'dataset' offers captioner"),
+        (GeneratorSettings(model="openai:x", options={"size": "big"}), "options of openai:x: 'size': .*1024x1024"),
+        (CaptionerSettings(model="dataset", options={"detail": "low"}), "unknown key 'detail'"),
     ],
 )
-def test_a_model_that_cannot_be_opened_is_told_in_one_sentence(opener, settings, words):
+def test_a_model_that_cannot_be_opened_is_told_in_one_sentence(settings, words):
     with pytest.raises(GenerativeOptionsError, match=words):
-        opener(settings)
+        open_backend(settings)
 
 
 def test_a_model_is_named_by_backend_and_name():

@@ -25,7 +25,7 @@ from methods.generative import (
     Request,
     Response,
 )
-from methods.generative.backends.base import GenerativeOptionsError, check_ready, open_editor, open_generator
+from methods.generative.backends.base import GenerativeOptionsError, check_ready, open_backend
 from methods.generative.backends.diffusers_backend import DiffusersEditor, DiffusersGenerator
 from methods.generative.response_cache import ResponseCache
 
@@ -70,8 +70,8 @@ def image(seed: int, height: int = 48, width: int = 48) -> np.ndarray:
 
 def opened(task: str, folder: Path | str, **options: Any) -> DiffusersGenerator | DiffusersEditor:
     if task == "generate":
-        return open_generator(GeneratorSettings(model=f"diffusers:{folder}", options=options))
-    return open_editor(EditorSettings(model=f"diffusers:{folder}", options=options))
+        return open_backend(GeneratorSettings(model=f"diffusers:{folder}", options=options))
+    return open_backend(EditorSettings(model=f"diffusers:{folder}", options=options))
 
 
 _LOADED: dict[str, DiffusersGenerator | DiffusersEditor] = {}

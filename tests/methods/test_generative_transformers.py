@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from methods.generative import CaptionerSettings, ModelClient, ModelUnavailableError, Request, Response
-from methods.generative.backends.base import Captioner, GenerativeOptionsError, check_ready, open_captioner
+from methods.generative.backends.base import Captioner, GenerativeOptionsError, check_ready, open_backend
 from methods.generative.response_cache import ResponseCache
 
 TinyModel = Callable[..., Path]
@@ -24,7 +24,7 @@ ALL = [*CHATS, "blip", "florence2"]
 
 
 def opened(folder: Path, **options: Any) -> Captioner:
-    return open_captioner(CaptionerSettings(model=f"transformers:{folder}", options=FAST | options))
+    return open_backend(CaptionerSettings(model=f"transformers:{folder}", options=FAST | options))
 
 
 def asked(model: Captioner, number: int, prompt: str = "Describe the image.", height: int = 48) -> Request:
@@ -128,7 +128,7 @@ def test_longer_answers_begin_with_the_shorter(tiny_model: TinyModel) -> None:
 )
 def test_wrong_settings_are_named(name: str, settings: dict[str, Any], sentence: str, tiny_model: TinyModel) -> None:
     with pytest.raises(GenerativeOptionsError) as caught:
-        open_captioner(CaptionerSettings(model=f"transformers:{tiny_model(name)}", **settings))
+        open_backend(CaptionerSettings(model=f"transformers:{tiny_model(name)}", **settings))
     assert sentence in str(caught.value)
 
 

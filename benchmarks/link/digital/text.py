@@ -2,7 +2,7 @@
 
 import unicodedata
 
-import numpy as np
+from rapidfuzz.distance import Levenshtein
 
 
 def readable(message: bytes) -> str:
@@ -24,19 +24,4 @@ def char_error_rate(sent: str, received: str | None) -> float:
     """
     if received is None:
         return 1.0
-    return _levenshtein(sent, received) / max(len(sent), 1)
-
-
-def _levenshtein(a: str, b: str) -> int:
-    """Wagner-Fischer, a row at a time; the chain of insertions within a row is a running minimum."""
-    if not a or not b:
-        return len(a) or len(b)
-    codes = np.array([ord(character) for character in b])
-    columns = np.arange(len(b) + 1)
-    row = columns
-    for character in a:
-        candidates = np.empty_like(row)
-        candidates[0] = row[0] + 1
-        candidates[1:] = np.minimum(row[1:] + 1, row[:-1] + (codes != ord(character)))
-        row = np.minimum.accumulate(candidates - columns) + columns
-    return int(row[-1])
+    return Levenshtein.distance(sent, received) / max(len(sent), 1)

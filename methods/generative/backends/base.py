@@ -114,29 +114,19 @@ def read_options(model: type[O], values: Mapping[str, Any], where: str) -> O:
     raise GenerativeOptionsError(f"{where}: {'; '.join(problems)}")
 
 
-def open_captioner(settings: CaptionerSettings) -> Captioner:
-    """Return the captioner that the settings name.
+def open_backend(settings: ModelSettings) -> Backend:
+    """Return the model for the task that the type of the settings stands for.
 
     Raises:
-        GenerativeOptionsError: there is no such backend, it writes no captions, or an option is wrong.
+        GenerativeOptionsError: there is no such backend, it does not do the task, or an option is wrong.
         ModelUnavailableError: what the backend needs to be asked is missing.
     """
-    return cast(Captioner, _open(settings, "captioner"))
-
-
-def open_generator(settings: GeneratorSettings) -> Generator:
-    """Return the generator that the settings name; errors as in :func:`open_captioner`."""
-    return cast(Generator, _open(settings, "generator"))
-
-
-def open_editor(settings: EditorSettings) -> Editor:
-    """Return the editor that the settings name; errors as in :func:`open_captioner`."""
-    return cast(Editor, _open(settings, "editor"))
-
-
-def open_backend(settings: ModelSettings) -> Backend:
-    """Return the model for the task that the type of the settings stands for; errors as in :func:`open_captioner`."""
-    return cast(Backend, _open(settings, task_name(settings)))
+    module, task = _module(settings), task_name(settings)
+    opener = getattr(module, task, None)
+    if opener is None:
+        able = [name for name in ("captioner", "generator", "editor") if hasattr(module, name)]
+        raise GenerativeOptionsError(f"{settings.model} cannot serve as {task}: the backend '{settings.backend}' offers {', '.join(able)}")
+    return cast(Backend, opener(settings))
 
 
 def check_ready(settings: ModelSettings) -> None:
@@ -151,15 +141,6 @@ def task_name(settings: ModelSettings) -> str:
         if isinstance(settings, kind):
             return name
     raise GenerativeOptionsError(f"{type(settings).__name__} names no task; use CaptionerSettings, GeneratorSettings or EditorSettings")
-
-
-def _open(settings: ModelSettings, task: str) -> object:
-    module = _module(settings)
-    opener = getattr(module, task, None)
-    if opener is None:
-        able = [name for name in ("captioner", "generator", "editor") if hasattr(module, name)]
-        raise GenerativeOptionsError(f"{settings.model} cannot serve as {task}: the backend '{settings.backend}' offers {', '.join(able)}")
-    return opener(settings)
 
 
 def _module(settings: ModelSettings) -> ModuleType:
