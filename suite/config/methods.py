@@ -15,11 +15,10 @@ from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any, get_args
 
-from benchmarks.common.hashing import content_digest
 from benchmarks.common.names import unknown
 from methods.base import Geometry, Method, MethodSettings, Traits
 from methods.generative.backends.base import open_backend
-from methods.generative.prompts import PROMPTS
+from methods.generative.prompts import prompt_identity
 from methods.generative.settings import CaptionerSettings, ModelSettings
 from suite.config.catalog import METHODS
 from suite.config.grid import Grid, GridTraining, MethodEntry
@@ -118,7 +117,7 @@ def _facts(kind: type[ModelSettings], text: str) -> tuple[dict[str, Any], bool]:
     model = kind.model_validate_json(text)
     backend = open_backend(model)
     own = model.model_dump(mode="python", exclude={"model", "options", "prompt_file"})
-    whole = {**own, "model": backend.identity, "options": dict(backend.settings), "prompt": content_digest(model.prompt_file or PROMPTS)}
+    whole = {**own, "model": backend.identity, "options": dict(backend.settings), "prompt": prompt_identity(model)}
     return whole, backend.remote
 
 

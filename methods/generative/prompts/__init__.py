@@ -4,11 +4,15 @@ import re
 import unicodedata
 from pathlib import Path
 
+from benchmarks.common.hashing import content_digest
+from benchmarks.common.names import suggestion
 from methods.errors import MissingAssetError
-from methods.generative.backends.base import GenerativeOptionsError
+from methods.generative.backends.base import GenerativeOptionsError, task_name
 from methods.generative.settings import CaptionerSettings, ModelSettings
 
 PROMPTS = Path(__file__).parent / "texts"
+# What a model of each task may be told where its settings name no file; identities hold these and no others.
+_OF_TASK = {"captioner": ("caption",), "generator": ("generate",), "editor": ("edit", "mask", "palette")}
 _JOINER = "\u200d"
 _WORD_ENDS = re.compile(r"[,;:.!?]*(\s|$)")
 
@@ -42,18 +46,31 @@ def _whole_characters(text: str, end: int) -> str:
     return text[:end]
 
 
+def prompt_identity(settings: ModelSettings) -> str | dict[str, str]:
+    """Return the hash of what a model may be told: of the file that its settings name, else of each prompt of its task."""
+    if settings.prompt_file is not None:
+        return content_digest(settings.prompt_file)
+    # Captions that came with the data set are not asked for.
+    names = () if settings.backend == "dataset" else _OF_TASK[task_name(settings)]
+    return {name: content_digest(PROMPTS / f"{name}.txt") for name in names}
+
+
 def filled_prompt(settings: ModelSettings, default: str, text: str = "") -> str:
     """Return the instruction of a model with ``text`` in the place of ``{caption}``, and a captioner's limit in that of ``{max_bytes}``.
 
     Args:
         settings: whose ``prompt_file`` is read, if it names one.
-        default: name of the file beside this module that is read otherwise.
+        default: name of the prompt that is read otherwise, one of the model's task.
         text: caption that an editor or generator is given.
 
     Raises:
         MissingAssetError: there is no such file.
-        GenerativeOptionsError: the prompt of an editor or generator has no place for the caption.
+        GenerativeOptionsError: the task has no prompt of that name, or that of an editor or generator has no place for the caption.
     """
+    task = task_name(settings)
+    known = _OF_TASK[task]
+    if default not in known:
+        raise GenerativeOptionsError(f"a {task} has no prompt '{default}'.{suggestion(default, known)} Known: {', '.join(known)}")
     path = settings.prompt_file or PROMPTS / f"{default}.txt"
     try:
         prompt = path.read_text(encoding="utf-8").strip()
