@@ -13,7 +13,7 @@ from benchmarks.common.fetching import nothing_fetched
 from benchmarks.common.storage import StoragePath, open_path
 from methods.errors import MethodError
 from suite.config.catalog import DATASETS, METHODS
-from suite.config.grid import Grid, build_grid, full_entry, override, read_grid
+from suite.config.grid import Grid, full_entry
 from suite.config.method_code import method_code
 from suite.config.reading import build_grid, override, read_grid
 from suite.errors import TrainingError
@@ -23,9 +23,12 @@ from suite.evaluate.kept import changed_code, with_kept_code
 from suite.evaluate.plan import WorkUnit, estimate
 from suite.evaluate.runner import evaluate, remaining
 from suite.keys import key_names
-from suite.prepare import CHECKPOINTS, SHIPPED, Prepared, check_trainable, prepare
-from suite.report.points import kept_note
+from suite.prepare import SHIPPED, Prepared, check_trainable, prepare
+from suite.report.results import load_results
+from suite.report.rewrite import rewrite
+from suite.report.tables import main_table
 from suite.runs.folder import RunFolder
+from suite.runs.info import kept_note
 from suite.runs.lock import at_work
 from suite.runs.records import load
 from suite.train.checkpoint import Checkpoint, copy_into, find
@@ -108,7 +111,7 @@ class Command:
     @property
     def places(self) -> list[StoragePath]:
         """Where checkpoints are looked for, the run's own first."""
-        return [self.folder.path / CHECKPOINTS, SHIPPED]
+        return [self.folder.layout.checkpoints, SHIPPED]
 
     def show_plan(self) -> None:
         """Print what a run would do; start, fetch and write nothing."""
@@ -183,7 +186,7 @@ class Command:
             from suite.train.progress import TrainingProgress
             from suite.train.tune import TrainingsFailedError, train_missing
 
-            own = self.folder.path / CHECKPOINTS
+            own = self.folder.layout.checkpoints
             self._say(f"training {len(missing)} networks, {len(found)} are there")
             try:
                 keys = key_names(self.grid, self.prepared.configured_methods)
@@ -214,7 +217,7 @@ class Command:
         self._start()
         if self.address is not None:
             # The other machines of a cluster see the run folder and not what lies beside this project.
-            own = self.folder.path / CHECKPOINTS
+            own = self.folder.layout.checkpoints
             checkpoints = {job: copy_into(found, own) for job, found in checkpoints.items()}
         units = self._units(checkpoints)
         self._note_code(checkpoints, units)
@@ -234,13 +237,11 @@ class Command:
 
     def report(self) -> None:
         """Write tables and figures from the records, print the main table and where everything lies."""
-        from suite.report.tables import rewrite
-
-        run_dir = self.folder.path
-        _, main_table = rewrite(run_dir)
-        self.console.print(main_table)
-        for name in ("report.html", "tables", "figures", "records", "run.json"):
-            self._say(f"{name}: {run_dir / name}")
+        results = load_results(self.folder.path)
+        rewrite(results)
+        self.console.print(main_table(results))
+        for name, path in self.folder.layout.shown.items():
+            self._say(f"{name}: {path}")
 
     def _units(self, checkpoints: Mapping[TrainingJob, Checkpoint]) -> list[WorkUnit]:
         units = self.prepared.units(self.folder.name, checkpoints, self.failures)

@@ -24,14 +24,15 @@ from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod, is_remote, resolve
 from suite.errors import SettingsError
 from suite.evaluate.plan import Trained, WorkUnit, make_units
+from suite.runs.layout import RunLayout
+from suite.runs.provenance import PROJECT
 from suite.train.checkpoint import Checkpoint
 from suite.train.jobs import TrainingJob, load_card_settings
 from suite.train.sources import ImageSource
 
-CHECKPOINTS = "checkpoints"
 # Images that are looked at to learn whether a data set comes with captions.
 CAPTION_PROBES = 8
-SHIPPED = Path(__file__).resolve().parents[1] / "results" / "reference" / CHECKPOINTS
+SHIPPED = RunLayout(PROJECT / "results" / "reference").checkpoints
 
 
 @dataclass(frozen=True)

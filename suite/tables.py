@@ -16,13 +16,16 @@ def main(run_dir: Annotated[str, typer.Argument(metavar="DIR", help="Run folder,
     # Late: the help page needs none of it.
     from rich.console import Console
 
-    from benchmarks.common.storage import open_path
-    from suite.report.tables import rewrite
+    from suite.report.results import load_results
+    from suite.report.rewrite import rewrite
+    from suite.report.tables import main_table
 
-    written, table = rewrite(run_dir)
+    results = load_results(run_dir)
+    written = rewrite(results)
     console = Console()
-    console.print(table)
-    places = ", ".join(str(open_path(run_dir) / name) for name in ("tables", "figures", "report.html"))
+    console.print(main_table(results))
+    layout = results.layout
+    places = ", ".join(map(str, (layout.tables, layout.figures, layout.report)))
     console.print(f"{len(written)} files written: {places}", soft_wrap=True, highlight=False)
 
 

@@ -1,6 +1,5 @@
 """``python -m suite.trends RUN``: the trends that an honest comparison shows, checked on a run; exit status 1 if one does not hold."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,15 +11,16 @@ app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 
 @app.command()
 @guarded
-def main(run: Annotated[Path, typer.Argument(help="Folder of a run that was evaluated.")]) -> None:
+def main(run: Annotated[str, typer.Argument(help="Folder of a run that was evaluated, as in results/quick or s3://bucket/quick.")]) -> None:
     """Check the trends of a run, print each with its numbers, and exit with 1 if one does not hold."""
     # Late: the help page needs none of it.
     from rich.console import Console
     from rich.table import Table
 
     from suite.report.checks import check_run
+    from suite.report.results import load_results
 
-    found = check_run(run)
+    found = check_run(load_results(run))
     table = Table("trend", "numbers", "", title=f"Trends of {run}")
     for trend in found:
         table.add_row(trend.claim, trend.numbers, "holds" if trend.holds else "DOES NOT HOLD")

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.common.errors import MetricUnavailableError, PixelsError, suggestion
+from benchmarks.common.errors import MetricUnavailableError, PixelsError
 from benchmarks.common.fetching import may_fetch
 from benchmarks.common.names import unknown
 from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec, Pixels, SetMetric, WeightFile
 from benchmarks.metrics.catalog import metric_table
 from benchmarks.metrics.clip import unusable
-from benchmarks.metrics.errors import MetricKindError, PixelsError, UnknownMetricError
+from benchmarks.metrics.errors import MetricKindError
 from benchmarks.metrics.weights import broken, find, locate, missing
 
 

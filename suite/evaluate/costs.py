@@ -20,9 +20,8 @@ from benchmarks.common.storage import RemotePath, StoragePath, open_path
 from methods.generative import SpendingLimitError
 from methods.generative.costs import Limits, LocalSpending
 from suite.errors import RunFolderError
+from suite.runs.layout import RunLayout
 
-SPENDING = "spending.json"
-_LOCK = ".spending.lock"
 # A count is held for some milliseconds.
 _LONGEST_HOLD_S = 120.0
 
@@ -63,7 +62,7 @@ def read_spending(run_dir: StoragePath) -> Spent:
     Raises:
         RunFolderError: the file is damaged.
     """
-    path = run_dir / SPENDING
+    path = RunLayout(run_dir).spending
     try:
         kept = _Kept.model_validate(read_sealed_json(path))
     except FileNotFoundError:
@@ -131,7 +130,7 @@ class FolderSpending(LocalSpending):
         with self._writing, _alone(self._run_dir):
             self._take(read_spending(self._run_dir))
             yield
-            write_sealed_json(self._run_dir / SPENDING, Spent(dict(self.calls), dict(self.cost)).content())
+            write_sealed_json(RunLayout(self._run_dir).spending, Spent(dict(self.calls), dict(self.cost)).content())
 
     def _take(self, kept: Spent) -> None:
         # A file that was removed under way does not make what was spent undone.
@@ -144,13 +143,13 @@ def _alone(run_dir: StoragePath) -> Iterator[None]:
     lock: AbstractContextManager[Any] = nullcontext()
     if not isinstance(run_dir, RemotePath):
         run_dir.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(run_dir / _LOCK, timeout=_LONGEST_HOLD_S)
+        lock = FileLock(RunLayout(run_dir).spending_lock, timeout=_LONGEST_HOLD_S)
     try:
         with lock:
             yield
     except Timeout:
         raise RunFolderError(
-            f"{run_dir / _LOCK} is held by another command for {_LONGEST_HOLD_S:g} s, so calls cannot be counted; "
+            f"{RunLayout(run_dir).spending_lock} is held by another command for {_LONGEST_HOLD_S:g} s, so calls cannot be counted; "
             "end that command and run again"
         ) from None
 

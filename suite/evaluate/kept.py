@@ -11,7 +11,8 @@ from dataclasses import replace
 from benchmarks.common.storage import StoragePath, read_many
 from suite.config.method_code import method_code
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.runner import DONE, RECORDS, SUPERSEDED, files_of, state_of
+from suite.evaluate.runner import DONE, state_of
+from suite.runs.layout import RunLayout
 from suite.runs.parquet import DamagedError, read_notes
 
 
@@ -22,14 +23,16 @@ def with_kept_code(units: Sequence[WorkUnit], run_dir: StoragePath) -> list[Work
         units: the whole plan.
         run_dir: the run folder.
     """
-    there = {place / file: file for place in (run_dir / RECORDS, run_dir / SUPERSEDED) for file in files_of(place)}
+    layout = RunLayout(run_dir)
+    there = {layout.record(file): file for file in layout.record_files()}
+    there |= {layout.superseded / file: file for file in layout.superseded_files()}
     planned, folders, done = {unit.file for unit in units}, {unit.file.parent for unit in units}, set(there.values())
     others = [path for path, file in there.items() if file.parent in folders and file not in planned]
     made: dict[str, list[tuple[StoragePath, str]]] = {}
     for path, notes in zip(others, read_many(others, _notes), strict=True):
         # Files of before code was noted are called by their work alone.
         made.setdefault(notes.get("work") or notes.get("unit", ""), []).append((path, notes.get("code", "")))
-    return [unit if unit.file in done else _kept(unit, made.get(unit.work, ()), run_dir) for unit in units]
+    return [unit if unit.file in done else _kept(unit, made.get(unit.work, ()), layout) for unit in units]
 
 
 def changed_code(units: Sequence[WorkUnit]) -> list[str]:
@@ -37,10 +40,10 @@ def changed_code(units: Sequence[WorkUnit]) -> list[str]:
     return sorted({unit.configured.label for unit in units if unit.code != method_code(unit.configured.cls)})
 
 
-def _kept(unit: WorkUnit, made: Sequence[tuple[StoragePath, str]], run_dir: StoragePath) -> WorkUnit:
+def _kept(unit: WorkUnit, made: Sequence[tuple[StoragePath, str]], layout: RunLayout[StoragePath]) -> WorkUnit:
     for path, code in made:
         earlier = replace(unit, code=code)
-        if state_of(earlier, path, run_dir) == DONE:
+        if state_of(earlier, path, layout) == DONE:
             return earlier
     return unit
 

@@ -11,13 +11,12 @@ from suite.config.methods import is_remote
 from suite.evaluate.costs import FolderSpending, SharedSpending
 from suite.evaluate.plan import WorkUnit
 from suite.keys import Keys
-
-BANK = "bank"
+from suite.runs.layout import RunLayout
 
 
 def cache_folder(grid: Grid, run_dir: StoragePath) -> str:
     """Return where a run keeps answers: the grid's bank, by default a folder beside the run folder, which other runs share."""
-    return str(open_path(grid.generative.bank) if grid.generative.bank else run_dir.parent / BANK)
+    return str(open_path(grid.generative.bank) if grid.generative.bank else RunLayout(run_dir).response_cache)
 
 
 def asks_others(unit: WorkUnit) -> bool:

@@ -23,6 +23,7 @@ from methods.generative.settings import CaptionerSettings
 from suite.config.grid import Grid
 from suite.config.method_code import method_code
 from suite.config.methods import ConfiguredMethod, is_remote, model_identity
+from suite.runs.layout import unit_file
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,7 @@ class WorkUnit:
     @property
     def file(self) -> Path:
         """Where the unit's records lie below ``records/``."""
-        ratio = "fixed" if self.cr is None else f"cr{self.cr.numerator}-{self.cr.denominator}"
-        name = f"{self.configured.method}-{self.configured.variant}".replace("/", "-")
-        return Path(self.images.dataset) / name / ratio / f"{self.identity}.parquet"
+        return unit_file(self.images.dataset, self.configured.method, self.configured.variant, self.cr, self.identity)
 
     @property
     def cells(self) -> list[tuple[str, float, int]]:

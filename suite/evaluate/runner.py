@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow.compute as pc
 from rich.console import Console
@@ -10,18 +9,16 @@ from rich.console import Console
 from benchmarks.common.storage import StoragePath, read_many
 from methods.generative import SpendingLimitError
 from suite.config.execution import EvaluationSettings
-from suite.config.grid import EvaluationSettings
 from suite.errors import RecordError, RunFolderError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.progress import Tally, follow
 from suite.evaluate.scheduling import RuntimeEstimates, longest_first
-from suite.evaluate.stages.set_metrics import DamagedFeaturesError, cells_files, features_file, of_cells, reduce_cells
+from suite.evaluate.stages.set_metrics import DamagedFeaturesError, cells_files, of_cells, reduce_cells
+from suite.runs.layout import RunLayout
 from suite.runs.made import is_record_file
 from suite.runs.records import read_unit
 
-RECORDS = "records"
-SUPERSEDED = "superseded"
 MISSING, FAILED, DONE = "missing", "failed", "done"
 
 
@@ -42,30 +39,25 @@ class Remaining:
 
 def remaining(units: Sequence[WorkUnit], run_dir: StoragePath) -> Remaining:
     """Return the units whose records are missing, damaged or hold failed cells."""
-    records = run_dir / RECORDS
-    there = set(files_of(records))
-    files = {records / unit.file: unit for unit in units if unit.file in there}
-    found = read_many(files, lambda path: state_of(files[path], path, run_dir))
+    layout = RunLayout(run_dir)
+    there = set(layout.record_files())
+    files = {layout.record(unit.file): unit for unit in units if unit.file in there}
+    found = read_many(files, lambda path: state_of(files[path], path, layout))
     states = {unit.identity: state for unit, state in zip(files.values(), found, strict=True)}
     left = [unit for unit in units if states.get(unit.identity, MISSING) != DONE]
     damaged = [state for state in states.values() if state not in (DONE, MISSING, FAILED)]
     return Remaining(left, damaged, list(states.values()).count(FAILED))
 
 
-def state_of(unit: WorkUnit, path: StoragePath, run_dir: StoragePath) -> str:
+def state_of(unit: WorkUnit, path: StoragePath, layout: RunLayout[StoragePath]) -> str:
     """Return a unit's state: one of the three words, or what is wrong with its file."""
     try:
         table = read_unit(path, unit.identity)
     except RecordError as error:
         return str(error)
-    if of_cells(unit) and not features_file(unit, run_dir).exists():
+    if of_cells(unit) and not layout.features(unit.file).exists():
         return MISSING
     return FAILED if pc.any(pc.equal(table["status"], "failed")).as_py() else DONE
-
-
-def files_of(records: StoragePath) -> list[Path]:
-    """Return the record files below ``records``, in their order."""
-    return sorted(path.relative_to(records) for path in records.rglob("*.parquet"))  # type: ignore[arg-type]
 
 
 def archive_superseded(units: Sequence[WorkUnit], run_dir: StoragePath) -> int:
@@ -74,17 +66,17 @@ def archive_superseded(units: Sequence[WorkUnit], run_dir: StoragePath) -> int:
     Another --limit or unit size cuts the same grid into other units, and so does changed code; without this their cells would stand
     there twice.
     """
-    records, aside = run_dir / RECORDS, run_dir / SUPERSEDED
+    layout = RunLayout(run_dir)
     wanted = {unit.file for unit in units} | cells_files(units)
     moved = 0
-    there, kept = files_of(records), files_of(aside)
+    there, kept = layout.record_files(), layout.superseded_files()
     for file in there:
-        if file not in wanted and is_record_file(records / file, records):
-            _move(records / file, aside / file)
+        if file not in wanted and is_record_file(layout.record(file), layout.records):
+            _move(layout.record(file), layout.superseded / file)
             moved += 1
     for file in kept:
         if file in wanted and file not in there:
-            _move(aside / file, records / file)
+            _move(layout.superseded / file, layout.record(file))
     return moved
 
 
@@ -106,7 +98,7 @@ def evaluate(
     moved = archive_superseded(units, run_dir)
     if moved:
         what = f"{moved} record files of another plan of this grid, or of other code of its methods,"
-        console.print(f"{what} were moved to {run_dir / SUPERSEDED}", highlight=False)
+        console.print(f"{what} were moved to {RunLayout(run_dir).superseded}", highlight=False)
     todo = remaining(units, run_dir)
     for sentence in todo.damaged:
         console.print(f"recomputing: {sentence}", highlight=False)

@@ -12,8 +12,7 @@ from benchmarks.common.atomic import read_sealed_json, write_sealed_json
 from benchmarks.common.storage import StoragePath
 from suite.errors import RunFolderError
 from suite.evaluate.plan import WorkUnit
-
-FILE = "costs.json"
+from suite.runs.layout import RunLayout
 
 
 @dataclass
@@ -38,7 +37,7 @@ class RuntimeEstimates:
 
     def write(self, run_dir: StoragePath) -> None:
         """Keep them in the run folder."""
-        write_sealed_json(run_dir / FILE, {"seconds": self.seconds, "records": self.records})
+        write_sealed_json(RunLayout(run_dir).costs, {"seconds": self.seconds, "records": self.records})
 
     @classmethod
     def read(cls, run_dir: StoragePath) -> "RuntimeEstimates":
@@ -47,14 +46,15 @@ class RuntimeEstimates:
         Raises:
             RunFolderError: the file is damaged.
         """
+        path = RunLayout(run_dir).costs
         try:
-            content = read_sealed_json(run_dir / FILE)
+            content = read_sealed_json(path)
             seconds = {str(label): float(value) for label, value in content["seconds"].items()}
             return cls(seconds, {str(label): int(value) for label, value in content["records"].items()})
         except (FileNotFoundError, NotADirectoryError):
             return cls()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunFolderError(f"{run_dir / FILE} cannot be read ({error}); delete it, it only tells which work is long") from error
+            raise RunFolderError(f"{path} cannot be read ({error}); delete it, it only tells which work is long") from error
 
 
 def longest_first(units: Iterable[WorkUnit], seconds: Mapping[str, float]) -> list[WorkUnit]:

@@ -25,10 +25,11 @@ import pandas as pd
 import psutil
 
 from suite.errors import SuiteError
-from suite.evaluate.runner import RECORDS
 from suite.keys import kept_back
 from suite.ray_env import prepare_environment
+from suite.report.results import load_results
 from suite.report.tables import write_tables
+from suite.runs.layout import RunLayout
 from suite.runs.records import KEY, load
 
 GRID = Path(__file__).parent / "grid.yaml"
@@ -117,7 +118,7 @@ class Run:
 
     def published(self) -> int:
         """Return how many units have their record file."""
-        return sum(1 for _ in (self.out / RECORDS).rglob("*.parquet"))
+        return len(RunLayout(self.out).record_files())
 
     def wait_for(self, units: int) -> None:
         """Wait until ``units`` are published or the command has ended."""
@@ -244,4 +245,4 @@ def difference(out: Path, expected: Path) -> str:
 
 
 def _tables(out: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in write_tables(out) if path.name != MEASURED}
+    return {path.name: path.read_bytes() for path in write_tables(load_results(out), RunLayout(out)) if path.name != MEASURED}

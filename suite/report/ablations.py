@@ -6,42 +6,18 @@
     points, mean over the SNRs ────┴──> tables/<name>.{csv,md,tex}    a row a variant, check marks, a column a metric
 """
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
-from pydantic import BaseModel, ValidationError
 
-from benchmarks.common.validation import sentences
 from suite.config.ablations import Ablation, AblationRow
-from suite.errors import RecordError
 from suite.report.formats import PlainTable, csv_text, to_latex, to_markdown
-from suite.report.points import ENVELOPE, Points, RunInfo, cr_label, series_label
+from suite.report.points import ENVELOPE, Points
+from suite.runs.info import RunInfo
+from suite.runs.labels import cr_label, series_label
 
 PRESENT = "✓"
 _CELL = ["dataset", "channel", "cr"]
-
-
-class _Grid(BaseModel):
-    ablations: tuple[Ablation, ...] = ()
-
-
-class _Run(BaseModel):
-    grid: _Grid = _Grid()
-
-
-def read_ablations(run_dir: Path) -> tuple[Ablation, ...]:
-    """Return the ablations that the grid of a run folder asks for.
-
-    Raises:
-        RecordError: ``run.json`` describes them wrongly.
-    """
-    path = Path(run_dir) / "run.json"
-    try:
-        return _Run.model_validate(json.loads(path.read_text(encoding="utf-8"))).grid.ablations
-    except ValidationError as error:
-        raise RecordError(f"{path}: {'; '.join(sentences(error, _Run))}; correct the grid's ablations there") from error
 
 
 def ablation_points(ablation: Ablation, points: Points) -> pd.DataFrame:
@@ -82,14 +58,19 @@ def ablation_tables(ablation: Ablation, points: Points, info: RunInfo) -> Iterat
         yield PlainTable(f"{ablation.title}: {dataset}, {channel}", label, header, rows, frozenset(range(first, len(header))), notes)
 
 
-def ablation_texts(run_dir: Path, points: Points, info: RunInfo) -> dict[str, str]:
+def answered(points: Points, info: RunInfo) -> dict[Ablation, list[PlainTable]]:
+    """Return the tables of every ablation that the grid of a run asks for and of which a variant was run."""
+    made = {ablation: list(ablation_tables(ablation, points, info)) for ablation in info.grid.ablations}
+    return {ablation: tables for ablation, tables in made.items() if tables}
+
+
+def ablation_texts(tables: Mapping[Ablation, Sequence[PlainTable]], points: Points) -> dict[str, str]:
     """Return the content of the files of every ablation of a run, by file name."""
     texts = {}
-    for ablation in read_ablations(run_dir):
-        if tables := list(ablation_tables(ablation, points, info)):
-            texts[f"{ablation.name}.csv"] = csv_text(ablation_points(ablation, points))
-            texts[f"{ablation.name}.md"] = "\n".join(to_markdown(table, level=1) for table in tables)
-            texts[f"{ablation.name}.tex"] = "\n".join(to_latex(table) for table in tables)
+    for ablation, shown in tables.items():
+        texts[f"{ablation.name}.csv"] = csv_text(ablation_points(ablation, points))
+        texts[f"{ablation.name}.md"] = "\n".join(to_markdown(table, level=1) for table in shown)
+        texts[f"{ablation.name}.tex"] = "\n".join(to_latex(table) for table in shown)
     return texts
 
 

@@ -10,7 +10,6 @@ Capacity is Gaussian signalling with an ideal code of any length and perfect cha
 from images carries more. Under block fading it is the mean over images, which no fixed rate attains.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,10 @@ from benchmarks.common.errors import LinkError
 from benchmarks.link.capacity import CHANNEL_NAMES, ergodic_capacity, minimum_symbols
 from suite.report.figures import drawing, panels, save, series_styles, with_axes
 from suite.report.formats import csv_text, file_stem, write_bytes
-from suite.report.points import cr_label, series_label
+from suite.report.results import RunResults
+from suite.runs.info import GridInfo
+from suite.runs.labels import cr_label, series_label
+from suite.runs.layout import RunLayout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,10 +34,9 @@ CAPACITY = "capacity"
 _INK = "#222222"
 
 
-def limit_points(run_dir: Path, records: pd.DataFrame) -> pd.DataFrame:
+def limit_points(grid: GridInfo, records: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each channel, SNR and CR of a run: capacity, bytes at capacity, symbols that a caption needs."""
-    grid = json.loads((run_dir / "run.json").read_text(encoding="utf-8")).get("grid", {})
-    size, rician_k = grid.get("image_size"), grid.get("link", {}).get("rician_k", 4.0)
+    size, rician_k = grid.image_size, grid.link.rician_k
     cells = records.loc[records["cr"].notna(), ["channel", "snr_db", "cr"]].drop_duplicates().sort_values(["channel", "snr_db", "cr"])
     rows: list[dict[str, Any]] = []
     for channel, snr_db, cr in cells.itertuples(index=False) if size else ():
@@ -69,18 +70,17 @@ def carried_points(records: pd.DataFrame) -> pd.DataFrame:
     return delivered.groupby(keys, as_index=False)["bytes"].mean()
 
 
-def write_limits(run_dir: Path, records: pd.DataFrame) -> list[Path]:
+def write_limits(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
     """Write ``figures/limits_<channel>`` as PNG, PDF and CSV for each channel whose capacity is known; return the paths."""
-    run_dir = Path(run_dir)
-    limits = limit_points(run_dir, records)
+    limits = limit_points(results.info.grid, results.records)
     if limits.empty:
         return []
-    carried = carried_points(records)
+    carried = carried_points(results.records)
     written: list[Path] = []
     with drawing():
         style = series_styles(carried) if len(carried) else {}
         for channel, group in limits.groupby("channel"):
-            stem = run_dir / "figures" / file_stem("limits", str(channel))
+            stem = layout.figures / file_stem("limits", str(channel))
             own = carried[carried["channel"].eq(channel)]
             table = group.merge(own, how="left", on=["channel", "snr_db", "cr"]).rename(columns={"bytes": "bytes_delivered"})
             written.append(write_bytes(stem.with_name(f"{stem.name}.csv"), csv_text(table).encode()))

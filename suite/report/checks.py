@@ -1,4 +1,4 @@
-"""Trends that an honest comparison of these methods shows, checked on the records of a run.
+"""The trends that an honest comparison of these methods shows, checked on the records of a run.
 
 ::
 
@@ -10,31 +10,26 @@ falls off one, an adaptive scheme does not; stage two improves perceptual metric
 show what the text says; side information beats text alone. A claim about methods that the run lacks is left out.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from benchmarks.datasets import open_dataset
-from benchmarks.metrics.base import MetricImage
-from benchmarks.metrics.clip import load_encoder
 from suite.config.catalog import METHODS
-from suite.errors import RecordError
 from suite.report.intervals import bootstrap_means
-from suite.report.points import cr_label
-from suite.report.qualitative import read_sample, sample_folder, sample_name
-from suite.runs.records import WHOLE_CELL, load, metric_columns
+from suite.report.qualitative import read_sample
+from suite.report.results import RunResults
+from suite.runs.labels import STAGE_ONE, cr_label
+from suite.runs.records import WHOLE_CELL, metric_columns
 
 # A fall of PSNR by more than this much a dB of SNR is a cliff.
 CLIFF = 1.0
 # Structural or learned measures of what an image looks like; the fidelity metrics PSNR and SSIM are not among them.
 PERCEPTUAL = ("lpips_alex", "lpips_vgg", "dists", "gmsd", "clip_image_similarity_scenes", "clip_score_scenes")
-STAGE_ONE = "/stage-one"
+COARSE = f"/{STAGE_ONE}"
 CELL = ["dataset", "image", "cr", "channel", "snr_db", "repetition"]
 TEXT_ALONE, GUIDED = ("nam24",), ("hosonuma25", "gened_sc")
 SIGNIFICANT = 0.01
@@ -55,7 +50,14 @@ class Trend:
     holds: bool
 
 
-def trends(records: pd.DataFrame, better: dict[str, str]) -> list[Trend]:
+def check_run(results: RunResults) -> list[Trend]:
+    """Return every claim that a run can answer; what its images show only where its grid names a CLIP of the built-in scenes."""
+    found = trends(results.records, {name: metric.better for name, metric in results.info.metrics.items()})
+    folder = results.info.grid.metric_settings.clip_models.get("scenes")
+    return found if folder is None else [*found, *caption_accuracy(results, Path(folder))]
+
+
+def trends(records: pd.DataFrame, better: Mapping[str, str]) -> list[Trend]:
     """Return the claims that the records of a run can answer.
 
     Args:
@@ -91,7 +93,7 @@ def _codes(records: pd.DataFrame) -> Iterator[Trend]:
 
 def _refined(row: pd.Series) -> bool:
     """Return whether a generative stage made the image."""
-    if str(row["variant"]).endswith(STAGE_ONE):
+    if str(row["variant"]).endswith(COARSE):
         return False
     method = METHODS.get(str(row["method"]))
     return method.traits(method.Settings.model_validate(method.variants[str(row["variant"])])).refines
@@ -115,7 +117,7 @@ def _cliffs(records: pd.DataFrame) -> Iterator[Trend]:
 
 def _stages(records: pd.DataFrame, metric: str, better: str) -> Iterator[Trend]:
     for (method, variant), first in records.groupby(["method", "variant"]):
-        base = str(variant).removesuffix(STAGE_ONE)
+        base = str(variant).removesuffix(COARSE)
         if base == variant:
             continue
         second = records[records["method"].eq(method) & records["variant"].eq(base)]
@@ -128,7 +130,7 @@ def _side_information(records: pd.DataFrame, metric: str, better: str) -> Iterat
     """Compare over the cells that both met; a method of fixed rate stands beside every CR of another."""
     text = records[records["method"].isin(TEXT_ALONE)]
     for method in GUIDED:
-        guided = records[records["method"].eq(method) & ~records["variant"].str.endswith(STAGE_ONE)]
+        guided = records[records["method"].eq(method) & ~records["variant"].str.endswith(COARSE)]
         difference = _paired(guided, text, [name for name in CELL if name != "cr"], metric)
         if len(difference):
             yield _improvement(f"{method}: better {metric} than text alone ({', '.join(TEXT_ALONE)})", difference, better)
@@ -154,18 +156,22 @@ def _span(means: pd.Series) -> str:
     return "; ".join(lines)
 
 
-def caption_accuracy(run_dir: Path, records: pd.DataFrame, folder: Path) -> list[Trend]:
+def caption_accuracy(results: RunResults, folder: Path) -> list[Trend]:
     """Return, for each method that paints from text alone, how often a kept image is nearest to its own caption.
 
     Args:
-        run_dir: the run's folder.
-        records: its records.
+        results: of the run.
         folder: open_clip folder of the CLIP that judges.
     """
+    # Late: they load torch, and a run without such images does without.
+    from benchmarks.metrics.base import MetricImage
+    from benchmarks.metrics.clip import load_encoder
+
     encoder, found = load_encoder(f"local-dir:{folder}", None, "cpu"), []
+    records, layout = results.records, results.layout
     painted = records[records["method"].isin(TEXT_ALONE) & records["status"].eq("ok") & records["repetition"].eq(0)]
     for (dataset, method, variant), rows in painted.groupby(["dataset", "method", "variant"]):
-        kept = [(row["image"], path) for row in rows.to_dict("records") if (path := _sample(run_dir, row)).is_file()]
+        kept = [(row["image"], path) for row in rows.to_dict("records") if (path := layout.sample(row)).is_file()]
         images = sorted({image for image, _ in kept})
         if len(images) < 2:
             continue
@@ -182,29 +188,9 @@ def caption_accuracy(run_dir: Path, records: pd.DataFrame, folder: Path) -> list
     return found
 
 
-def _sample(run_dir: Path, row: dict[str, Any]) -> Path:
-    return Path(str(sample_folder(run_dir, row["dataset"], row["image"]) / sample_name(row)))
-
-
 def _captions(dataset: str, images: Sequence[str]) -> list[str]:
+    # Late: it loads torch.
+    from benchmarks.datasets import open_dataset
+
     sample_images = open_dataset(dataset, image_size=64)
     return [sample_images.load(image).caption for image in images]
-
-
-def check_run(run: Path) -> list[Trend]:
-    """Return the claims that a run's folder can answer.
-
-    Raises:
-        RecordError: it holds no usable records, or no ``run.json``.
-    """
-    records, info = load(run), _information(run)
-    found = trends(records, {name: described["better"] for name, described in info.get("metrics", {}).items()})
-    folder = info.get("grid", {}).get("metric_settings", {}).get("clip_models", {}).get("scenes")
-    return found if folder is None else found + caption_accuracy(run, records, Path(folder))
-
-
-def _information(run: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((run / "run.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{run}/run.json cannot be read ({error}); give the folder of a run that was evaluated") from error

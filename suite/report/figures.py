@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from suite.report.formats import csv_text, file_stem, write_bytes
-from suite.report.points import ENVELOPE, Points, build_points, cr_label, read_run_info, series_label
-from suite.runs.records import load
+from suite.report.points import ENVELOPE
+from suite.report.results import RunResults
+from suite.runs.labels import STAGE_ONE, cr_label, series_label
+from suite.runs.layout import RunLayout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 COLUMN_WIDTH = 3.5
 PAGE_WIDTH = 7.16
 PANEL_HEIGHT = 2.1
-STAGE_ONE = "/stage-one"
+_COARSE = f"/{STAGE_ONE}"
 _MARKERS = "osD^vPXp"
 _COLOURS = (0, 1, 2, 3, 4, 9, 5, 7)
 _LINES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (4, 1, 1, 1)))
@@ -68,7 +70,7 @@ def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
     palette = [seaborn.color_palette("colorblind", 10)[index] for index in _COLOURS]
     count = len(palette)
     series = sorted({(m, v) for m, v in zip(points["method"], points["variant"], strict=True)})
-    final = [s for s in series if not s[1].endswith(STAGE_ONE) and s[1] != ENVELOPE]
+    final = [s for s in series if not s[1].endswith(_COARSE) and s[1] != ENVELOPE]
     chosen = {
         s: SeriesStyle(palette[i % count], _MARKERS[(i + i // count) % len(_MARKERS)], _LINES[i // count % len(_LINES)], True)
         for i, s in enumerate(final)
@@ -76,8 +78,8 @@ def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
     for method, variant in series:
         if variant == ENVELOPE:
             chosen[method, variant] = _ENVELOPE_STYLE
-        elif variant.endswith(STAGE_ONE):
-            parent = chosen.get((method, variant.removesuffix(STAGE_ONE)), SeriesStyle(palette[-1], "o", "-", True))
+        elif variant.endswith(_COARSE):
+            parent = chosen.get((method, variant.removesuffix(_COARSE)), SeriesStyle(palette[-1], "o", "-", True))
             chosen[method, variant] = SeriesStyle(parent.colour, parent.marker, _LINES[1], False)
     return {s: chosen[s] for s in series}
 
@@ -208,21 +210,14 @@ def with_axes(figure: "Figure", grid: "Sequence[Axes]", xlabel: str, ylabel: str
     _legend(figure, grid)
 
 
-def write_figures(run_dir: Path, points: Points | None = None) -> list[Path]:
-    """Write every curve of a run and return the paths.
-
-    Raises:
-        RecordError: the folder holds no usable records or no ``run.json``.
-    """
-    run_dir = Path(run_dir)
-    info = read_run_info(run_dir)
-    points = points or build_points(load(run_dir), info)
-    folder = run_dir / "figures"
-    written: list[Path] = []
-    style = series_styles(points.points) if len(points.points) else {}
+def write_figures(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
+    """Write every curve of a run below ``figures/`` of ``layout`` and return the paths."""
+    points, written = results.points, list[Path]()
+    style = series_styles(points) if len(points) else {}
     with drawing():
-        for (dataset, channel, metric), group in points.points.groupby(["dataset", "channel", "metric"]) if style else []:
-            written += _write_metric(folder, file_stem(dataset, channel, metric), group, style, info.metrics[metric].heading)
+        for (dataset, channel, metric), group in points.groupby(["dataset", "channel", "metric"]) if style else []:
+            stem, heading = file_stem(dataset, channel, metric), results.info.metrics[metric].heading
+            written += _write_metric(layout.figures, stem, group, style, heading)
     return written
 
 

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from suite.runs.info import Better
+
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 SEED = 20_177
 _MAX_COLUMNS = 256
 
 Array = NDArray[np.float64]
-Better = Literal["higher", "lower"]
 Mark = Literal["", "best", "tie"]
 
 

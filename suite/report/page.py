@@ -12,14 +12,12 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import pandas as pd
 from jinja2 import Environment
 
-from suite.report.ablations import ablation_tables, read_ablations
 from suite.report.formats import write_bytes
-from suite.report.points import Points, build_points, read_run_info
-from suite.report.tables import failures_table, metric_tables, symbols_table
-from suite.runs.records import load
+from suite.report.results import RunResults
+from suite.runs.info import SpendingInfo
+from suite.runs.layout import RunLayout
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -85,51 +83,26 @@ pre { background: #f6f6f6; padding: 1rem; overflow: auto; max-height: 30rem; fon
 """
 
 
-def _dirty(content: object) -> bool:
-    """Return whether ``run.json`` says anywhere that the working tree was not clean."""
-    if isinstance(content, dict):
-        return any((key == "dirty" and value is True) or _dirty(value) for key, value in content.items())
-    return isinstance(content, list) and any(map(_dirty, content))
-
-
-def _spent(spending: dict[str, dict[str, float]] | None) -> str:
+def _spent(spending: SpendingInfo) -> str:
     """Return what ``run.json`` says of the calls of generative models, "" where none was made."""
-    if not spending:
-        return ""
-    return ", ".join(f"{model} {calls} times for ${spending['cost_usd'].get(model, 0.0):.2f}" for model, calls in spending["calls"].items())
+    return ", ".join(f"{model} {calls} times for ${spending.cost_usd.get(model, 0.0):.2f}" for model, calls in spending.calls.items())
 
 
-def write_report(
-    run_dir: Path, records: pd.DataFrame | None = None, points: Points | None = None, made: Iterable[Path] | None = None
-) -> Path:
-    """Write ``report.html`` with the tables and the figures, and return its path.
-
-    Args:
-        run_dir: the run folder.
-        records, points: of the run, if they are there already.
-        made: files of the run, whose PNG figures are shown; by default all that lie under ``figures/``.
-
-    Raises:
-        RecordError: the folder holds no usable records or no ``run.json``.
-    """
-    run_dir = Path(run_dir)
-    info = read_run_info(run_dir)
-    records = load(run_dir) if records is None else records
-    points = points or build_points(records, info)
-    run = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
-    shown = sorted((run_dir / "figures").glob("*.png")) if made is None else sorted(path for path in made if path.suffix == ".png")
-    figures = [{"name": path.stem, "data": base64.b64encode(path.read_bytes()).decode()} for path in shown]
-    ablations = [table for ablation in read_ablations(run_dir) for table in ablation_tables(ablation, points, info)]
+def write_report(results: RunResults, layout: RunLayout[Path], made: Iterable[Path]) -> Path:
+    """Write the page of ``layout`` with the tables and the PNG figures among the files ``made``, and return its path."""
+    drawn = sorted(path for path in made if path.suffix == ".png")
+    figures = [{"name": path.stem, "data": base64.b64encode(path.read_bytes()).decode()} for path in drawn]
+    ablations = [table for tables in results.ablations.values() for table in tables]
     page = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE).render(
-        name=str(records["run"].iloc[0]),
-        rows=len(records),
-        failed=int(records["status"].eq("failed").sum()),
-        dirty=_dirty(run),
-        warnings=info.warnings,
-        spent=_spent(run.get("spending")),
-        tables=metric_tables(points, info),
-        plain=[*ablations, symbols_table(records, info.warnings), failures_table(records, info.warnings)],
+        name=results.name,
+        rows=len(results.records),
+        failed=results.failed,
+        dirty=results.info.dirty,
+        warnings=results.info.warnings,
+        spent=_spent(results.info.spending),
+        tables=list(results.metric_tables.values()),
+        plain=[*ablations, results.symbols_table, results.failures_table],
         figures=figures,
-        provenance=json.dumps(run, indent=2, ensure_ascii=False),
+        provenance=json.dumps(results.info.document, indent=2, ensure_ascii=False),
     )  # fmt: skip
-    return write_bytes(run_dir / "report.html", page.encode())
+    return write_bytes(layout.report, page.encode())

@@ -9,20 +9,17 @@
 Tables and figures both draw on these points, so they cannot disagree.
 """
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from suite.errors import RecordError
-from suite.report.intervals import Array, Better, bootstrap_means, mark_best, paired_differences
+from suite.report.intervals import Array, bootstrap_means, mark_best, paired_differences
+from suite.runs.info import Better, RunInfo
+from suite.runs.labels import series_label
 from suite.runs.records import WHOLE_CELL, metric_columns
 
 ENVELOPE = "envelope"
@@ -31,52 +28,6 @@ SERIES = ["method", "variant", "cr"]
 CELL = [*SERIES, "snr_db"]
 _PAIR_COLUMNS = ["dataset", "channel", "metric", "cr", "snr_db", "first", "second"]
 _PAIR_COLUMNS += ["difference", "low", "high", "p", "p_holm", "n", "significant"]
-_MAX_DENOMINATOR = 100_000
-
-
-class MetricInfo(BaseModel):
-    """What a table must know of a metric besides its values."""
-
-    model_config = ConfigDict(frozen=True)
-
-    title: str
-    better: Better
-
-    @property
-    def heading(self) -> str:
-        """The title with an arrow towards the better values."""
-        return f"{self.title} {'↑' if self.better == 'higher' else '↓'}"
-
-
-class RunInfo(BaseModel):
-    """The part of ``run.json`` that tables and figures read.
-
-    Attributes:
-        metrics: metric column -> its title and direction, in the order of the tables.
-        metrics_left_out: metric -> why it was not computed.
-        notes: sentences that belong under every table, such as that the digital stream was lossless by decree.
-        code_changed: methods of which records were kept although their method's code has changed since.
-    """
-
-    metrics: Mapping[str, MetricInfo]
-    metrics_left_out: Mapping[str, str] = {}
-    notes: tuple[str, ...] = ()
-    code_changed: tuple[str, ...] = ()
-
-    @property
-    def warnings(self) -> list[str]:
-        """What belongs on every table and at the head of the page."""
-        return [kept_note(self.code_changed)] if self.code_changed else []
-
-    @property
-    def below(self) -> list[str]:
-        """What belongs under every table of results."""
-        return [*self.notes, *self.warnings]
-
-
-def kept_note(configured_methods: Sequence[str]) -> str:
-    """Return the sentence that records of methods come from other code than there is now."""
-    return f"Code changed: records of {', '.join(configured_methods)} were kept although the code of the method has changed since they were made."
 
 
 @dataclass(frozen=True)
@@ -95,24 +46,6 @@ class Points:
     absent: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 
-def read_run_info(run_dir: Path) -> RunInfo:
-    """Read ``run.json`` of a run folder.
-
-    Raises:
-        RecordError: the file is missing, is not JSON, or does not describe the metrics.
-    """
-    path = Path(run_dir) / "run.json"
-    try:
-        return RunInfo.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise RecordError(f"{path} cannot be read ({error.strerror}); give the folder of a run") from error
-    except json.JSONDecodeError as error:
-        raise RecordError(f"{path} is not JSON (line {error.lineno}: {error.msg}); restore it or run the same command again") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise RecordError(f"{path} does not describe its metrics: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
 def check_metrics(records: pd.DataFrame, info: RunInfo) -> None:
     """Refuse records whose metrics ``run.json`` does not describe, and records of several runs."""
     unknown = sorted(set(metric_columns(records)) - set(info.metrics))
@@ -121,17 +54,6 @@ def check_metrics(records: pd.DataFrame, info: RunInfo) -> None:
     runs = records["run"].unique()
     if len(runs) > 1:
         raise RecordError(f"the folder holds records of several runs ({', '.join(sorted(runs))}); keep one run in a folder")
-
-
-def cr_label(cr: float | Fraction | None) -> str:
-    """Return a compression ratio as a fraction, "1/24"; "fixed" for NaN and ``None``."""
-    return "fixed" if cr is None or math.isnan(cr) else str(Fraction(cr).limit_denominator(_MAX_DENOMINATOR))
-
-
-def series_label(method: str, variant: str) -> str:
-    """Return the name of a method and variant as tables and figures print it."""
-    variant = variant.removeprefix("default").removeprefix("/")
-    return f"{method}/{variant}" if variant else method
 
 
 def absent_metrics(rows: pd.DataFrame) -> list[str]:
@@ -226,10 +148,3 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
     order = ["dataset", "channel", "metric", *CELL, "mean", "low", "high", "n", "failed", "mark", "symbols_total", "source"]
     compared = pd.concat(pairs, ignore_index=True) if any(len(p) for p in pairs) else pd.DataFrame(columns=_PAIR_COLUMNS)
     return Points(frame[order] if len(frame) else frame, compared[_PAIR_COLUMNS], absent)
-
-
-def time_points(records: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean seconds of each stage for each cell; apart from the rest, because no two runs measure the same."""
-    done = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
-    means = [name for name in records.columns if name.startswith("seconds_")]
-    return done.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.common.atomic import file_name
 from benchmarks.common.image_files import opened
 from benchmarks.common.storage import StoragePath
 from suite.errors import RecordError
-from suite.report.points import cr_label, series_label
-from suite.runs.records import WHOLE_CELL, load, metric_columns
+from suite.report.figures import drawing, save
+from suite.report.formats import file_stem
+from suite.report.results import RunResults
+from suite.runs.labels import cr_label, series_label
+from suite.runs.layout import RunLayout
+from suite.runs.records import WHOLE_CELL, metric_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,52 +36,30 @@ MAX_COLUMNS = 10
 # Of a data set, from the first; all that were kept lie in the folder of samples.
 MAX_IMAGES = 6
 _PSNR = "psnr"
-_MAP = "map-"
 
 
-def sample_folder(run_dir: StoragePath, dataset: str, image: str) -> StoragePath:
-    """Return where the kept images of one image lie."""
-    return run_dir / "samples" / dataset / file_name(image)
-
-
-def sample_name(record: Mapping[str, Any]) -> str:
-    """Return the file name of a kept reconstruction from the key of its record: method, variant, CR, channel and SNR."""
-    return "__".join((*_network(record), record["channel"], f"{record['snr_db']:g}")) + ".png"
-
-
-def map_name(record: Mapping[str, Any], name: str) -> str:
-    """Return the file name of a kept map of a sender, from the method, variant and CR of a record and the map's name."""
-    return "__".join((*_network(record), f"{_MAP}{name}")) + ".png"
-
-
-def _network(record: Mapping[str, Any]) -> tuple[str, str, str]:
-    return record["method"], record["variant"].replace("/", "-"), cr_label(record["cr"]).replace("/", "-")
-
-
-def _maps(row: Mapping[str, Any]) -> list[tuple[str, StoragePath]]:
+def _maps(layout: RunLayout[Path], row: Mapping[str, Any]) -> list[tuple[str, Path]]:
     """Return the captioned maps that were kept of a record's sender and image."""
-    found = sorted(row["path"].parent.glob(map_name(row, "*")))
     series = series_label(row["method"], row["variant"])
-    return [(f"{series}\n{path.stem.partition(_MAP)[2]}", path) for path in found]
+    return [(f"{series}\n{name}", path) for name, path in layout.maps(row)]
 
 
-def _distinct(panels: list[tuple[str, StoragePath]]) -> list[tuple[str, StoragePath]]:
+def _distinct(panels: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
     """Return the panels without those whose image an earlier one shows: stages of one method share their network."""
-    first: dict[bytes, tuple[str, StoragePath]] = {}
+    first: dict[bytes, tuple[str, Path]] = {}
     for caption, path in panels:
         first.setdefault(path.read_bytes(), (caption, path))
     return list(first.values())
 
 
-def _kept(run_dir: Path, records: pd.DataFrame) -> pd.DataFrame:
+def _kept(layout: RunLayout[Path], records: pd.DataFrame) -> pd.DataFrame:
     """Return the records of first repetitions whose reconstruction was kept, with its path."""
     images = records.loc[records["image"].ne(WHOLE_CELL), ["dataset", "image"]].drop_duplicates()
-    folders = {(d, i): sample_folder(run_dir, d, i) for d, i in images.itertuples(index=False)}
-    present = {key: folder for key, folder in folders.items() if (folder / "original.png").is_file()}
-    keys = pd.MultiIndex.from_tuples(present.keys(), names=["dataset", "image"]) if present else []
+    present = [(dataset, image) for dataset, image in images.itertuples(index=False) if layout.original(dataset, image).is_file()]
+    keys = pd.MultiIndex.from_tuples(present, names=["dataset", "image"]) if present else []
     inside = records.set_index(["dataset", "image"]).index.isin(keys) if present else np.zeros(len(records), bool)
     rows = records[inside & records["repetition"].eq(records["repetition"].min())]
-    paths = [present[row["dataset"], row["image"]] / sample_name(row) for row in rows.to_dict("records")]
+    paths = [layout.sample(row) for row in rows.to_dict("records")]
     return rows.assign(path=paths)[np.array([path.is_file() for path in paths], dtype=bool)]
 
 
@@ -105,16 +86,16 @@ def _short(name: str) -> str:
     return name if len(name) <= LABEL_CHARACTERS else f"{name[: LABEL_CHARACTERS // 2]}…{name[-LABEL_CHARACTERS // 2 + 1 :]}"
 
 
-def _strips(run_dir: Path, dataset: str, rows: pd.DataFrame) -> tuple[list[str], list[list[tuple[str, StoragePath]]]]:
+def _strips(layout: RunLayout[Path], dataset: str, rows: pd.DataFrame) -> tuple[list[str], list[list[tuple[str, Path]]]]:
     """Return a label and the captioned images of each line: one line an image, channel state and CR, fixed rates in each."""
     labels, strips = [], []
     for (image, channel, snr_db), cell in rows.groupby(["image", "channel", "snr_db"], sort=True):
         for cr in sorted(cell["cr"].dropna().unique()) or [float("nan")]:
             shown = cell[cell["cr"].isna() | cell["cr"].eq(cr)].sort_values(["cr", "method", "variant"])
             rate = "" if np.isnan(cr) else f"CR {cr_label(cr)}"
-            strip = [("original\n", sample_folder(run_dir, dataset, image) / "original.png")]
+            strip = [("original\n", layout.original(dataset, image))]
             strip += [(_caption(row), row["path"]) for row in shown.to_dict("records")]
-            seen = _distinct([panel for row in shown.to_dict("records") for panel in _maps(row)])
+            seen = _distinct([panel for row in shown.to_dict("records") for panel in _maps(layout, row)])
             for panels, label in (
                 (strip, f"{_short(image.rsplit('/', 1)[-1])}\n{channel}, {snr_db:g} dB\n{rate}"),
                 (seen, "sender's maps"),
@@ -125,16 +106,16 @@ def _strips(run_dir: Path, dataset: str, rows: pd.DataFrame) -> tuple[list[str],
     return labels, strips
 
 
-def _sheet(run_dir: Path, dataset: str, rows: pd.DataFrame) -> "Figure":
+def _sheet(layout: RunLayout[Path], dataset: str, rows: pd.DataFrame) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    labels, strips = _strips(run_dir, dataset, rows)
+    labels, strips = _strips(layout, dataset, rows)
     columns = max(len(strip) for strip in strips)
     side = float(np.clip(PAGE_WIDTH / columns, *PANEL_INCHES))
-    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
-    figure = Figure(figsize=(columns * side + LABEL_INCHES, len(strips) * (side + 0.28)), layout=layout)
+    engine = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    figure = Figure(figsize=(columns * side + LABEL_INCHES, len(strips) * (side + 0.28)), layout=engine)
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(strips), columns, squeeze=False)
     for axes in grid.ravel():
@@ -147,22 +128,22 @@ def _sheet(run_dir: Path, dataset: str, rows: pd.DataFrame) -> "Figure":
     return figure
 
 
-def write_sheets(run_dir: Path, records: pd.DataFrame | None = None) -> list[Path]:
+def write_sheets(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
     """Write ``figures/qualitative_<dataset>`` for each data set of which images were kept, and return the paths.
+
+    Args:
+        results: of the run.
+        layout: where the kept images lie and the figures go.
 
     Raises:
         RecordError: a kept image cannot be read.
     """
-    from suite.report.figures import drawing, save
-    from suite.report.formats import file_stem
-
-    records = load(run_dir) if records is None else records
-    rows = _kept(Path(run_dir), records)
-    if _PSNR not in metric_columns(records):
+    rows = _kept(layout, results.records)
+    if _PSNR not in metric_columns(results.records):
         rows = rows.assign(**{_PSNR: np.nan})
     written = []
     with drawing():
         for dataset, group in rows.groupby("dataset"):
             group = group[group["image"].isin(sorted(group["image"].unique())[:MAX_IMAGES])]
-            written += save(_sheet(Path(run_dir), dataset, group), Path(run_dir) / "figures" / f"qualitative_{file_stem(dataset)}")
+            written += save(_sheet(layout, dataset, group), layout.figures / f"qualitative_{file_stem(dataset)}")
     return written

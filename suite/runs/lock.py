@@ -21,10 +21,11 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from benchmarks.common.atomic import write_json
+from benchmarks.common.errors import StorageError
 from benchmarks.common.storage import RemotePath, StoragePath
-from suite.errors import RunFolderError, StorageError
+from suite.errors import RunFolderError
+from suite.runs.layout import RunLayout
 
-LOCK = "lock.json"
 SIGN_OF_LIFE_S = 15.0
 # Who gave no sign for so long on another machine is gone.
 GONE_AFTER_S = 180.0
@@ -80,15 +81,15 @@ def at_work(folder: StoragePath, say: Say) -> Iterator[None]:
     """
     mine = _take(folder, say)
     over = threading.Event()
-    life = threading.Thread(target=_give_signs, args=(folder / LOCK, mine, over), name="signs-of-life", daemon=True)
+    life = threading.Thread(target=_give_signs, args=(RunLayout(folder).lock, mine, over), name="signs-of-life", daemon=True)
     life.start()
     try:
         yield
     finally:
         over.set()
         life.join()
-        if (left := _read(folder / LOCK)) is not None and left.token == mine.token:
-            (folder / LOCK).unlink(missing_ok=True)
+        if (left := _read(RunLayout(folder).lock)) is not None and left.token == mine.token:
+            (RunLayout(folder).lock).unlink(missing_ok=True)
 
 
 def _take(folder: StoragePath, say: Say) -> Holder:
@@ -97,19 +98,19 @@ def _take(folder: StoragePath, say: Say) -> Holder:
     mine = Holder.model_validate({**who, "since": now, "seen": now, "token": uuid.uuid4().hex})
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if _created(folder / LOCK, mine):
+        if _created(RunLayout(folder).lock, mine):
             return mine
-        found = _read(folder / LOCK)
+        found = _read(RunLayout(folder).lock)
         if found is not None and not found.gone:
             raise RunFolderError(_sentence(folder, found))
         if found is not None:
             say(f"taking over {folder}: {found}, {found.gone}")
-        _put_away(folder / LOCK, found)
-        if _created(folder / LOCK, mine):
+        _put_away(RunLayout(folder).lock, found)
+        if _created(RunLayout(folder).lock, mine):
             return mine
     except OSError as error:
         raise RunFolderError(f"{folder} cannot be written ({error.strerror}); free it or choose another --out") from error
-    raise RunFolderError(_sentence(folder, _read(folder / LOCK)))
+    raise RunFolderError(_sentence(folder, _read(RunLayout(folder).lock)))
 
 
 def _sentence(folder: StoragePath, found: Holder | None) -> str:

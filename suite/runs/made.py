@@ -13,11 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from benchmarks.common.atomic import write_json
 from benchmarks.common.storage import StoragePath
 from suite.report.formats import file_stem
+from suite.runs.layout import REPORT_FOLDERS, RunLayout
 from suite.runs.parquet import DamagedError, read_notes
 
-MADE = "made.json"
-# The folders whose content is made from the records alone.
-FOLDERS = ("tables", "figures")
 _PLAIN_TABLES = ("pairs", "symbols", "failures", "times")
 _UNIT_FILE = re.compile(r"(cells-)?[0-9a-f]{24}\.parquet")
 _UNIT_DEPTH = 4
@@ -32,13 +30,13 @@ def keep_only(run_dir: StoragePath, written: Iterable[StoragePath]) -> None:
     """
     now = {path.relative_to(run_dir).as_posix() for path in written}  # type: ignore[arg-type]
     is_ours = _made_before(run_dir)
-    for folder in FOLDERS:
+    for folder in REPORT_FOLDERS:
         there: list[StoragePath] = list((run_dir / folder).glob("*"))
         for path in there:
             name = f"{folder}/{path.name}"
             if path.is_file() and name not in now and is_ours(name):
                 path.unlink()
-    write_json(run_dir / MADE, {"files": sorted(now)})
+    write_json(RunLayout(run_dir).made, {"files": sorted(now)})
 
 
 def is_record_file(path: StoragePath, records: StoragePath) -> bool:
@@ -56,7 +54,7 @@ def is_record_file(path: StoragePath, records: StoragePath) -> bool:
 def _made_before(run_dir: StoragePath) -> Callable[[str], bool]:
     """Return what tells whether a file was made by an earlier call: by its list, or by its name where there was no list yet."""
     try:
-        listed = json.loads((run_dir / MADE).read_text(encoding="utf-8"))["files"]
+        listed = json.loads((RunLayout(run_dir).made).read_text(encoding="utf-8"))["files"]
         return frozenset(str(name) for name in listed).__contains__
     except FileNotFoundError:
         pass
@@ -70,7 +68,7 @@ def _made_before(run_dir: StoragePath) -> Callable[[str], bool]:
 def _known_names(run_dir: StoragePath) -> Collection[re.Pattern[str]]:
     """Return the names that the tables and figures of the run's grid have, for a folder from before there were lists."""
     try:
-        grid = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))["grid"]
+        grid = json.loads((RunLayout(run_dir).run_json).read_text(encoding="utf-8"))["grid"]
         ablations = [str(each["name"]) for each in grid.get("ablations", ())]
         return tuple(map(re.compile, _patterns(grid["datasets"], grid["channels"], ablations)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

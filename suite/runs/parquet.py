@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.common.atomic import write_atomic
+from benchmarks.common.errors import StorageError
 from benchmarks.common.storage import RemotePath, StoragePath
-from suite.errors import StorageError, SuiteError
+from suite.errors import SuiteError
 
 CONTENT = "content"
 

@@ -22,6 +22,8 @@ import pyarrow as pa
 from benchmarks.common.storage import StoragePath, open_path, read_many
 from suite.errors import RecordError
 from suite.runs import parquet
+from suite.runs.labels import STAGE_ONE
+from suite.runs.layout import RunLayout
 
 SCHEMA_VERSION = 1
 WHOLE_CELL = "*"
@@ -52,7 +54,7 @@ class Column:
 COLUMNS = (
     Column("run", "string", "", "name of the run"),
     Column("method", "string", "", "registered name of the method"),
-    Column("variant", "string", "", "variant of the method; a coarse image scored before refinement ends in /stage-one"),
+    Column("variant", "string", "", f"variant of the method; a coarse image scored before refinement ends in /{STAGE_ONE}"),
     Column("dataset", "string", "", "name of the data set"),
     Column("image", "string", "", "stable id of the image; * for the metrics of a whole cell"),
     Column("cr", "float64", "symbols per source value", "compression ratio asked for, complex symbols", "variable-rate methods"),
@@ -107,7 +109,8 @@ def _check_rows(rows: Sequence[Mapping[str, Any]], known: set[str], path: Storag
         missing = [name for name in _REQUIRED if row.get(name) is None]
         if unknown or missing:
             raise RecordError(
-                f"a row for {path} has the unknown columns {unknown} and lacks {missing}; see suite.runs.records.COLUMNS for what belongs there"
+                f"a row for {path} has the unknown columns {unknown} and lacks {missing}; "
+                "see suite.runs.records.COLUMNS for what belongs there"
             )
         # Arrow would cut the fraction off without a word.
         broken = [name for name in _WHOLE_NUMBERS if not isinstance(row.get(name, 0), Integral | None)]
@@ -208,8 +211,9 @@ def load(run_dir: str | StoragePath) -> pd.DataFrame:
     Raises:
         RecordError: no records, a damaged file, or the same key in two rows of different results.
     """
-    folder = open_path(run_dir) / "records"
-    files: list[StoragePath] = sorted(folder.rglob("*.parquet")) if folder.is_dir() else []
+    layout = RunLayout(open_path(run_dir))
+    folder = layout.records
+    files = [layout.record(file) for file in layout.record_files()]
     if not files:
         raise RecordError(f"no record files under {folder}; give the folder of a run that has evaluated something")
     tables = [table.replace_schema_metadata(None) for table in read_many(files, read_unit)]

@@ -32,6 +32,7 @@ def main(
     import torch
 
     from suite.errors import SettingsError
+    from suite.runs.layout import RunLayout
     from suite.runs.lock import at_work
     from suite.scene_models.build import NEEDS, PASSING, SceneModels
     from suite.scene_models.settings import BUDGETS
@@ -44,7 +45,7 @@ def main(
     # One thread: what is trained must not depend on the machine's cores.
     torch.set_num_threads(1)
     started = time.monotonic()
-    scene_models = SceneModels(BUDGETS[budget], out, work, checkpoints or work / "checkpoints", lambda line: print(line, flush=True))
+    scene_models = SceneModels(BUDGETS[budget], out, work, checkpoints or RunLayout(work).checkpoints, lambda line: print(line, flush=True))
     with at_work(work, print):
         scene_models.make(names)
     print(f"the scene models are in {out} ({(time.monotonic() - started) / 60:.1f} minutes)")

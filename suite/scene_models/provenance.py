@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from benchmarks.common.atomic import write_atomic, write_json
 from benchmarks.common.hashing import canonical, digest
 from suite.errors import TrainingError
-from suite.runs.folder import git_state, hardware, versions
+from suite.runs.provenance import git_state, hardware, versions
 from suite.train.checkpoint import sha256
 
 # Raised when the same settings and data would no longer give the same weights.

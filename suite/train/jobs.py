@@ -25,7 +25,7 @@ from suite.config.reading import validate
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.link.training import TrainingLinkProvider
-from suite.runs.folder import git_state, hardware, versions
+from suite.runs.provenance import git_state, hardware, versions
 from suite.train import checkpoint
 from suite.train.checkpoint import Checkpoint
 from suite.train.loop import RESUME, Report, Trainer

@@ -16,9 +16,10 @@ from typing import Any, Protocol
 import torch
 
 from benchmarks.common.atomic import sealed, unsealed, write_atomic
+from benchmarks.common.errors import StorageError
 from benchmarks.common.storage import StoragePath
 from benchmarks.common.weights_files import content
-from suite.errors import StorageError, TrainingError
+from suite.errors import TrainingError
 
 
 class Stateful(Protocol):

@@ -15,8 +15,7 @@ from pydantic import ValidationError
 
 from benchmarks.common.errors import MetricUnavailableError, PixelsError, UnknownNameError
 from benchmarks.common.images import quantise
-from benchmarks.metrics import METRICS, MetricImage, MetricSettings, Scorer, check, fetch, lookup, quantise
-from benchmarks.metrics.errors import PixelsError, UnknownMetricError
+from benchmarks.metrics import METRICS, MetricImage, MetricSettings, Scorer, check, fetch, lookup
 from benchmarks.metrics.weights import find
 
 ROOT = Path(__file__).parents[2]

@@ -199,7 +199,7 @@ def test_damaged_features_and_cells_are_made_again(with_cells, capsys):
 
 @pytest.mark.parametrize("text", ["null", "[]", '"x"', "3", '{"metrics": null}', '{"metrics": {}, "grid": null}'])
 def test_a_run_json_of_something_else_is_one_sentence_for_the_tables(text, tmp_path):
-    from suite.report.tables import rewrite
+    from suite.report.rewrite import rewrite
 
     write_unit(tmp_path / "records" / "u.parquet", [record()], ["psnr"])
     (tmp_path / "run.json").write_text(text)

@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from suite.evaluate import runner as work
 from suite.evaluate.executors import stream
-from suite.report.tables import rewrite
+from suite.report.rewrite import rewrite
 from suite.run import app
-from suite.runs.made import MADE, keep_only
+from suite.runs.made import keep_only
 from suite.scene_models import provenance as recipe
+from suite.scene_models.build import MADE
 
 SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import methods
 from methods.registry import METHODS
-from suite import method_code
+from suite.config.method_code import method_code
 from suite.config.method_code import method_code as code_of
 from suite.evaluate.executors import stream
 from suite.report.page import write_report

@@ -95,7 +95,7 @@ PINNED = "c6d59f662e045d397f0aba89"
 
 
 def test_the_git_state_is_told_inside_a_repository_and_unknown_outside(tmp_path, monkeypatch):
-    monkeypatch.setattr("suite.runs.folder.PROJECT", tmp_path)
+    monkeypatch.setattr("suite.runs.provenance.PROJECT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git_state() == {"commit": None, "dirty": None}
     commands = ("init -q", "config user.email a@b", "config user.name a", "commit -q --allow-empty -m first")

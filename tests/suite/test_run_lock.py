@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from suite import lock
 from suite.errors import RunFolderError
 from suite.evaluate.executors import stream
-from suite.report.tables import rewrite
+from suite.report.rewrite import rewrite
 from suite.run import app
 from suite.runs.lock import LOCK, at_work
 

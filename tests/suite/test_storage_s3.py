@@ -19,16 +19,16 @@ from benchmarks.common.errors import StorageError
 from benchmarks.common.storage import RemotePath, local_copy, open_path, read_many, upload
 from benchmarks.datasets import open_dataset
 from suite.config.methods import resolve
-from suite.errors import RecordError, RunFolderError, StorageError
+from suite.errors import RecordError, RunFolderError
 from suite.evaluate.executors import stream
 from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.runner import evaluate, remaining
-from suite.report.tables import rewrite
+from suite.report.rewrite import rewrite
 from suite.run import app
 from suite.runs.lock import LOCK, at_work
-from suite.runs.made import MADE
 from suite.runs.records import KEY, load, read_unit
+from suite.scene_models.build import MADE
 from suite.train import state
 from suite.train.curves import Curves
 

@@ -15,8 +15,11 @@ from typer.testing import CliRunner
 
 from suite.errors import RecordError
 from suite.report.formats import Cell, escape_latex
-from suite.report.points import Points, RunInfo, build_points, cr_label, read_run_info, series_label
-from suite.report.tables import failure_points, main_table, metric_tables, symbols_table, write_tables
+from suite.report.metric_tables import metric_tables
+from suite.report.plain_tables import symbols_table
+from suite.report.points import Points, RunInfo, build_points, read_run_info, series_label
+from suite.report.tables import failure_points, main_table, write_tables
+from suite.runs.labels import cr_label
 from suite.runs.records import load, write_unit
 from suite.tables import app
 

@@ -32,10 +32,10 @@ from suite.evaluate.stages.messages import Description, UnitInput, guard, withou
 from suite.evaluate.stages.networks import Networks
 from suite.evaluate.stages.refine import in_threads, limit_of
 from suite.runs import parquet
+from suite.runs.layout import RunLayout
 
 log = logging.getLogger(__name__)
 
-CAPTIONS = "captions.parquet"
 SECONDS_BETWEEN_WRITES = 20.0
 
 
@@ -130,7 +130,7 @@ class Captions:
     """
 
     def __init__(self, run_dir: StoragePath) -> None:
-        self._file = run_dir / CAPTIONS
+        self._file = RunLayout(run_dir).captions
         self._rows = {row.identity: row for row in _read(self._file)}
         self._written = time.monotonic()
 

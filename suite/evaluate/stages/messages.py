@@ -20,10 +20,10 @@ from methods.generative import SpendingLimitError
 from suite.errors import TimeLimitError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.timeout import run_with_timeout
+from suite.runs.labels import STAGE_ONE
 
 T = TypeVar("T")
 Cell = tuple[str, float, int]
-STAGE_ONE = "stage-one"
 # Between the sentence of a failure, which records bear, and its traceback, which lies beside them.
 TRACE = "\n\x1e"
 _ROWS = ("analog", "noise_variance", "side", "side_noise_variance")

@@ -23,10 +23,8 @@ from benchmarks.metrics import Scorer
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import TRACE, Reconstruction, UnitOutput, without_trace
 from suite.evaluate.stages.set_metrics import CellFeatures, of_cells
-from suite.report.qualitative import map_name, sample_folder, sample_name
+from suite.runs.layout import RunLayout
 from suite.runs.records import write_unit
-
-FAILURES = "failures"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class UnitScorer:
     """
 
     def __init__(self, run_dir: StoragePath, device: str = "cpu") -> None:
-        self.run_dir = run_dir
+        self.layout = RunLayout(run_dir)
         self.device = device
         self._scorers: dict[tuple[str, ...], Scorer] = {}
         self._features = CellFeatures(run_dir, device)
@@ -80,14 +78,14 @@ class UnitScorer:
         self._keep_traces(unit, rows)
         for row in rows:
             row["error"] = without_trace(row["error"])
-        write_unit(self.run_dir / "records" / unit.file, rows, list(scorer.columns), unit.identity, unit.work, unit.code)
+        write_unit(self.layout.record(unit.file), rows, list(scorer.columns), unit.identity, unit.work, unit.code)
         remarks = tuple(sample.remark for sample in transmission.samples.values() if sample.remark)
         return replace(_done(unit, rows, scorer.columns), remarks=remarks)
 
     def _keep_traces(self, unit: WorkUnit, rows: Sequence[dict[str, Any]]) -> None:
         """Write the tracebacks of a unit's failures, each once, and take away those of an earlier attempt."""
         traces = Counter(trace for row in rows if (trace := row["error"].partition(TRACE)[2]))
-        path = self.run_dir / FAILURES / unit.file.with_suffix(".txt")
+        path = self.layout.failures(unit.file)
         if not traces:
             path.unlink(missing_ok=True)
             return
@@ -122,11 +120,10 @@ class UnitScorer:
             shown = (record["channel"], record["snr_db"], record["repetition"]) == (sheet.channel, sheet.snr_db, 0)
             if reconstruction.pixels is None or not shown or record["image"] not in unit.images.keep:
                 continue
-            place = sample_folder(self.run_dir, unit.images.dataset, record["image"])
-            write_png(place / "original.png", transmission.samples[record["image"]].image)
-            write_png(place / sample_name(record), np.asarray(reconstruction.pixels))
+            write_png(self.layout.original(unit.images.dataset, record["image"]), transmission.samples[record["image"]].image)
+            write_png(self.layout.sample(record), np.asarray(reconstruction.pixels))
             for name, map_ in transmission.maps.get(record["image"], {}).items():
-                write_png(place / map_name(record, name), map_)
+                write_png(self.layout.map(record, name), map_)
 
 
 def _done(unit: WorkUnit, rows: Sequence[dict[str, Any]], metrics: Sequence[str]) -> UnitResult:

@@ -16,18 +16,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common.atomic import sealed, unsealed, write_atomic
-from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.errors import BenchmarkError, StorageError
 from benchmarks.common.hashing import digest
 from benchmarks.common.storage import StoragePath
 from benchmarks.metrics import SetMetric, lookup, set_metric
-from suite.errors import RecordError, StorageError
+from suite.errors import RecordError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import UnitOutput
+from suite.runs.layout import RunLayout, set_metrics_file
 from suite.runs.records import KEY, WHOLE_CELL, read_unit, write_unit
 
 log = logging.getLogger(__name__)
-
-FEATURES = "features"
 _OF_CELL = [name for name in KEY if name != "image"]
 
 
@@ -48,11 +47,6 @@ def of_cells(unit: WorkUnit) -> list[str]:
     return [spec.name for spec in lookup(unit.metrics, unit.grid.metric_settings) if spec.per == "cell"]
 
 
-def features_file(unit: WorkUnit, run_dir: StoragePath) -> StoragePath:
-    """Return where the features of a unit lie."""
-    return run_dir / FEATURES / unit.file.with_suffix(".npz")
-
-
 class CellFeatures:
     """Computes and keeps the features of units; a reference's are computed once an image.
 
@@ -62,7 +56,7 @@ class CellFeatures:
     """
 
     def __init__(self, run_dir: StoragePath, device: str = "cpu") -> None:
-        self.run_dir = run_dir
+        self.layout = RunLayout(run_dir)
         self.device = device
         self._metrics: dict[str, SetMetric] = {}
         self._references: dict[tuple[str, str, str], np.ndarray] = {}
@@ -85,7 +79,7 @@ class CellFeatures:
             arrays[f"{name}/candidates"] = np.stack(found) if done else np.empty((0, 0), np.float32)
         buffer = BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
-        write_atomic(features_file(unit, self.run_dir), lambda file: file.write(sealed(buffer.getvalue())))
+        write_atomic(self.layout.features(unit.file), lambda file: file.write(sealed(buffer.getvalue())))
 
     def _metric(self, name: str, unit: WorkUnit) -> SetMetric:
         if name not in self._metrics:
@@ -110,11 +104,11 @@ def reduce_cells(units: Sequence[WorkUnit], run_dir: StoragePath, redone: Collec
     Raises:
         DamagedFeaturesError: features of a unit cannot be read; the unit is to be done again.
     """
-    written = 0
+    written, layout = 0, RunLayout(run_dir)
     for group in _groups(units):
-        target = run_dir / "records" / cells_file(group)
+        target = layout.record(cells_file(group))
         if not _is_whole(target) or any(unit.identity in redone for unit in group):
-            rows = _rows(group, run_dir)
+            rows = _rows(group, layout)
             write_unit(target, rows, of_cells(group[0]), target.stem)
             written += len(rows)
     return written
@@ -122,7 +116,7 @@ def reduce_cells(units: Sequence[WorkUnit], run_dir: StoragePath, redone: Collec
 
 def cells_file(group: Sequence[WorkUnit]) -> Path:
     """Return where the records of a group's whole cells lie below ``records/``."""
-    return group[0].file.with_name(f"cells-{digest('cells', [unit.identity for unit in group])}.parquet")
+    return set_metrics_file(group[0].file, digest("cells", [unit.identity for unit in group]))
 
 
 def cells_files(units: Sequence[WorkUnit]) -> set[Path]:
@@ -139,14 +133,14 @@ def _groups(units: Sequence[WorkUnit]) -> list[list[WorkUnit]]:
     return list(groups.values())
 
 
-def _rows(group: Sequence[WorkUnit], run_dir: StoragePath) -> list[dict[str, Any]]:
+def _rows(group: Sequence[WorkUnit], layout: RunLayout[StoragePath]) -> list[dict[str, Any]]:
     names = of_cells(group[0])
     references: dict[tuple[Any, ...], dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     reconstructions: dict[tuple[Any, ...], dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
     records: dict[tuple[Any, ...], dict[str, Any]] = {}
     for unit in group:
-        table = read_unit(run_dir / "records" / unit.file, unit.identity).select(list(KEY)).to_pylist()
-        arrays = _features(unit, run_dir, names)
+        table = read_unit(layout.record(unit.file), unit.identity).select(list(KEY)).to_pylist()
+        arrays = _features(unit, layout, names)
         for index, row in enumerate(arrays["rows"]):
             record = {name: table[row][name] for name in _OF_CELL}
             key = tuple(record.values())
@@ -170,8 +164,8 @@ def _is_whole(target: StoragePath) -> bool:
     return True
 
 
-def _features(unit: WorkUnit, run_dir: StoragePath, names: Sequence[str]) -> dict[str, np.ndarray]:
-    path = features_file(unit, run_dir)
+def _features(unit: WorkUnit, layout: RunLayout[StoragePath], names: Sequence[str]) -> dict[str, np.ndarray]:
+    path = layout.features(unit.file)
     try:
         with np.load(BytesIO(unsealed(path.read_bytes()))) as arrays:
             return {name: arrays[name] for name in ("rows", *(f"{each}/{side}" for each in names for side in ("references", "candidates")))}

@@ -1,0 +1,88 @@
+"""The tables of metrics: methods by SNR, one for each data set, channel and metric, built from the points of a run.
+
+::
+
+    points + titles and directions in run.json ──> MetricTable: blocks of equal CR, means with intervals and marks, notes
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from suite.report.formats import Block, Cell, MetricTable, Row, file_stem
+from suite.report.points import ENVELOPE, ENVELOPE_OF, Points
+from suite.runs.info import RunInfo
+from suite.runs.labels import cr_label, series_label
+
+_UNEQUAL = 1.05
+
+TableKey = tuple[str, str, str]
+
+
+def _decimals(points: pd.DataFrame) -> int:
+    largest = points["mean"].abs().max()
+    return 3 if largest < 2 else 2 if largest < 100 else 1
+
+
+def _notes(points: pd.DataFrame, left_out: Mapping[str, str]) -> list[str]:
+    notes = []
+    uneven = []
+    for cr, block in points[points["cr"].notna()].groupby("cr"):
+        low, high = block["symbols_total"].min(), block["symbols_total"].max()
+        if high > _UNEQUAL * low:
+            uneven.append(f"{low:.0f} to {high:.0f} at CR {cr_label(cr)}")
+    if uneven:
+        notes.append(f"The symbols sent an image differ between methods, {', '.join(uneven)}; see the table of symbols.")
+    if points["low"].isna().all() and points["mean"].notna().any():
+        notes.append("One value for all images of a cell, hence neither interval nor mark.")
+    if (points["variant"] == ENVELOPE).any():
+        notes.append(
+            f"{ENVELOPE_OF}/{ENVELOPE} is derived: in each cell the {ENVELOPE_OF} variant with the best mean among those with the "
+            "fewest failures."
+        )
+    counts = points.loc[points["n"] > 0, "n"]
+    if len(counts):
+        span = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+        notes.append(f"n = {span} images a cell.")
+    if left_out:
+        notes.append("Left out: " + "; ".join(f"{name} ({reason})" for name, reason in left_out.items()) + ".")
+    return notes
+
+
+def _metric_table(points: pd.DataFrame, info: RunInfo, absent: Sequence[str]) -> MetricTable:
+    """Build the table of the points of one dataset, channel and metric."""
+    dataset, channel, metric = points.iloc[0][["dataset", "channel", "metric"]]
+    snrs = sorted(points["snr_db"].unique())
+    decimals = _decimals(points)
+    missing = Cell(math.nan, math.nan, math.nan, 0, 0)
+    blocks = []
+    for cr, block in points.groupby("cr", dropna=False):
+        rows = []
+        for (method, variant), row in block.groupby(["method", "variant"]):
+            cells = {p.snr_db: Cell(p.mean, p.low, p.high, p.n, p.failed, p.mark, decimals) for p in row.itertuples(index=False)}
+            rows.append(Row(series_label(method, variant), [cells.get(snr, missing) for snr in snrs]))
+        blocks.append(Block(cr_label(cr), rows))
+    heading = info.metrics[metric].heading
+    return MetricTable(
+        title=f"{heading} ({metric}) on {dataset}, {channel}",
+        label="tab:" + file_stem(dataset, channel, metric),
+        columns=[f"{snr:g} dB" for snr in snrs],
+        blocks=blocks,
+        notes=[*info.below, *_notes(points, {**info.metrics_left_out, **dict.fromkeys(absent, "no image here has a value")})],
+    )
+
+
+def metric_tables(points: Points, info: RunInfo) -> dict[TableKey, MetricTable]:
+    """Return the table of each (dataset, channel, metric), sorted by the first two, metrics in the order of ``run.json``.
+
+    Args:
+        points: the points of the run.
+        info: titles, directions and order of the metrics.
+    """
+    if points.points.empty:
+        return {}
+    rank = {name: position for position, name in enumerate(info.metrics)}
+    groups = points.points.groupby(["dataset", "channel", "metric"], sort=False)
+    ordered = sorted(groups, key=lambda item: (item[0][0], item[0][1], rank[item[0][2]]))
+    return {key: _metric_table(group, info, points.absent.get(key[:2], ())) for key, group in ordered}

@@ -1,0 +1,74 @@
+"""The tables beside those of metrics: what each method put on the air, what failed and why, how long the stages took."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from suite.report.formats import PlainTable
+from suite.report.points import SERIES, absent_metrics
+from suite.runs.labels import cr_label, series_label
+from suite.runs.records import WHOLE_CELL, metric_columns
+
+_TEXT_COLUMNS = (("text_bytes_sent", 1, ""), ("text_ok", 100, " %"))
+
+
+def symbol_points(records: pd.DataFrame) -> pd.DataFrame:
+    """Return mean symbols, text bytes and measured SNR for each cell, over the rows that did not fail."""
+    sent = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
+    means = ["symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total", "measured_snr_db", "text_bytes_sent", "text_symbols"]
+    means += ["text_ok", "text_char_error_rate"]
+    return sent.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()
+
+
+def symbols_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainTable:
+    """Return what each method puts on the air an image, averaged over images, channels and SNRs."""
+    cells = symbol_points(records)
+    rows = []
+    for (dataset, method, variant, cr), group in cells.groupby(["dataset", *SERIES], dropna=False):
+        mean = group.mean(numeric_only=True)
+        low, high = group["symbols_total"].min(), group["symbols_total"].max()
+        share = 100 * mean["symbols_digital"] / mean["symbols_total"]
+        rows.append(
+            [dataset, series_label(method, variant), cr_label(cr)]
+            + [f"{mean[name]:.0f}" for name in ("symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total")]
+            + ["–" if math.isclose(low, high, abs_tol=0.5) else f"{low:.0f}–{high:.0f}", f"{share:.1f} %"]
+            + ["–" if math.isnan(mean[name]) else f"{scale * mean[name]:.1f}{unit}" for name, scale, unit in _TEXT_COLUMNS]
+        )
+    header = ["Dataset", "Method", "CR", "analogue", "digital", "pilot", "total", "range over cells", "digital share"]
+    header += ["text bytes", "text intact"]
+    notes = ["Complex channel symbols an image, mean over images; CR is the ratio asked for, symbols over source values."]
+    return PlainTable("Transmitted symbols", "tab:symbols", header, rows, frozenset(range(3, len(header))), [*notes, *warnings])
+
+
+def failure_points(records: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each reason a method failed with on a data set and channel."""
+    parts = [records[records["status"].eq("failed")]]
+    for _, rows in records.groupby(["dataset", "channel"]):
+        single, whole = rows[rows["image"].ne(WHOLE_CELL) & rows["status"].eq("ok")], rows[rows["image"].eq(WHOLE_CELL)]
+        for name in set(metric_columns(records)).difference(absent_metrics(rows)):
+            if not whole[name].notna().any():
+                bad = single[~np.isfinite(single[name])]
+                parts.append(bad.assign(error=f"{name} is not a finite number"))
+    failed = pd.concat(parts)
+    groups = failed.groupby(["dataset", "channel", "method", "variant", "error"])
+    return groups.agg(rows=("image", "size"), images=("image", "nunique"), first_image=("image", "first")).reset_index()
+
+
+def failures_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainTable:
+    """Return what failed, how often and why."""
+    rows = [
+        [p.dataset, p.channel, series_label(p.method, p.variant), str(p.rows), str(p.images), p.first_image, " ".join(p.error.split())]
+        for p in failure_points(records).itertuples(index=False)
+    ]
+    header = ["Dataset", "Channel", "Method", "rows", "pictures", "first image", "reason"]
+    notes = [f"{len(records)} rows in all."] if rows else ["Nothing failed."]
+    return PlainTable("Failures", "tab:failures", header, rows, frozenset({3, 4}), [*notes, *warnings])
+
+
+def time_points(records: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean seconds of each stage for each cell; apart from the rest, because no two runs measure the same."""
+    done = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
+    means = [name for name in records.columns if name.startswith("seconds_")]
+    return done.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()

@@ -1,0 +1,174 @@
+"""``run.json``: what a run folder says of itself, read here and nowhere else.
+
+::
+
+    run.json ──read_info──> RunInfo ──┬─> tables, figures, page: metrics, ablations, sizes, notes
+                                      └─> RunFolder: whose run it is, what earlier starts wrote down
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+
+from suite.config.ablations import Ablation
+from suite.errors import RunFolderError
+from suite.runs.layout import RunLayout
+
+Better = Literal["higher", "lower"]
+
+
+class _Lenient(BaseModel):
+    """Base of what is read back: newer and older suites write other keys."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class MetricInfo(_Lenient):
+    """What a table must know of a metric besides its values."""
+
+    title: str
+    better: Better
+
+    @property
+    def heading(self) -> str:
+        """The title with an arrow towards the better values."""
+        return f"{self.title} {'↑' if self.better == 'higher' else '↓'}"
+
+
+class LinkInfo(_Lenient):
+    """The part of a grid's link that figures read.
+
+    Attributes:
+        rician_k: ratio of the power of the line of sight to that of the scattered paths, linear.
+    """
+
+    rician_k: float = 4.0
+
+
+class MetricFolders(_Lenient):
+    """The folders of a grid's metric networks: by name, those of CLIPs."""
+
+    clip_models: Mapping[str, str] = {}
+
+
+class GridInfo(_Lenient):
+    """The part of a run's grid that its tables, figures and trends read.
+
+    Attributes:
+        image_size: height and width of the images in pixels, ``None`` where it is not known.
+        link: of the link.
+        metric_settings: of the metrics.
+        ablations: the questions that the grid asks.
+    """
+
+    image_size: int | None = None
+    link: LinkInfo = LinkInfo()
+    metric_settings: MetricFolders = MetricFolders()
+    ablations: tuple[Ablation, ...] = ()
+
+
+class SpendingInfo(_Lenient):
+    """Calls of generative models and what they cost in US dollars, by model."""
+
+    calls: Mapping[str, int] = {}
+    cost_usd: Mapping[str, float] = {}
+
+
+class RunInfo(_Lenient):
+    """The content of ``run.json``, as far as somebody reads it.
+
+    Attributes:
+        name: of the run in its records, "" where the folder's name is.
+        identity: digest of the part of the grid that changes results.
+        identifying: that part, key by key.
+        grid: of the grid.
+        metrics: metric column -> its title and direction, in the order of the tables.
+        metrics_left_out: metric -> why it was not computed.
+        notes: sentences that belong under every table, such as that the digital stream was lossless by decree.
+        spending: of the calls of generative models.
+        starts: what each start noted of the code and the machine.
+        code_changed: methods of which records were kept although their code has changed since.
+    """
+
+    name: str = ""
+    identity: str = ""
+    identifying: Mapping[str, Any] = {}
+    grid: GridInfo = GridInfo()
+    metrics: Mapping[str, MetricInfo] = {}
+    metrics_left_out: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
+    spending: SpendingInfo = SpendingInfo()
+    starts: tuple[Mapping[str, Any], ...] = ()
+    code_changed: tuple[str, ...] = ()
+    _document: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "RunInfo":
+        """Return what the content of a ``run.json`` says.
+
+        Raises:
+            pydantic.ValidationError: a known key has a value of another kind.
+        """
+        info = cls.model_validate(document)
+        info._document = dict(document)
+        return info
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The whole content, keys that nobody here reads included."""
+        return dict(self._document)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What belongs on every table and at the head of the page."""
+        return [kept_note(self.code_changed)] if self.code_changed else []
+
+    @property
+    def below(self) -> list[str]:
+        """What belongs under every table of results."""
+        return [*self.notes, *self.warnings]
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the working tree was not clean at any start, so that the commit alone does not reproduce the run."""
+        return _dirty(self._document)
+
+
+def kept_note(methods: Sequence[str]) -> str:
+    """Return the sentence that records of methods come from other code than there is now."""
+    return f"Code changed: records of {', '.join(methods)} were kept although the code of the method has changed since they were made."
+
+
+def _dirty(content: object) -> bool:
+    if isinstance(content, dict):
+        return any((key == "dirty" and value is True) or _dirty(value) for key, value in content.items())
+    return isinstance(content, list) and any(map(_dirty, content))
+
+
+def read_info(layout: RunLayout[Any]) -> RunInfo | None:
+    """Read the ``run.json`` of a run folder, ``None`` where there is none.
+
+    Raises:
+        RunFolderError: it cannot be read, is not JSON, or a key has a value of another kind; the message names the file and the key.
+    """
+    path = layout.run_json
+    mend = "restore it or choose another folder"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise RunFolderError(f"{path} is not the run.json of a run; {mend}")
+        return RunInfo.of(document)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        raise RunFolderError(f"{layout.path} is not a folder; choose another one") from None
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read ({error.strerror}); mend this or choose another folder") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RunFolderError(f"{path} cannot be read: {where}: {first['msg']}; correct it there, or {mend}") from error
+    except ValueError as error:
+        raise RunFolderError(f"{path} cannot be read: it is not JSON ({error}); {mend}") from error

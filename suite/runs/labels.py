@@ -1,0 +1,20 @@
+"""How the key of a record is called wherever a person reads it: in tables, in figures and in file names."""
+
+import math
+from fractions import Fraction
+
+STAGE_ONE = "stage-one"
+"""The last part of a variant whose records are of the coarse image, before refinement: ``full/stage-one``."""
+
+_MAX_DENOMINATOR = 100_000
+
+
+def cr_label(cr: float | Fraction | None) -> str:
+    """Return a compression ratio as a fraction, "1/24"; "fixed" for NaN and ``None``."""
+    return "fixed" if cr is None or math.isnan(cr) else str(Fraction(cr).limit_denominator(_MAX_DENOMINATOR))
+
+
+def series_label(method: str, variant: str) -> str:
+    """Return the name of a method and variant as tables and figures print it."""
+    variant = variant.removeprefix("default").removeprefix("/")
+    return f"{method}/{variant}" if variant else method
