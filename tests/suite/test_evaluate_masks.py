@@ -16,8 +16,11 @@ from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.runner import evaluate
 from suite.prepare import resolve_metrics
-from suite.report import figures
-from suite.report.qualitative import sample_folder, write_sheets
+from suite.report import qualitative
+from suite.report.qualitative import write_sheets
+from suite.report.results import RunResults
+from suite.runs.info import RunInfo
+from suite.runs.layout import RunLayout
 from suite.runs.records import load
 
 TINY = {
@@ -79,16 +82,17 @@ def test_the_sheet_shows_what_the_sender_saw(make_grid, tmp_path, monkeypatch):
     folder, out = duts(tmp_path), tmp_path / "run"
     units = make_units("run", grid, resolve(grid), {"duts": (open_dataset("duts", folder, 32, "test"), folder)}, {}, METRICS, {})
     assert list(inline(units, out))
-    kept = sample_folder(out, "duts", "DUTS-TE/p0")
-    maps = {path.stem.partition("map-")[2]: np.asarray(Image.open(path)) for path in kept.glob("*map-*.png")}
+    layout, records = RunLayout(out), load(out)
+    own = records[records["method"].eq("gened_sc") & records["image"].eq("DUTS-TE/p0")].to_dict("records")[0]
+    maps = {name: np.asarray(Image.open(path)) for name, path in layout.maps(own)}
     assert set(maps) == {"M", "S", "A_SA"}
     truth = np.zeros((32, 32), np.uint8)
     truth[:8, 8:24] = 255
     assert np.array_equal(maps["M"], truth)
-    assert not list(sample_folder(out, "duts", "DUTS-TE/p1").glob("*.png"))
+    assert not layout.original("duts", "DUTS-TE/p1").parent.exists()
     drawn = []
-    monkeypatch.setattr(figures, "save", lambda figure, stem: drawn.append(figure) or [stem])
-    write_sheets(out)
+    monkeypatch.setattr(qualitative, "save", lambda figure, stem: drawn.append(figure) or [stem])
+    write_sheets(RunResults(layout, records, RunInfo()), layout)
     titles = [axes.get_title() for axes in drawn[0].axes if axes.images]
     assert len(titles) == 3 + 3
     assert [title.split("\n")[1] for title in titles[3:]] == ["A_SA", "M", "S"] and all("oracle-mask" in title for title in titles[3:])

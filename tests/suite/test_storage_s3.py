@@ -24,6 +24,7 @@ from suite.evaluate.executors import stream
 from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.runner import evaluate, remaining
+from suite.report.results import load_results
 from suite.report.rewrite import rewrite
 from suite.run import app
 from suite.runs.lock import LOCK, at_work
@@ -171,11 +172,11 @@ def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, images, tmp
     remote, local = tables.values()
     assert remote == local and len(local) >= 8
     pd.testing.assert_frame_equal(load(bucket)[list(KEY)], load(tmp_path / bucket.name)[list(KEY)])
-    listed = json.loads((bucket / MADE).read_text())["files"]
-    (bucket / MADE).write_bytes(json.dumps({"files": [*listed, "tables/stale.csv"]}).encode())
+    listed = json.loads((RunLayout(bucket).made).read_text())["files"]
+    (RunLayout(bucket).made).write_bytes(json.dumps({"files": [*listed, "tables/stale.csv"]}).encode())
     for name in ("stale.csv", "mine.csv"):
         (bucket / "tables" / name).write_bytes(b"from an earlier state, or somebody else's")
-    rewrite(str(bucket))
+    rewrite(load_results(str(bucket)))
     assert not (bucket / "tables" / "stale.csv").exists() and (bucket / "tables" / "pairs.csv").exists()
     assert (bucket / "tables" / "mine.csv").exists()
 
@@ -281,12 +282,12 @@ def test_one_writer_a_bucket_folder(bucket, monkeypatch):
     with at_work(bucket, said.append):
         with pytest.raises(RunFolderError, match="is in use by process"), at_work(bucket, said.append):
             pass
-        theirs = json.loads((bucket / LOCK).read_text()) | {"host": "elsewhere", "seen": "2020-01-01T00:00:00Z", "token": "theirs"}
-    assert not (bucket / LOCK).exists() and said == []
-    (bucket / LOCK).write_bytes(json.dumps(theirs).encode())
+        theirs = json.loads((RunLayout(bucket).lock).read_text()) | {"host": "elsewhere", "seen": "2020-01-01T00:00:00Z", "token": "theirs"}
+    assert not (RunLayout(bucket).lock).exists() and said == []
+    (RunLayout(bucket).lock).write_bytes(json.dumps(theirs).encode())
     with at_work(bucket, said.append):
-        assert json.loads((bucket / LOCK).read_text())["host"] != "elsewhere"
-    assert "gave no sign of life for" in said[0] and not (bucket / LOCK).exists()
+        assert json.loads((RunLayout(bucket).lock).read_text())["host"] != "elsewhere"
+    assert "gave no sign of life for" in said[0] and not (RunLayout(bucket).lock).exists()
 
 
 def test_training_state_and_curves_live_in_a_bucket(bucket):

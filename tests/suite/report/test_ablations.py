@@ -1,21 +1,23 @@
 """Ablation tables from invented records: values against a loop over the rows, check marks, what is missing."""
 
 import json
-import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.common.hashing import canonical
+from helpers import synthetic_run
+from suite.config.grid import build_grid, read_grid
 from suite.config.reading import build_grid, read_grid
-from suite.errors import RecordError, SettingsError
+from suite.errors import RecordError, RunFolderError, SettingsError
 from suite.report.ablations import ablation_points, read_ablations
 from suite.report.points import build_points, read_run_info
+from suite.report.results import load_results
 from suite.report.tables import write_tables
-from suite.runs.records import load
+from suite.runs.info import read_info
+from suite.runs.layout import RunLayout
 
-SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 ABLATION = {
     "name": "table-1",
     "title": "Parts_of beta",
@@ -27,7 +29,7 @@ ABLATION = {
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = SYNTHETIC["make_run"](tmp_path_factory.mktemp("run"))
+    folder = synthetic_run.make_run(tmp_path_factory.mktemp("run"))
     described = json.loads((folder / "run.json").read_text())
     grid = build_grid({**read_grid("ablation"), "ablations": [ABLATION]})
     # As a run folder keeps it, with the keys of every mapping in one order.
@@ -38,7 +40,7 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mean(method: str, variant: str, cr: float, metric: str) -> float:
     """The mean over SNRs of the mean over images of the mean over repetitions."""
     values: dict[float, dict[str, list[float]]] = {}
-    for row in SYNTHETIC["rows"]():
+    for row in synthetic_run.rows():
         key = (row["method"], row["variant"], row["cr"], row["channel"])
         if key == (method, variant, cr, "awgn") and row.get(metric) is not None and row["image"] != "*":
             values.setdefault(row["snr_db"], {}).setdefault(row["image"], []).append(row[metric])
@@ -47,7 +49,7 @@ def mean(method: str, variant: str, cr: float, metric: str) -> float:
 
 
 def test_the_table_is_the_variants_in_order_with_marks_and_means(run_dir: Path) -> None:
-    written = {path.name: path.read_text(encoding="utf-8") for path in write_tables(run_dir)}
+    written = {path.name: path.read_text(encoding="utf-8") for path in write_tables(load_results(run_dir), RunLayout(run_dir))}
     assert {"table-1.csv", "table-1.md", "table-1.tex"} <= set(written)
     awgn = written["table-1.md"].split("# ")[1]
     assert awgn.startswith("Parts\\_of beta: kodak, awgn")
@@ -62,9 +64,10 @@ def test_the_table_is_the_variants_in_order_with_marks_and_means(run_dir: Path) 
 
 
 def test_a_cell_without_a_value_at_some_snr_has_none(run_dir: Path) -> None:
-    records, info = load(run_dir), read_run_info(run_dir)
+    results = load_results(run_dir)
+    records, info = results.records, results.info
     records.loc[records["method"].eq("alpha") & records["snr_db"].eq(7.0), "psnr"] = np.nan
-    found = ablation_points(read_ablations(run_dir)[0], build_points(records, info)).set_index(["channel", "cr", "row", "metric"])["mean"]
+    found = ablation_points(info.grid.ablations[0], build_points(records, info)).set_index(["channel", "cr", "row", "metric"])["mean"]
     assert np.isnan(found["awgn", 1 / 24, "alpha/default", "psnr"])
     assert np.isfinite(found["awgn", 1 / 24, "alpha/default", "lpips_alex"])
 
@@ -86,5 +89,5 @@ def test_mistakes_are_told(run_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="title"):
         build_grid({**keys, "ablations": [{"name": "a", "rows": ["x/y"]}]})
     (tmp_path / "run.json").write_text(json.dumps({"grid": {"ablations": [{"name": "a", "title": "A", "rows": []}]}}))
-    with pytest.raises(RecordError, match="ablations"):
-        read_ablations(tmp_path)
+    with pytest.raises(RunFolderError, match=r"run\.json cannot be read: grid\.ablations\.0\.rows: "):
+        read_info(RunLayout(tmp_path))

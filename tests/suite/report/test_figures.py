@@ -1,7 +1,6 @@
 """Figures from records alone: which there are, what they show, and that writing them again changes no byte."""
 
 import json
-import runpy
 from pathlib import Path
 
 import numpy as np
@@ -9,29 +8,36 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from helpers import synthetic_run
 from suite.errors import RecordError
-from suite.report import figures
+from suite.report import figures, qualitative
 from suite.report.figures import series_styles, write_figures
-from suite.report.points import Points, build_points, read_run_info
-from suite.report.qualitative import map_name, sample_folder, sample_name, write_sheets
+from suite.report.points import Points
+from suite.report.qualitative import write_sheets
+from suite.report.results import RunResults, load_results
+from suite.runs.info import RunInfo
+from suite.runs.layout import RunLayout
 from suite.runs.records import load
-
-SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return SYNTHETIC["make_run"](tmp_path_factory.mktemp("run"), ("awgn",), ("psnr",))
+    return synthetic_run.make_run(tmp_path_factory.mktemp("run"), ("awgn",), ("psnr",))
 
 
 @pytest.fixture(scope="module")
-def points(run_dir: Path) -> Points:
-    return build_points(load(run_dir), read_run_info(run_dir))
+def results(run_dir: Path) -> RunResults:
+    return load_results(run_dir)
 
 
 @pytest.fixture(scope="module")
-def written(run_dir: Path, points: Points) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in write_figures(run_dir, points)}
+def points(results: RunResults) -> Points:
+    return results.comparison
+
+
+@pytest.fixture(scope="module")
+def written(results: RunResults, run_dir: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in write_figures(results, RunLayout(run_dir))}
 
 
 def test_each_figure_comes_as_png_pdf_and_points(written: dict[str, bytes]) -> None:
@@ -47,7 +53,7 @@ def test_points_beside_a_figure_are_those_of_the_table(run_dir: Path, written: d
 
 
 def test_writing_again_changes_no_byte(run_dir: Path, written: dict[str, bytes]) -> None:
-    assert {path.name: path.read_bytes() for path in write_figures(run_dir)} == written
+    assert {path.name: path.read_bytes() for path in write_figures(load_results(run_dir), RunLayout(run_dir))} == written
     for content in written.values():
         assert b"CreationDate" not in content and b"tEXtSoftware" not in content
 
@@ -103,20 +109,20 @@ def test_global_style_is_left_alone() -> None:
 
 def keep_samples(run_dir: Path) -> int:
     """Keep an original and its reconstructions at 4 dB, in which each method has a grey of its own; return how many."""
-    kept = [row for row in SYNTHETIC["rows"](("awgn",)) if row["image"] == "set/00" and row["snr_db"] == 4 and row["repetition"] == 0]
-    folder = sample_folder(run_dir, "kodak", "set/00")
-    folder.mkdir(parents=True, exist_ok=True)
-    for shade, name in enumerate(["original.png", *map(sample_name, kept)]):
-        Image.fromarray(np.full((16, 16, 3), 20 * shade, np.uint8)).save(folder / name)
+    kept = [row for row in synthetic_run.rows(("awgn",)) if row["image"] == "set/00" and row["snr_db"] == 4 and row["repetition"] == 0]
+    layout = RunLayout(run_dir)
+    for shade, path in enumerate([layout.original("kodak", "set/00"), *map(layout.sample, kept)]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((16, 16, 3), 20 * shade, np.uint8)).save(path)
     return len(kept)
 
 
-def test_sheet_shows_original_and_every_kept_reconstruction(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert write_sheets(run_dir) == [], "nothing was kept yet"
+def test_sheet_shows_original_and_every_kept_reconstruction(results: RunResults, run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert write_sheets(results, RunLayout(run_dir)) == [], "nothing was kept yet"
     kept = keep_samples(run_dir)
     drawn = []
-    monkeypatch.setattr(figures, "save", lambda figure, stem: drawn.append((figure, stem)) or [stem])
-    assert write_sheets(run_dir) == [run_dir / "figures" / "qualitative_kodak"]
+    monkeypatch.setattr(qualitative, "save", lambda figure, stem: drawn.append((figure, stem)) or [stem])
+    assert write_sheets(results, RunLayout(run_dir)) == [run_dir / "figures" / "qualitative_kodak"]
     figure = drawn[0][0]
     titles = [axes.get_title() for axes in figure.axes if axes.images]
     assert len(titles) == 2 + kept + 1, "an original a CR, every reconstruction, the fixed rate in both lines"
@@ -129,17 +135,17 @@ def test_sheet_shows_original_and_every_kept_reconstruction(run_dir: Path, monke
 
 def test_sheet_shows_the_first_images_and_each_map_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"dataset": "d", "cr": 1 / 24, "channel": "awgn", "snr_db": 4.0, "repetition": 0, "method": "m", "psnr": 20.0}
+    layout = RunLayout(tmp_path)
     rows = [{**row, "image": f"{i}", "variant": variant} for i in range(8) for variant in ("full", "full/stage-one", "other")]
     grey, white = (np.full((8, 8, 3), shade, np.uint8) for shade in (9, 255))
     for kept in rows:
-        folder = sample_folder(tmp_path, "d", kept["image"])
-        folder.mkdir(parents=True, exist_ok=True)
         seen = white if kept["variant"] == "other" else grey
-        for name, pixels in (("original.png", grey), (sample_name(kept), grey), (map_name(kept, "M"), seen)):
-            Image.fromarray(pixels).save(folder / name)
+        for path, pixels in ((layout.original("d", kept["image"]), grey), (layout.sample(kept), grey), (layout.map(kept, "M"), seen)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
     drawn = []
-    monkeypatch.setattr(figures, "save", lambda figure, stem: drawn.append(figure) or [stem])
-    write_sheets(tmp_path, pd.DataFrame(rows))
+    monkeypatch.setattr(qualitative, "save", lambda figure, stem: drawn.append(figure) or [stem])
+    write_sheets(RunResults(layout, pd.DataFrame(rows), RunInfo()), layout)
     titles = [axes.get_title() for axes in drawn[0].axes if axes.images]
     assert titles.count("original\n") == 6
     assert titles.count("m/full\nM") == titles.count("m/other\nM") == 6 and "m/full/stage-one\nM" not in titles
@@ -149,25 +155,25 @@ def test_a_long_name_leaves_the_panels_their_room(tmp_path: Path, monkeypatch: p
     cell = {"dataset": "d", "cr": 1 / 24, "channel": "awgn", "snr_db": 4.0, "repetition": 0, "method": "m", "variant": "v", "psnr": 20.0}
     rows = [{**cell, "image": f"folder/{'n' * 140}{index}"} for index in range(2)]
     for kept in rows:
-        folder = sample_folder(tmp_path, "d", kept["image"])
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("original.png", sample_name(kept)):
-            Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / name)
+        layout = RunLayout(tmp_path)
+        for path in (layout.original("d", kept["image"]), layout.sample(kept)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
     drawn = []
-    monkeypatch.setattr(figures, "save", lambda figure, stem: drawn.append(figure) or [stem])
-    write_sheets(tmp_path, pd.DataFrame(rows))
+    monkeypatch.setattr(qualitative, "save", lambda figure, stem: drawn.append(figure) or [stem])
+    write_sheets(RunResults(RunLayout(tmp_path), pd.DataFrame(rows), RunInfo()), RunLayout(tmp_path))
     names = [text.get_text().split("\n")[0] for axes in drawn[0].axes for text in axes.texts]
     # What tells one image from another stands at either end of its name.
     assert len(set(names)) == 2 and all(len(name) <= 28 for name in names)
 
 
-def test_unreadable_sample_is_named(run_dir: Path, tmp_path: Path) -> None:
+def test_unreadable_sample_is_named(results: RunResults, run_dir: Path) -> None:
     keep_samples(run_dir)
-    broken = sample_folder(run_dir, "kodak", "set/00") / "original.png"
+    broken = RunLayout(run_dir).original("kodak", "set/00")
     whole = broken.read_bytes()
     broken.write_bytes(b"no image")
     with pytest.raises(RecordError, match=r"original\.png cannot be read"):
-        write_sheets(run_dir)
+        write_sheets(results, RunLayout(run_dir))
     broken.write_bytes(whole)
 
 
@@ -178,4 +184,4 @@ def test_run_without_values_draws_nothing(tmp_path: Path) -> None:
     row["repetition"] = 0
     write_unit(tmp_path / "records" / "u.parquet", [row | {"status": "failed", "error": "no weights"}], ["psnr"])
     (tmp_path / "run.json").write_text(json.dumps({"metrics": {"psnr": {"title": "PSNR", "better": "higher"}}}))
-    assert write_figures(tmp_path) == []
+    assert write_figures(load_results(tmp_path), RunLayout(tmp_path)) == []

@@ -2,13 +2,13 @@
 
 import json
 import re
-import runpy
 from html.parser import HTMLParser
 from pathlib import Path
 
+from helpers import synthetic_run
 from suite.report.page import write_report
-
-SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
+from suite.report.results import load_results
+from suite.runs.layout import RunLayout
 
 
 class Balance(HTMLParser):
@@ -27,12 +27,12 @@ class Balance(HTMLParser):
 
 
 def test_report_holds_tables_figures_failures_and_provenance(tmp_path: Path) -> None:
-    run_dir = SYNTHETIC["make_run"](tmp_path, ("awgn",), ("psnr",))
+    run_dir = synthetic_run.make_run(tmp_path, ("awgn",), ("psnr",))
     run = json.loads((run_dir / "run.json").read_text())
-    (run_dir / "run.json").write_text(json.dumps(run | {"git": {"sha": "<b>abc</b>", "dirty": True}}))
+    (run_dir / "run.json").write_text(json.dumps(run | {"starts": [{"git": {"sha": "<b>abc</b>", "dirty": True}}]}))
     (run_dir / "figures").mkdir()
     (run_dir / "figures" / "snr_kodak.png").write_bytes(b"\x89PNG image")
-    page = write_report(run_dir).read_text(encoding="utf-8")
+    page = write_report(load_results(run_dir), RunLayout(run_dir)).read_text(encoding="utf-8")
     balance = Balance()
     balance.feed(page)
     assert balance.open == []
@@ -41,4 +41,4 @@ def test_report_holds_tables_figures_failures_and_provenance(tmp_path: Path) -> 
     assert "working tree was not clean" in page and "&lt;b&gt;abc" in page and "<b>abc" not in page
     assert not re.search(r'(src|href)="(?!data:)', page), "the page must not need other files"
     first = (run_dir / "report.html").read_bytes()
-    assert write_report(run_dir).read_bytes() == first
+    assert write_report(load_results(run_dir), RunLayout(run_dir)).read_bytes() == first

@@ -1,6 +1,7 @@
 """The trends of a run: each claim holds on records that show it and does not on records that do not."""
 
 import itertools
+import json
 import math
 
 import numpy as np
@@ -10,6 +11,9 @@ from typer.testing import CliRunner
 
 from suite.report import checks
 from suite.report.checks import caption_accuracy, trends
+from suite.report.results import RunResults
+from suite.runs.info import RunInfo
+from suite.runs.layout import RunLayout
 from suite.runs.records import write_unit
 from suite.trends import app
 
@@ -100,7 +104,8 @@ def test_failed_rows_and_other_metrics_take_no_part():
 
 
 def test_the_command_prints_every_trend_and_its_exit_status_tells(tmp_path):
-    (tmp_path / "run.json").write_text('{"metrics": {"psnr": {"better": "higher"}, "gmsd": {"better": "lower"}}}')
+    described = {name: {"title": name.upper(), "better": better} for name, better in BETTER.items()}
+    (tmp_path / "run.json").write_text(json.dumps({"metrics": described}))
     write_unit(tmp_path / "records" / "a.parquet", rows("swinjscc", "base", graceful), ["psnr", "gmsd"])
     good = CliRunner().invoke(app, [str(tmp_path)])
     assert good.exit_code == 0 and good.output.count("holds") == 3
@@ -116,7 +121,7 @@ def test_caption_accuracy_asks_a_clip_about_the_kept_images(tmp_path, monkeypatc
 
     from benchmarks.common.atomic import write_png
     from benchmarks.datasets import open_dataset
-    from suite.report.qualitative import sample_folder, sample_name
+    from benchmarks.metrics import clip
 
     records = pd.DataFrame(rows("nam24", "default", 12, crs=(math.nan,), sample_images=8))
     records = records[records["snr_db"].eq(4.0)]
@@ -129,10 +134,10 @@ def test_caption_accuracy_asks_a_clip_about_the_kept_images(tmp_path, monkeypatc
         def image(self, sample_image):
             return torch.nn.functional.one_hot(torch.tensor(int(sample_image.pixels[0, 0, 0]) // 10), 8).float()
 
-    monkeypatch.setattr(checks, "load_encoder", lambda *_: Encoder())
+    monkeypatch.setattr(clip, "load_encoder", lambda *_: Encoder())
+    layout = RunLayout(tmp_path)
     for shift, holds in ((0, True), (1, False)):
         for number, row in enumerate(records.sort_values("image").to_dict("records")):
-            path = sample_folder(tmp_path, "scenes", row["image"]) / sample_name(row)
-            write_png(path, np.full((64, 64, 3), 10 * ((number + shift) % 8), np.uint8))
-        (trend,) = caption_accuracy(tmp_path, records, tmp_path)
+            write_png(layout.sample(row), np.full((64, 64, 3), 10 * ((number + shift) % 8), np.uint8))
+        (trend,) = caption_accuracy(RunResults(layout, records, RunInfo()), tmp_path)
         assert trend.holds is holds and f"{8 * holds} of 8" in trend.numbers

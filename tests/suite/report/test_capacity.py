@@ -1,6 +1,5 @@
 """The limits beside a run: capacity times symbols, and what the coded stream really carried."""
 
-import json
 import math
 from pathlib import Path
 
@@ -8,6 +7,9 @@ import pandas as pd
 import pytest
 
 from suite.report.capacity import carried_points, limit_points, write_limits
+from suite.report.results import RunResults
+from suite.runs.info import GridInfo, RunInfo
+from suite.runs.layout import RunLayout
 
 
 def records() -> pd.DataFrame:
@@ -24,14 +26,15 @@ def records() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@pytest.fixture
-def run_dir(tmp_path) -> Path:
-    (tmp_path / "run.json").write_text(json.dumps({"grid": {"image_size": 256, "link": {"rician_k": 4.0}}}))
-    return tmp_path
+GRID = GridInfo.model_validate({"image_size": 256, "link": {"rician_k": 4.0}, "channels": ["awgn"]})
 
 
-def test_capacity_times_symbols(run_dir):
-    points = limit_points(run_dir, records()).set_index(["snr_db", "cr"])
+def written_limits(folder: Path, grid: GridInfo) -> list[Path]:
+    return write_limits(RunResults(RunLayout(folder), records(), RunInfo(grid=grid)), RunLayout(folder))
+
+
+def test_capacity_times_symbols():
+    points = limit_points(GRID, records()).set_index(["snr_db", "cr"])
     assert points.loc[(10.0, 1 / 24), "symbols"] == 8192
     assert points.loc[(10.0, 1 / 24), "bytes_at_capacity"] == pytest.approx(8192 * math.log2(1 + 10) / 8)
     # 815 and 265 symbols for 848 bits at a block error rate of 1e-3: Polyanskiy, Poor, Verdu 2010, normal approximation.
@@ -47,15 +50,14 @@ def test_only_what_arrived_intact_was_carried():
     assert set(carried["method"]) == {"digital"}
 
 
-def test_files_are_written_and_repeat_byte_for_byte(run_dir):
-    written = write_limits(run_dir, records())
+def test_files_are_written_and_repeat_byte_for_byte(tmp_path):
+    written = written_limits(tmp_path, GRID)
     assert {path.name for path in written} == {"limits_awgn.csv", "limits_awgn.png", "limits_awgn.pdf"}
     before = [path.read_bytes() for path in written]
-    assert before == [path.read_bytes() for path in write_limits(run_dir, records())]
-    table = pd.read_csv(run_dir / "figures" / "limits_awgn.csv")
+    assert before == [path.read_bytes() for path in written_limits(tmp_path, GRID)]
+    table = pd.read_csv(tmp_path / "figures" / "limits_awgn.csv")
     assert (table["bytes_delivered"] < table["bytes_at_capacity"]).all()
 
 
 def test_a_run_without_a_grid_has_no_limits(tmp_path):
-    (tmp_path / "run.json").write_text("{}")
-    assert write_limits(tmp_path, records()) == []
+    assert written_limits(tmp_path, GridInfo()) == []

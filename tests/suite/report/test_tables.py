@@ -1,7 +1,5 @@
 """Tables from records alone: their numbers against a plain loop, their marks, failures, formats and command."""
 
-import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,43 +11,51 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from helpers import synthetic_run
 from suite.errors import RecordError
 from suite.report.formats import Cell, escape_latex
 from suite.report.metric_tables import metric_tables
-from suite.report.plain_tables import symbols_table
+from suite.report.plain_tables import failure_points, symbols_table
 from suite.report.points import Points, RunInfo, build_points, read_run_info, series_label
+from suite.report.results import RunResults, load_results
 from suite.report.tables import failure_points, main_table, write_tables
-from suite.runs.labels import cr_label
+from suite.runs.info import RunInfo
+from suite.runs.labels import cr_label, series_label
+from suite.runs.layout import RunLayout
 from suite.runs.records import load, write_unit
 from suite.tables import app
 
-SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
-make_run, ROWS = SYNTHETIC["make_run"], list(SYNTHETIC["rows"]())
+ROWS = list(synthetic_run.rows())
 
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_run(tmp_path_factory.mktemp("run"))
+    return synthetic_run.make_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
-def records(run_dir: Path) -> pd.DataFrame:
-    return load(run_dir)
+def results(run_dir: Path) -> RunResults:
+    return load_results(run_dir)
 
 
 @pytest.fixture(scope="module")
-def info(run_dir: Path) -> RunInfo:
-    return read_run_info(run_dir)
+def records(results: RunResults) -> pd.DataFrame:
+    return results.records
 
 
 @pytest.fixture(scope="module")
-def points(records: pd.DataFrame, info: RunInfo) -> Points:
-    return build_points(records, info)
+def info(results: RunResults) -> RunInfo:
+    return results.info
 
 
 @pytest.fixture(scope="module")
-def tables(run_dir: Path) -> dict[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in write_tables(run_dir)}
+def points(results: RunResults) -> Points:
+    return results.comparison
+
+
+@pytest.fixture(scope="module")
+def tables(results: RunResults, run_dir: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in write_tables(results, RunLayout(run_dir))}
 
 
 def cell(points: Points, **key: Any) -> pd.Series:
@@ -92,7 +98,7 @@ def test_failures_are_counted_and_explained(points: Points, records: pd.DataFram
     assert cell(points, method="beta", variant="base", channel="awgn", snr_db=4.0, cr=1 / 24, metric="psnr")["failed"] == 0
     reasons = failure_points(records).set_index(["channel", "method", "variant"])
     assert reasons.loc[("rayleigh", "digital", "jpeg"), "rows"] == 48
-    assert reasons.loc[("rayleigh", "digital", "jpeg"), "error"] == SYNTHETIC["REASON"]
+    assert reasons.loc[("rayleigh", "digital", "jpeg"), "error"] == synthetic_run.REASON
     assert reasons.loc[("awgn", "beta", "base"), "error"] == "lpips_alex is not a finite number"
     row = next(line for line in tables["kodak_rayleigh.md"].splitlines() if "digital/jpeg" in line)
     assert row.split("|")[3].strip() == "failed (24)"
@@ -159,7 +165,9 @@ def test_metric_without_any_value_is_left_out_not_failed(records: pd.DataFrame, 
     mute = records.assign(lpips_alex=np.where(records["channel"].eq("awgn"), np.nan, records["lpips_alex"]))
     result = build_points(mute, info)
     assert result.absent == {("kodak", "awgn"): ["lpips_alex"], ("kodak", "rayleigh"): []}
-    shown = {(table.title.split(" ")[0], table.title.split(", ")[-1]): " ".join(table.notes) for table in metric_tables(result, info)}
+    shown = {
+        (table.title.split(" ")[0], table.title.split(", ")[-1]): " ".join(table.notes) for table in metric_tables(result, info).values()
+    }
     assert ("LPIPS", "awgn") not in shown and ("LPIPS", "rayleigh") in shown
     assert "lpips_alex (no image here has a value)" in shown["PSNR", "awgn"]
     assert "lpips_alex (" not in shown["PSNR", "rayleigh"]
@@ -196,32 +204,24 @@ def test_tidy_csv_holds_every_point(points: Points, tables: dict[str, str], run_
 
 
 def test_writing_again_gives_the_same_bytes(run_dir: Path, tables: dict[str, str]) -> None:
-    assert {path.name: path.read_text(encoding="utf-8") for path in write_tables(run_dir)} == tables
+    assert {path.name: path.read_text(encoding="utf-8") for path in write_tables(load_results(run_dir), RunLayout(run_dir))} == tables
 
 
-def test_main_table_shows_the_first_metric(run_dir: Path) -> None:
+def test_main_table_shows_the_first_metric(results: RunResults) -> None:
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(main_table(run_dir))
+    console.print(main_table(results))
     text = console.export_text()
     assert text.count("PSNR (dB) ↑") == 2 and "failed (24)" in text and "LPIPS" not in text
     with pytest.raises(RecordError, match=r"no metric 'ssim'; choose one of psnr, lpips_alex, fid"):
-        main_table(run_dir, "ssim")
+        main_table(results, "ssim")
 
 
-def test_run_description_errors_are_clear(run_dir: Path, tmp_path: Path, records: pd.DataFrame) -> None:
-    with pytest.raises(RecordError, match="cannot be read"):
-        read_run_info(tmp_path)
-    (tmp_path / "run.json").write_text("{")
-    with pytest.raises(RecordError, match="not JSON"):
-        read_run_info(tmp_path)
-    (tmp_path / "run.json").write_text(json.dumps({"metrics": {"psnr": {"title": "PSNR", "better": "up"}}}))
-    with pytest.raises(RecordError, match="better"):
-        read_run_info(tmp_path)
+def test_records_that_contradict_the_description_are_refused(info: RunInfo, records: pd.DataFrame) -> None:
     with pytest.raises(RecordError, match="fid, lpips_alex, psnr"):
         build_points(records, RunInfo(metrics={}))
     two = pd.concat([records, records.assign(run="other")])
     with pytest.raises(RecordError, match="several runs"):
-        build_points(two, read_run_info(run_dir))
+        build_points(two, info)
 
 
 @pytest.mark.parametrize("prepare", [lambda path: path / "missing", lambda path: path])
@@ -232,8 +232,8 @@ def test_command_without_records_says_so_in_one_line(tmp_path: Path, prepare: An
 
 
 def test_tables_load_no_model_library() -> None:
-    code = "import sys, suite.report.tables, suite.report.figures, suite.report.qualitative; print([m for m in ('torch', 'ray', 'matplotlib') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    code = "import sys, suite.tables; print([m for m in ('torch', 'ray', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
     assert done.stdout.strip() == "[]"
 
 

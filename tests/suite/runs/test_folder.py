@@ -14,14 +14,15 @@ import pytest
 from benchmarks.common.atomic import write_atomic, write_json
 from benchmarks.common.hashing import canonical, digest
 from suite.errors import RunFolderError
-from suite.runs.folder import RunFolder, git_state
+from suite.runs.folder import RunFolder
+from suite.runs.provenance import git_state
 
 
 def test_run_json_says_what_ran_where_and_when(make_grid, tmp_path):
     folder = RunFolder(tmp_path / "run", make_grid())
     folder.start(weights={"a": "b"})
     folder.finish(records=3)
-    info = json.loads(folder.info.read_text())
+    info = json.loads(folder.layout.run_json.read_text())
     assert info["name"] == "run" and info["seed"] == 1 and info["records"] == 3
     assert info["grid"]["cr"] == ["1/12", "1/6"]
     (start,) = info["starts"]
