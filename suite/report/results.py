@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmarks.common.storage import RemotePath, StoragePath, open_path
 from suite.config.ablations import Ablation
-from suite.errors import RecordError
+from suite.errors import RecordError, RunFolderError
 from suite.report.ablations import answered
 from suite.report.formats import MetricTable, PlainTable
 from suite.report.metric_tables import TableKey, metric_tables
@@ -153,5 +153,5 @@ def load_results(path: str | StoragePath) -> RunResults:
         raise RecordError(f"there is no run folder {layout.path}; give the folder that suite.run wrote")
     records, info = load(layout.path), read_info(layout)
     if info is None:
-        raise RecordError(f"{layout.run_json} cannot be read (there is none); give the folder of a run")
+        raise RunFolderError(f"there is no {layout.run_json}; give the folder of a run")
     return RunResults(layout, records, info)
