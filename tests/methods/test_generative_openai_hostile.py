@@ -19,7 +19,8 @@ import pytest
 import torch
 from PIL import Image
 
-from methods.generative import ModelClient, openai_client
+from methods.generative import ModelClient
+from methods.generative.backends import openai_client
 from methods.generative.response_cache import ResponseCache
 from methods.generative.responses import GenerativeError, ModelUnavailableError, UnusableResponseError
 

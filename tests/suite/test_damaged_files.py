@@ -15,13 +15,17 @@ from benchmarks.common.atomic import write_sealed_json
 from benchmarks.datasets import open_dataset
 from suite.config.methods import resolve
 from suite.errors import RecordError, RunFolderError, SuiteError, TrainingError
-from suite.evaluate import cells, stream, work
-from suite.evaluate.costs import SPENDING, Spent, read_spending
+from suite.evaluate import runner as work
+from suite.evaluate.costs import Spent, read_spending
+from suite.evaluate.executors import stream
 from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import make_units
-from suite.evaluate.scheduling import FILE, RuntimeEstimates
+from suite.evaluate.scheduling import RuntimeEstimates
+from suite.evaluate.stages import set_metrics as cells
 from suite.evaluate.stages.describe import Caption, Captions, _read
-from suite.evaluate.stages.set_metrics import DamagedFeaturesError, features_file
+from suite.evaluate.stages.set_metrics import DamagedFeaturesError
+from suite.report.results import load_results
+from suite.runs.layout import RunLayout
 from suite.runs.records import load, read_unit, write_unit
 from suite.train import checkpoint, curves, state
 
@@ -88,20 +92,23 @@ def test_captions_are_read_as_written_or_made_again(tmp_path, caplog):
 
 def test_costs_and_spending(tmp_path):
     RuntimeEstimates({"a/b": 1.5, "c/d": 2.25}, {"a/b": 3, "c/d": 4}).write(tmp_path)
-    assert every_flip(tmp_path / FILE, lambda: RuntimeEstimates.read(tmp_path), RuntimeEstimates.read(tmp_path), RunFolderError) > FLIPS / 2
-    write_sealed_json(tmp_path / SPENDING, Spent({"openai:x": 31}, {"openai:x": 1.25}).content())
-    assert every_flip(tmp_path / SPENDING, lambda: read_spending(tmp_path), read_spending(tmp_path), RunFolderError) > FLIPS / 2
-    (tmp_path / SPENDING).write_text('{"calls": {"openai:x": 5}, "cost_usd": {"openai:x": 0.5}}')
+    assert (
+        every_flip(RunLayout(tmp_path).costs, lambda: RuntimeEstimates.read(tmp_path), RuntimeEstimates.read(tmp_path), RunFolderError)
+        > FLIPS / 2
+    )
+    write_sealed_json(RunLayout(tmp_path).spending, Spent({"openai:x": 31}, {"openai:x": 1.25}).content())
+    assert every_flip(RunLayout(tmp_path).spending, lambda: read_spending(tmp_path), read_spending(tmp_path), RunFolderError) > FLIPS / 2
+    (RunLayout(tmp_path).spending).write_text('{"calls": {"openai:x": 5}, "cost_usd": {"openai:x": 0.5}}')
     assert read_spending(tmp_path).calls == {"openai:x": 5}
 
 
 @pytest.mark.parametrize("text", ["null", "[]", "3", '{"seconds": {"a": "long"}, "records": {"a": 1}}', '{"seconds": 1, "records": []}'])
 def test_damaged_costs_end_no_run(text, make_grid, images, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir))
-    (tmp_path / FILE).write_text(text)
+    (RunLayout(tmp_path).costs).write_text(text)
     units = plan(make_grid, images, ("psnr",))[:1]
     assert work.evaluate(units, tmp_path, units[0].grid.evaluation, Console(width=300)).records > 0
-    assert FILE in capsys.readouterr().out and RuntimeEstimates.read(tmp_path).records
+    assert "costs.json" in capsys.readouterr().out and RuntimeEstimates.read(tmp_path).records
 
 
 def test_the_state_of_a_training(tmp_path):
@@ -177,10 +184,10 @@ def with_cells(make_grid, images, tmp_path, monkeypatch):
 
 def test_features(with_cells):
     units, run_dir, _ = with_cells
-    path = features_file(units[0], run_dir)
+    path = RunLayout(run_dir).features(units[0].file)
 
     def read() -> Any:
-        return {name: array.tolist() for name, array in cells._features(units[0], run_dir, ["fid_inception"]).items()}
+        return {name: array.tolist() for name, array in cells._features(units[0], RunLayout(run_dir), ["fid_inception"]).items()}
 
     assert every_flip(path, read, read(), DamagedFeaturesError) > FLIPS / 2
 
@@ -189,7 +196,7 @@ def test_damaged_features_and_cells_are_made_again(with_cells, capsys):
     units, run_dir, done = with_cells
     before, count = load(run_dir), len(done)
     (target,) = (run_dir / "records").rglob("cells-*")
-    path = features_file(units[1], run_dir)
+    path = RunLayout(run_dir).features(units[1].file)
     path.write_bytes(b"PK half")
     target.write_bytes(target.read_bytes()[:100])
     work.evaluate(units, run_dir, units[0].grid.evaluation, Console(width=400))
@@ -204,5 +211,5 @@ def test_a_run_json_of_something_else_is_one_sentence_for_the_tables(text, tmp_p
     write_unit(tmp_path / "records" / "u.parquet", [record()], ["psnr"])
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(RecordError, match=r"run\.json") as refused:
-        rewrite(tmp_path)
+        rewrite(load_results(tmp_path))
     assert "\n" not in str(refused.value) and json.loads(text) != {}

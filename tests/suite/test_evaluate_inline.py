@@ -12,11 +12,11 @@ from rich.console import Console
 from benchmarks.datasets import open_dataset
 from benchmarks.metrics import METRICS, SetMetric
 from suite.config.methods import resolve
-from suite.evaluate import images as suite_pictures
 from suite.evaluate import runner as work
 from suite.evaluate.executors import stream
 from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import estimate, make_units
+from suite.evaluate.stages import images as unit_images
 from suite.evaluate.stages.messages import UnitInput
 from suite.evaluate.stages.transmit import Transmitter
 from suite.runs.records import KEY, load
@@ -270,7 +270,7 @@ def test_a_data_set_is_opened_once_for_all_its_units(make_grid, images, tmp_path
         opened.append(arguments)
         return open_dataset(*arguments, **keys)
 
-    monkeypatch.setattr(suite_pictures, "open_dataset", counted)
+    monkeypatch.setattr(unit_images, "open_dataset", counted)
     grid = make_grid(evaluation={"batch": 1, "unit": 1, "workers": 1})
     assert len(list(inline(plan(grid, folder), tmp_path / "a"))) == 10
     assert len(opened) == 1

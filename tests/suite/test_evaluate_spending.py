@@ -9,7 +9,7 @@ from filelock import FileLock
 from methods.generative import SpendingLimitError
 from methods.generative.costs import Limits, Price
 from suite.errors import RunFolderError
-from suite.evaluate import spending
+from suite.evaluate import costs as spending
 from suite.evaluate.costs import FolderSpending, SharedSpending, Spent, read_spending
 
 MODEL = "openai:seer-1"

@@ -10,7 +10,7 @@ from benchmarks.datasets import open_dataset
 from suite.config.methods import resolve
 from suite.evaluate.executors.stream import inline
 from suite.evaluate.plan import make_units
-from suite.report.qualitative import sample_folder
+from suite.runs.layout import RunLayout
 from suite.runs.records import WHOLE_CELL, load
 
 
@@ -30,7 +30,7 @@ def test_a_run_bears_images_of_any_name(make_grid, tmp_path):
     assert set(records[failed]["image"]) == {"br\\xfcch"} and records[failed]["error"].str.contains(r"br\xfcch.png", regex=False).all()
     sound = sorted(records[~failed]["image"].unique())
     assert len(sound) == 5 and WHOLE_CELL not in sound
-    kept = [sample_folder(tmp_path / "out", "folder", image) / "original.png" for image in sound]
+    kept = [RunLayout(tmp_path / "out").original("folder", image) for image in sound]
     assert len({path.read_bytes() for path in kept}) == 5
 
 

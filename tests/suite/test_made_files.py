@@ -1,7 +1,6 @@
 """A run takes away what it made, and nothing else."""
 
 import json
-import runpy
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,34 +8,34 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from helpers import synthetic_run
 from suite.evaluate import runner as work
 from suite.evaluate.executors import stream
+from suite.report.results import load_results
 from suite.report.rewrite import rewrite
 from suite.run import app
+from suite.runs.layout import RunLayout
 from suite.runs.made import keep_only
 from suite.scene_models import provenance as recipe
-from suite.scene_models.build import MADE
-
-SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("synthetic_run.py")))
 
 
 @pytest.fixture
 def run_dir(tmp_path) -> Path:
-    return SYNTHETIC["make_run"](tmp_path / "demo", ("awgn",), ("psnr",))
+    return synthetic_run.make_run(tmp_path / "demo", ("awgn",), ("psnr",))
 
 
 def test_what_the_run_made_goes_and_what_lies_beside_it_stays(run_dir):
-    rewrite(run_dir)
-    listed = json.loads((run_dir / MADE).read_text())["files"]
+    rewrite(load_results(run_dir))
+    listed = json.loads((RunLayout(run_dir).made).read_text())["files"]
     assert "tables/kodak_awgn.csv" in listed and "figures/snr_kodak_awgn_psnr.png" in listed and "report.html" in listed
     assert all((run_dir / name).is_file() for name in listed)
-    (run_dir / MADE).write_text(json.dumps({"files": [*listed, "tables/stale.csv", "figures/stale.png"]}))
+    (RunLayout(run_dir).made).write_text(json.dumps({"files": [*listed, "tables/stale.csv", "figures/stale.png"]}))
     for name in ("figures/photo.png", "tables/mine.csv", "figures/stale.png", "tables/stale.csv"):
         (run_dir / name).write_bytes(b"mine")
-    rewrite(run_dir)
+    rewrite(load_results(run_dir))
     assert (run_dir / "figures/photo.png").read_bytes() == (run_dir / "tables/mine.csv").read_bytes() == b"mine"
     assert not list(run_dir.rglob("stale.*"))
-    assert json.loads((run_dir / MADE).read_text())["files"] == listed
+    assert json.loads((RunLayout(run_dir).made).read_text())["files"] == listed
     assert b"photo" not in (run_dir / "report.html").read_bytes()
 
 
@@ -57,14 +56,14 @@ def with_files(run_dir: Path) -> Path:
 def test_a_folder_of_before_there_were_lists_loses_only_names_of_the_run(tmp_path):
     run_dir = with_files(tmp_path / "run")
     keep_only(run_dir, [])
-    assert sorted(path.relative_to(run_dir).as_posix() for path in run_dir.rglob("*.*")) == sorted([*OTHERS, MADE, "run.json"])
+    assert sorted(path.relative_to(run_dir).as_posix() for path in run_dir.rglob("*.*")) == sorted([*OTHERS, "made.json", "run.json"])
 
 
 @pytest.mark.parametrize("text", ["null", "{", '{"files": 3}', '{"files": ["../../elsewhere", "tables/../../elsewhere"]}'])
 def test_a_broken_list_takes_nothing_of_others_away(text, tmp_path):
     (tmp_path / "elsewhere").write_bytes(b"mine")
     run_dir = with_files(tmp_path / "run")
-    (run_dir / MADE).write_text(text)
+    (RunLayout(run_dir).made).write_text(text)
     keep_only(run_dir, [])
     assert all((run_dir / name).is_file() for name in OTHERS) and (tmp_path / "elsewhere").is_file()
 

@@ -27,9 +27,8 @@ from suite.evaluate.runner import evaluate, remaining
 from suite.report.results import load_results
 from suite.report.rewrite import rewrite
 from suite.run import app
-from suite.runs.lock import LOCK, at_work
+from suite.runs.lock import at_work
 from suite.runs.records import KEY, load, read_unit
-from suite.scene_models.build import MADE
 from suite.train import state
 from suite.train.curves import Curves
 

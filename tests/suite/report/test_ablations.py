@@ -8,11 +8,10 @@ import pytest
 
 from benchmarks.common.hashing import canonical
 from helpers import synthetic_run
-from suite.config.grid import build_grid, read_grid
 from suite.config.reading import build_grid, read_grid
-from suite.errors import RecordError, RunFolderError, SettingsError
-from suite.report.ablations import ablation_points, read_ablations
-from suite.report.points import build_points, read_run_info
+from suite.errors import RunFolderError, SettingsError
+from suite.report.ablations import ablation_points
+from suite.report.points import build_points
 from suite.report.results import load_results
 from suite.report.tables import write_tables
 from suite.runs.info import read_info

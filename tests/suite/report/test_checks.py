@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from suite.report import checks
 from suite.report.checks import caption_accuracy, trends
 from suite.report.results import RunResults
 from suite.runs.info import RunInfo

@@ -16,9 +16,9 @@ from suite.errors import RecordError
 from suite.report.formats import Cell, escape_latex
 from suite.report.metric_tables import metric_tables
 from suite.report.plain_tables import failure_points, symbols_table
-from suite.report.points import Points, RunInfo, build_points, read_run_info, series_label
+from suite.report.points import Points, build_points
 from suite.report.results import RunResults, load_results
-from suite.report.tables import failure_points, main_table, write_tables
+from suite.report.tables import main_table, write_tables
 from suite.runs.info import RunInfo
 from suite.runs.labels import cr_label, series_label
 from suite.runs.layout import RunLayout
