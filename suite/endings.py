@@ -120,12 +120,14 @@ def watch(address: str, patience: float, ending: Ending) -> None:
 
 def _probe(address: str, patience: float, ending: Ending) -> None:
     host, _, port = address.rpartition(":")
-    answered = time.monotonic()
+    # Of this row of failures: a process that was stopped for a while has heard nothing either.
+    since: float | None = None
     while not ending.over.wait(PROBE_S):
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_S).close()
-            answered = time.monotonic()
+            since = None
         except OSError:
-            if time.monotonic() - answered > patience and not ending.over.is_set():
+            since = since or time.monotonic()
+            if time.monotonic() - since >= patience and not ending.over.is_set():
                 ending.end(f"error: Ray's control process at {address} has died, so the run cannot go on; {KEPT}", LOST)
                 return

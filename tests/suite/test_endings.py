@@ -13,10 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 import typer
+from benchmarks.errors import DatasetError
 from typer.testing import CliRunner
 
 from benchmarks.common.errors import DatasetError
-from suite import ray_env
+from suite import endings, ray_env
 from suite.cli import guarded
 from suite.endings import active
 from suite.errors import ClusterError
@@ -93,6 +94,25 @@ def test_any_thread_can_end_a_command_and_what_follows_from_it_hides_nothing():
 
     result = ended(work)
     assert (result.exit_code, result.stderr) == (2, "error: the ground is gone\n")
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_control_process_is_dead_only_where_nobody_answers(answers, monkeypatch):
+    monkeypatch.setattr(endings, "PROBE_S", 0.05)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if answers:
+            listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+
+        def work() -> None:
+            endings.watch(address, 0.1, active())
+            time.sleep(1 if answers else 60)
+
+        result = ended(work)
+    assert result.exit_code == (0 if answers else 2) and result.stderr.startswith(
+        "" if answers else f"error: Ray's control process at {address}"
+    )
 
 
 def test_a_crash_has_a_code_of_its_own_and_keeps_its_traceback():
