@@ -10,8 +10,8 @@ Transmission", IEEE TCCN 2019. The paper's power is one a real value; here it is
 method of the suite, so at equal SNR in dB the noise a real value meets is the paper's.
 """
 
-import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -59,7 +59,7 @@ class DeepJSCC(TrainableMethod[DeepJSCCSettings]):
             )
         # From the ratio, not from the rounded budget, so that a network trained on crops fits any image size.
         geometry.symbols()
-        self.channels = math.ceil(2 * 3 * DOWNSAMPLING**2 * (geometry.cr or 0))
+        self.channels = Geometry.channels(geometry.cr or Fraction(0), DOWNSAMPLING)
         a, b, c, d = settings.widths
         conv, up = _layers(settings.kernel)
         self.encoder = nn.Sequential(

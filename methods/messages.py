@@ -1,12 +1,18 @@
 """What passes between the engine, a sender, the link and a receiver: sizes, operating points, signals, images, targets."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from methods.errors import MethodError, RateError
+
+if TYPE_CHECKING:
+    # Reports ask for budgets too and need no tensors.
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,26 @@ class Geometry:
             raise RateError(f"CR {cr} leaves no symbol for a {self.height} x {self.width} image; choose a larger CR")
         return budget
 
+    def limit(self, cr: Fraction | None) -> int | None:
+        """Return the symbols that the link lets an image spend at ``cr``; ``None``, no limit, for a fixed-rate method."""
+        return None if cr is None else self.symbols(cr)
+
+    @staticmethod
+    def channels(cr: Fraction, stride: int, share: Fraction = Fraction(1)) -> int:
+        """Return how many real feature maps hold a share of the budget's 2k reals, whatever the image's size.
+
+        Args:
+            cr: compression ratio.
+            stride: pixels a side of one position of the maps.
+            share: of the budget.
+        """
+        return math.ceil(2 * 3 * stride**2 * cr * share)
+
+    @staticmethod
+    def ratio(channels: int, stride: int) -> Fraction:
+        """Return the compression ratio whose 2k reals fill exactly so many real feature maps."""
+        return Fraction(channels, 2 * 3 * stride**2)
+
 
 @dataclass(frozen=True)
 class OperatingPoint:
@@ -48,7 +74,7 @@ class OperatingPoint:
             does not declare ``uses_snr_at_sender``: it is encoded once and sent at every SNR.
         channel: name of the channel; ``None`` wherever ``snr_db`` is.
         payload: answers how many payload bytes the digital stream carries in a number of symbols, here, under a
-            protection ("ldpc", "adaptive", "uncoded", "lossless"; ``None`` for the link's own).
+            coding mode ("ldpc", "adaptive", "uncoded", "lossless"; ``None`` for the link's own).
     """
 
     cr: Fraction | None
@@ -62,7 +88,7 @@ class OperatingPoint:
             raise RateError("this operating point has no digital stream to ask; build it through the suite")
         return self.payload(symbols, coding_mode)
 
-    def blind(self) -> "OperatingPoint":
+    def blind(self) -> OperatingPoint:
         """Return the point as a sender without channel knowledge sees it."""
         return replace(self, snr_db=None, channel=None, payload=None)
 
@@ -77,7 +103,7 @@ class Signal:
         digital: B messages; the link compresses, protects, codes and modulates them.
         uncharged: streams among "side" and "digital" that the ledger leaves out, only to reproduce a published
             accounting; a variant that uses it says so in its name.
-        protection: how the digital stream is coded, "ldpc" (one fixed scheme), "adaptive", "uncoded" or "lossless"; ``None`` for what
+        coding_mode: how the digital stream is coded, "ldpc" (one fixed scheme), "adaptive", "uncoded" or "lossless"; ``None`` for what
             the grid sets.
         text: the messages are UTF-8 text (captions), so a damaged one may still be read and its character errors counted.
     """

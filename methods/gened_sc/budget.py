@@ -14,6 +14,7 @@ from torch import Tensor
 
 from methods.errors import RateError
 from methods.layers.symbols import from_symbols, to_symbols
+from methods.messages import Geometry
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,15 @@ class Budget:
     @property
     def channels(self) -> tuple[int, ...]:
         """Real channels of each branch, enough for its share at any image size."""
-        return tuple(math.ceil(2 * 3 * self.stride**2 * self.cr * share) for share in self.shares)
+        return tuple(Geometry.channels(self.cr, self.stride, share) for share in self.shares)
 
     def symbols(self, height: int, width: int) -> tuple[int, ...]:
-        """Return the symbols of each branch for an image; they sum to k = floor(cr 3 H W).
+        """Return the symbols of each branch for an image; they sum to the image's budget k.
 
         Raises:
             RateError: a branch would get none.
         """
-        total = int(self.cr * 3 * height * width)
+        total = Geometry(height, width, self.cr).symbols()
         # What rounding leaves over goes where there is room; the branches together hold at least k.
         room = [math.ceil(channels * self._positions(height, width) / 2) for channels in self.channels]
         first = min(int(total * self.shares[0]), room[0])

@@ -1,6 +1,5 @@
 """SwinJSCC as a method of the suite; see the package for the data flow and for what differs from the authors' link."""
 
-import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -85,7 +84,7 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
         weights = source if isinstance(source, Mapping) else read_checkpoint(source)
         head = weights.get("encoder.head_list.weight")
         if head is not None and not self.settings.rate_adaptive and len(head) != self.channels:
-            serves = Fraction(len(head), 2 * 3 * self.stride**2)
+            serves = Geometry.ratio(len(head), self.stride)
             raise CheckpointMismatchError(
                 f"the weights send {len(head)} channels, which is CR {serves}; CR {self.geometry.cr} needs {self.channels}. "
                 f"Evaluate them at CR {serves} or load those of {self.channels} channels"
@@ -146,4 +145,4 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
         """Return how many channels hold the budget's 2k reals, whatever the image's size."""
         if cr is None:
             raise RateError("SwinJSCC needs a CR to know how many channels to send; give the geometry or the operating point one")
-        return math.ceil(2 * 3 * self.stride**2 * cr)
+        return Geometry.channels(cr, self.stride)

@@ -20,6 +20,7 @@ from benchmarks.datasets import Dataset
 from benchmarks.link.digital.mcs import DEFAULT_TABLE
 from benchmarks.metrics import lookup
 from methods.generative.settings import CaptionerSettings
+from methods.messages import Geometry
 from suite.config.grid import Grid
 from suite.config.method_code import method_code
 from suite.config.methods import ConfiguredMethod, is_remote, model_identity
@@ -205,5 +206,5 @@ def _ranges(name: str, dataset: Dataset, data_dir: Path | None, grid: Grid) -> l
 def estimate(units: Sequence[WorkUnit]) -> dict[str, Any]:
     """Return the numbers a dry run prints: units, reconstructions and visual symbols at most."""
     size = units[0].grid.image_size if units else 0
-    symbols = sum(int(unit.cr * 3 * size * size) * unit.reconstructions for unit in units if unit.cr is not None)
+    symbols = sum((Geometry(size, size).limit(unit.cr) or 0) * unit.reconstructions for unit in units)
     return {"units": len(units), "reconstructions": sum(unit.reconstructions for unit in units), "visual symbols at most": symbols}

@@ -18,8 +18,10 @@ import pandas as pd
 
 from benchmarks.common.errors import LinkError
 from benchmarks.link.capacity import CHANNEL_NAMES, ergodic_capacity, minimum_symbols
+from methods.messages import Geometry
 from suite.report.figures import drawing, panels, save, series_styles, with_axes
 from suite.report.formats import csv_text, file_stem, write_bytes
+from suite.report.points import cr_fraction, cr_label, series_label
 from suite.report.results import RunResults
 from suite.runs.info import GridInfo
 from suite.runs.labels import cr_label, series_label
@@ -43,7 +45,7 @@ def limit_points(grid: GridInfo, records: pd.DataFrame) -> pd.DataFrame:
         if channel not in CHANNEL_NAMES:
             continue
         capacity = ergodic_capacity(channel, snr_db, rician_k)
-        symbols = int(round(cr * 3 * size * size, 6))
+        symbols = Geometry(size, size).symbols(cr_fraction(cr))
         rows.append(
             {
                 **{"channel": channel, "snr_db": snr_db, "cr": cr, "symbols": symbols, "capacity_bit_per_symbol": capacity},

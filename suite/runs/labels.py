@@ -11,7 +11,12 @@ _MAX_DENOMINATOR = 100_000
 
 def cr_label(cr: float | Fraction | None) -> str:
     """Return a compression ratio as a fraction, "1/24"; "fixed" for NaN and ``None``."""
-    return "fixed" if cr is None or math.isnan(cr) else str(Fraction(cr).limit_denominator(_MAX_DENOMINATOR))
+    return "fixed" if cr is None or math.isnan(cr) else str(cr_fraction(cr))
+
+
+def cr_fraction(cr: float | Fraction) -> Fraction:
+    """Return the compression ratio that a grid named and records hold as a float."""
+    return Fraction(cr).limit_denominator(_MAX_DENOMINATOR)
 
 
 def series_label(method: str, variant: str) -> str:
