@@ -20,8 +20,9 @@ from torch import Tensor
 
 from benchmarks.common.errors import BudgetError, LinkError
 from benchmarks.common.names import unknown
-from benchmarks.link.analog import equalise, normalise
+from benchmarks.link.analog import Equalizer, equalise, normalise
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, Observation, rician
+from benchmarks.link.digital import DigitalReception, DigitalSettings, DigitalStream
 from benchmarks.link.digital.settings import Mode
 from benchmarks.link.digital.stream import DigitalReception, DigitalStream
 from benchmarks.link.draws import Draws
@@ -48,10 +49,19 @@ CHANNELS: dict[str, Channel] = channels(LinkSettings())
 
 @dataclass(frozen=True)
 class AnalogReception:
-    """An analog stream at the receiver: equalised symbols and their zero-forced noise variance, both (B, k)."""
+    """An analog stream at the receiver.
+
+    Attributes:
+        symbols: complex (B, k), equalised.
+        noise_variance: (B, k), zero-forced.
+        noise_power: (B,) realised mean power of the additive noise.
+        pilots: symbols spent on channel estimation, an image.
+    """
 
     symbols: Tensor
     noise_variance: Tensor
+    noise_power: Tensor
+    pilots: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,7 @@ class Link:
             draws: keyed or training draws, one row an image.
             analog, side: complex (B, k) and (B, m) symbols.
             digital: B messages.
-            protection: coding mode of the messages; ``None`` for the settings' own.
+            coding_mode: of the messages; ``None`` for the settings' own.
             text: the messages are text and may be compressed as such.
             uncharged: streams among "side" and "digital" that the entries leave out.
             budget: symbols allowed an image; ``None`` for no limit.
@@ -135,18 +145,31 @@ class Link:
             UnknownNameError: the channel is unknown.
             LinkError: a message is too long.
         """
-        air = self.channel(channel)
         rows = _rows(analog, side, digital)
-        observations = {
-            name: air.transmit(normalise(symbols), snr_db, draws, name)
-            for name, symbols in (("analog", analog), ("side", side))
-            if symbols is not None
-        }
-        bits = self._stream(coding_mode, text).transmit(digital, air, snr_db, draws) if digital is not None else None
-        entries = tuple(_entry(row, observations, bits, uncharged) for row in range(rows))
-        if budget is not None:
-            _check_budget(analog, bits, digital_in_budget, budget)
-        return Delivery(self._receive(air, observations.get("analog")), self._receive(air, observations.get("side")), bits, entries)
+        streams = {name: symbols for name, symbols in (("analog", analog), ("side", side)) if symbols is not None}
+        received = {name: self.send_analog(channel, snr_db, draws, symbols, name) for name, symbols in streams.items()}
+        bits = self._stream(coding_mode, text).transmit(digital, self.channel(channel), snr_db, draws) if digital is not None else None
+        entries = tuple(_entry(row, received, bits, uncharged) for row in range(rows))
+        check_budget(analog, budget, max(bits.symbols) if digital_in_budget and bits is not None else 0)
+        return Delivery(received.get("analog"), received.get("side"), bits, entries)
+
+    def send_analog(self, channel: str, snr_db: float, draws: Draws, symbols: Tensor, stream: str) -> AnalogReception:
+        """Send one analog stream: unit power, channel, equaliser; differentiable, so training sends by it too.
+
+        Args:
+            channel, snr_db: the conditions.
+            draws: keyed or training draws, one row an image.
+            symbols: complex (B, k).
+            stream: "analog" or "side", for the draws.
+
+        Raises:
+            SignalError: a row is silent or not finite.
+            LinkError: the channel is unknown.
+        """
+        air = self.channel(channel)
+        seen = air.transmit(normalise(symbols), snr_db, draws, stream)
+        equalised = equalise(seen, air.fading, self.settings.equalizer)
+        return AnalogReception(equalised, seen.noise_variance, seen.noise_power, seen.pilots)
 
     def _stream(self, coding_mode: str | None, text: bool) -> DigitalStream:
         mode = coding_mode or self.settings.digital.mode
@@ -158,11 +181,6 @@ class Link:
             self._streams[mode, text] = DigitalStream(self.settings.digital.model_copy(update=changes))
         return self._streams[mode, text]
 
-    def _receive(self, air: Channel, observation: Observation | None) -> AnalogReception | None:
-        if observation is None:
-            return None
-        return AnalogReception(equalise(observation, air.fading, self.settings.equalizer), observation.noise_variance)
-
 
 def _rows(analog: Tensor | None, side: Tensor | None, digital: Sequence[bytes] | None) -> int:
     counts = {len(stream) for stream in (analog, side, digital) if stream is not None}
@@ -171,29 +189,34 @@ def _rows(analog: Tensor | None, side: Tensor | None, digital: Sequence[bytes] |
     return counts.pop()
 
 
-def _entry(row: int, observations: dict[str, Observation], bits: DigitalReception | None, uncharged: frozenset[str]) -> Entry:
-    charged = [seen for name, seen in observations.items() if name not in uncharged]
+def _entry(row: int, received: dict[str, AnalogReception], bits: DigitalReception | None, uncharged: frozenset[str]) -> Entry:
+    charged = [seen for name, seen in received.items() if name not in uncharged]
     digital = bits is not None and "digital" not in uncharged
     pilots = sum(seen.pilots for seen in charged) + (bits.pilots[row] if bits is not None and digital else 0)
     return Entry(
         symbols_analog=sum(seen.symbols.shape[1] for seen in charged),
         symbols_digital=bits.symbols[row] if bits is not None and digital else 0,
         symbols_pilot=pilots,
-        measured_snr_db=_measured_snr(row, observations, bits),
+        measured_snr_db=_measured_snr(row, received, bits),
         text_bytes_sent=bits.bytes_sent[row] if bits is not None else 0,
         text_ok=bits.intact[row] if bits is not None else None,
     )
 
 
-def _measured_snr(row: int, observations: dict[str, Observation], bits: DigitalReception | None) -> float:
-    seen = observations.get("analog") or observations.get("side")
+def _measured_snr(row: int, received: dict[str, AnalogReception], bits: DigitalReception | None) -> float:
+    seen = received.get("analog") or received.get("side")
     power = float(seen.noise_power[row]) if seen is not None else (bits.noise_power[row] if bits is not None else math.nan)
     return -10.0 * math.log10(power) if power > 0 else math.nan
 
 
-def _check_budget(analog: Tensor | None, bits: DigitalReception | None, digital_in_budget: bool, budget: int) -> None:
-    spent = analog.shape[1] if analog is not None else 0
-    if digital_in_budget and bits is not None:
-        spent += max(bits.symbols)
-    if spent > budget:
+def check_budget(analog: Tensor | None, budget: int | None, digital: int = 0) -> None:
+    """Raise :class:`BudgetError` where an image needs more symbols than ``budget``, ``None`` for no limit.
+
+    Args:
+        analog: complex (B, k) symbols of the visual stream.
+        budget: symbols allowed an image.
+        digital: symbols of the digital stream that count towards the budget.
+    """
+    spent = (analog.shape[1] if analog is not None else 0) + digital
+    if budget is not None and spent > budget:
         raise BudgetError(f"the signal spends {spent} symbols an image, the budget is {budget}; send less or raise the CR")

@@ -1,1 +1,1 @@
-"""Sending a method over the link once, in evaluation and in training."""
+"""Sending a method over the link: once for evaluation, validation, scene models and measurements, and in a training step."""

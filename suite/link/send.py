@@ -1,10 +1,52 @@
 """Where methods meet the link: a method's Signal goes in, what its receiver may know comes out, with the bill."""
 
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import partial
+
+from benchmarks.common.errors import LinkError
 from benchmarks.link.draws import Draws
 from benchmarks.link.ledger import Entry
-from benchmarks.link.link import Link
+from benchmarks.link.link import AnalogReception, Link
 from methods.base import OperatingPoint, Received, Signal
-from suite.errors import SuiteError
+
+
+def operating_point(link: Link, cr: Fraction | None, snr_db: float, channel: str) -> OperatingPoint:
+    """Return an operating point as the receiver knows it, its payload answered by the link's digital stream.
+
+    Raises:
+        LinkError: there is no such channel.
+    """
+    link.channel(channel)
+    return OperatingPoint(cr, snr_db, channel, partial(link.payload_bytes, channel=channel, snr_db=snr_db))
+
+
+def conditions(point: OperatingPoint) -> tuple[str, float]:
+    """Return channel and SNR in dB of an operating point that something is sent at.
+
+    Raises:
+        LinkError: it names none, as the point that a blind sender sees.
+    """
+    if point.channel is None or point.snr_db is None:
+        raise LinkError(f"a signal cannot be sent at {point}, which is without SNR; give the operating point a channel and an SNR")
+    return point.channel, point.snr_db
+
+
+def arrived(
+    analog: AnalogReception | None,
+    side: AnalogReception | None,
+    digital: Sequence[bytes | None] | None,
+    intact: Sequence[bool] | None,
+) -> Received:
+    """Return what of the streams a receiver may know."""
+    return Received(
+        analog=analog.symbols if analog else None,
+        noise_variance=analog.noise_variance if analog else None,
+        side=side.symbols if side else None,
+        side_noise_variance=side.noise_variance if side else None,
+        digital=digital,
+        intact=intact,
+    )
 
 
 def send(
@@ -19,14 +61,13 @@ def send(
     """Send ``signal`` over ``link`` at ``point`` and return what arrives, with one ledger entry an image.
 
     Raises:
-        SuiteError: the point has no channel or SNR.
-        BudgetError, SignalError, LinkError: as :meth:`benchmarks.link.link.Link.send`.
+        LinkError: the point has no channel or SNR; or as :meth:`benchmarks.link.link.Link.send`.
+        BudgetError, SignalError: as :meth:`benchmarks.link.link.Link.send`.
     """
-    if point.channel is None or point.snr_db is None:
-        raise SuiteError(f"a signal cannot be sent at {point}; give the operating point a channel and an SNR")
+    channel, snr_db = conditions(point)
     delivery = link.send(
-        point.channel,
-        point.snr_db,
+        channel,
+        snr_db,
         draws,
         analog=signal.analog,
         side=signal.side,
@@ -37,13 +78,6 @@ def send(
         budget=budget,
         digital_in_budget=digital_in_budget,
     )
-    analog, side, digital = delivery.analog, delivery.side, delivery.digital
-    received = Received(
-        analog=analog.symbols if analog else None,
-        noise_variance=analog.noise_variance if analog else None,
-        side=side.symbols if side else None,
-        side_noise_variance=side.noise_variance if side else None,
-        digital=digital.messages if digital else None,
-        intact=digital.intact if digital else None,
-    )
+    digital = delivery.digital
+    received = arrived(delivery.analog, delivery.side, digital.messages if digital else None, digital.intact if digital else None)
     return received, delivery.entries

@@ -23,6 +23,7 @@ from methods.base import Geometry, TrainableMethod
 from suite.config.grid import full_entry
 from suite.config.reading import build_grid, override, read_grid
 from suite.errors import TrainingError
+from suite.link.sending import Ends, Sending, Source
 from suite.link.training import TrainingLinkProvider
 from suite.prepare import prepare
 from suite.train.checkpoint import Checkpoint, find
@@ -50,7 +51,7 @@ class Codec:
         method: TrainableMethod = build(job.configured, Geometry(side, side, job.cr), job.settings.seed)
         self.checkpoint.load_into(method)
         method.eval()
-        link_provider, sees_snr = TrainingLinkProvider(Link(job.link), side), job.configured.traits.uses_snr_at_sender
+        link_provider = TrainingLinkProvider(Link(job.link), side)
         received = []
         for start in range(0, len(images), CHUNK):
             snr = drawn(job.settings.snr_db, seed, job.label, "snr", start)
@@ -58,8 +59,8 @@ class Codec:
             point = link_provider.point(rate, snr, drawn(job.settings.channels, seed, job.label, "channel", start))
             draws = TrainingDraws(torch.Generator().manual_seed(key(seed, job.label, "noise", start)))
             with torch.inference_mode():
-                signal = method.encode(image_tensor(images[start : start + CHUNK]), point if sees_snr else point.blind(), None)
-                decoded = method.decode(link_provider.link(draws)(signal, point), point)
+                sending = Sending(Ends(method, method), Source(image_tensor(images[start : start + CHUNK])))
+                decoded = sending.send_uncounted(link_provider.link(draws), point).decoded
             if decoded is None:
                 raise TrainingError(f"{job.label} receives no image by itself; name other codecs in the editor's settings")
             received.append(quantise(decoded.clamp(0.0, 1.0)))

@@ -12,6 +12,7 @@ from benchmarks.link.draws import KeyedDraws
 from methods.base import OperatingPoint, Targets, TrainableMethod
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
+from suite.link.sending import Ends, Sending, Source
 from suite.train.protocols import LinkProvider, TrainingBatch
 
 MEAN = "psnr"
@@ -80,19 +81,14 @@ class Validation:
     def _psnr(self, method: TrainableMethod, point: OperatingPoint, start: int) -> Tensor:
         rows = slice(start, start + self._settings.batch)
         images = self._images.images[rows].to(self._device)
-        traits, captions = method.traits(method.settings), self._images.captions
+        captions = self._images.captions
         # Never ``describe``: what it asks, perhaps at a price, is the evaluation's; training meets the data's own captions or none.
-        texts = (captions[rows] if captions is not None else [""] * len(images)) if traits.describes else None
-        sender = point if traits.uses_snr_at_sender else point.blind()
+        texts = captions[rows] if captions is not None else [""] * len(images)
         names = [f"validation {start + row}" for row in range(len(images))]
         draws = KeyedDraws(self._settings.seed, names, str(point.channel), float(point.snr_db or 0.0), 0)
-        masks = self._images.masks
-        if traits.oracle_masks:
-            signal = method.encode_with_masks(images, sender, texts, None if masks is None else masks[rows].to(self._device))
-        else:
-            signal = method.encode(images, sender, texts)
-        received = self._link_provider.link(draws)(signal, point)
-        decoded = method.decode(received, point)
+        masks = None if self._images.masks is None else self._images.masks[rows].to(self._device)
+        sending = Sending(Ends(method, method), Source(images, masks, texts))
+        decoded = sending.send_uncounted(self._link_provider.link(draws), point).decoded
         if decoded is None:
             raise TrainingError(f"{type(method).__name__} decodes no image to validate; a method with weights must not say coarse=False")
         error = (to_levels(decoded.float()) - to_levels(images)).square().mean(dim=(1, 2, 3))

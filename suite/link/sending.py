@@ -1,0 +1,137 @@
+"""Sending a method over the link once: what its sender may see, its signal, what arrives, what its receiver makes of it.
+
+::
+
+    Source(images, masks, descriptions) ──encode──> Signal ──send──> Received, bill ──decode──> Transmission
+        the sender, once a CR, or once an SNR where               the receiver, an instance of its own:
+        it looks at the channel                                   what the sender kept of the images is not there
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor, nn
+
+from benchmarks.link.draws import Draws
+from benchmarks.link.ledger import Entry
+from benchmarks.link.link import Link
+from methods.base import Geometry, Method, OperatingPoint, Received, Signal, TrainingLink
+from suite.link.send import send
+
+
+@dataclass(frozen=True)
+class Source:
+    """B images and what is known of them; a sender sees of it what its traits say.
+
+    Attributes:
+        images: (B, 3, H, W) in [0, 1].
+        masks: (B, 1, H, W) true saliency in {0, 1}, or ``None``.
+        descriptions: B texts, or ``None``.
+    """
+
+    images: Tensor
+    masks: Tensor | None = None
+    descriptions: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A method's two ends.
+
+    Attributes:
+        sender: encodes.
+        receiver: decodes; the same instance in a training, where a loss needs both.
+    """
+
+    sender: Method
+    receiver: Method
+
+    @classmethod
+    def apart(cls, sender: Method, build: Callable[[], Method]) -> "Ends":
+        """Return ``sender`` and a receiver of its own, with the sender's weights, which lie in memory once.
+
+        Args:
+            sender: ready for use.
+            build: makes another instance.
+        """
+        receiver = build()
+        if isinstance(sender, nn.Module) and isinstance(receiver, nn.Module):
+            receiver.load_state_dict(sender.state_dict(), assign=True)
+            receiver.train(sender.training)
+        return cls(sender, receiver)
+
+
+@dataclass(frozen=True)
+class Transmission:
+    """What became of B images.
+
+    Attributes:
+        signal: what was sent.
+        received: what arrived.
+        decoded: (B, 3, H, W) images, ``None`` where a method decodes none.
+        entries: B ledger entries; none over a training's link, which counts nothing.
+        seconds_encode, seconds_decode: an image's share; a signal that is sent again counts as when it was made.
+    """
+
+    signal: Signal
+    received: Received
+    decoded: Tensor | None
+    entries: tuple[Entry, ...]
+    seconds_encode: float
+    seconds_decode: float
+
+
+def encode(method: Method, source: Source, point: OperatingPoint) -> Signal:
+    """Return the signal for ``point``, made from what the traits of the method let its sender see of the source and the channel."""
+    traits = method.traits(method.settings)
+    seen = point if traits.uses_snr_at_sender else point.blind()
+    descriptions = source.descriptions if traits.describes else None
+    if traits.oracle_masks:
+        return method.encode_with_masks(source.images, seen, descriptions, source.masks)
+    return method.encode(source.images, seen, descriptions)
+
+
+class Sending:
+    """A batch on its way: encoded when it is first sent, and again only where the method looks at the channel.
+
+    Args:
+        ends: the method.
+        source: the batch.
+    """
+
+    def __init__(self, ends: Ends, source: Source) -> None:
+        self.ends, self.source = ends, source
+        self._traits = ends.sender.traits(ends.sender.settings)
+        self._made: tuple[OperatingPoint, Signal, float] | None = None
+
+    def signal(self, point: OperatingPoint) -> tuple[Signal, float]:
+        """Return the signal for a point, and the seconds that encoding took an image."""
+        seen = point if self._traits.uses_snr_at_sender else point.blind()
+        # One signal is kept: the cells of an SNR come in a row.
+        if self._made is None or self._made[0] != seen:
+            self._made = None
+            started = time.perf_counter()
+            signal = encode(self.ends.sender, self.source, point)
+            self._made = seen, signal, (time.perf_counter() - started) / len(self.source.images)
+        return self._made[1], self._made[2]
+
+    def send(self, link: Link, draws: Draws, point: OperatingPoint) -> Transmission:
+        """Send the batch over the link, whose ledger counts it, and decode it; errors as in :func:`suite.link.send.send`."""
+        height, width = self.source.images.shape[-2:]
+        budget = Geometry(height, width).limit(point.cr)
+        counted = self._traits.digital_in_budget
+        return self._sent(partial(send, link, draws=draws, budget=budget, digital_in_budget=counted), point)
+
+    def send_uncounted(self, link: TrainingLink, point: OperatingPoint) -> Transmission:
+        """Send the batch over a training's link and decode it."""
+        return self._sent(lambda signal, point: (link(signal, point), ()), point)
+
+    def _sent(self, carry: Callable[[Signal, OperatingPoint], tuple[Received, tuple[Entry, ...]]], point: OperatingPoint) -> Transmission:
+        signal, encoding = self.signal(point)
+        received, entries = carry(signal, point)
+        started = time.perf_counter()
+        decoded = self.ends.receiver.decode(received, point)
+        decoding = (time.perf_counter() - started) / len(self.source.images)
+        return Transmission(signal, received, decoded, entries, encoding, decoding)
