@@ -18,6 +18,7 @@ from suite.config.method_code import method_code
 from suite.config.reading import build_grid, override, read_grid
 from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
+from suite.evaluate.executors import Executor
 from suite.evaluate.forecast import told
 from suite.evaluate.kept import changed_code, with_kept_code
 from suite.evaluate.plan import WorkUnit, estimate
@@ -198,8 +199,11 @@ class Command:
                     self._say(f"training failed: {job.label}: {reason}")
         self.checkpoints = found
 
-    def evaluate(self) -> int:
+    def evaluate(self, executor: Executor = "ray") -> int:
         """Evaluate what is left of the grid; return the number of failed cells.
+
+        Args:
+            executor: as in :func:`suite.evaluate.runner.evaluate`.
 
         Raises:
             TrainingError: a method has no weights yet.
@@ -207,9 +211,9 @@ class Command:
             RunFolderError: another command is at work in the run folder.
         """
         with self.at_work():
-            return self._evaluate()
+            return self._evaluate(executor)
 
-    def _evaluate(self) -> int:
+    def _evaluate(self, executor: Executor) -> int:
         checkpoints = self.checkpoints or self._found()
         lacking = sorted({job.label for job in self.prepared.jobs.values() if job not in checkpoints and job not in self.failures})
         if lacking:
@@ -222,7 +226,7 @@ class Command:
         units = self._units(checkpoints)
         self._note_code(checkpoints, units)
         try:
-            tally = evaluate(units, self.folder.path, self.grid.evaluation, self.console, self.address)
+            tally = evaluate(units, self.folder.path, self.grid.evaluation, self.console, self.address, executor)
         finally:
             spent = read_spending(self.folder.path)
             if str(spent):

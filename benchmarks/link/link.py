@@ -20,9 +20,9 @@ from torch import Tensor
 
 from benchmarks.common.errors import BudgetError, LinkError
 from benchmarks.common.names import unknown
-from benchmarks.link.analog import Equalizer, equalise, normalise
-from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, Observation, rician
-from benchmarks.link.digital import DigitalReception, DigitalSettings, DigitalStream
+from benchmarks.link.analog import equalise, normalise
+from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, rician
+from benchmarks.link.digital import DigitalReception, DigitalStream
 from benchmarks.link.digital.settings import Mode
 from benchmarks.link.digital.stream import DigitalReception, DigitalStream
 from benchmarks.link.draws import Draws

@@ -2,8 +2,8 @@
 
 ::
 
-    units left ──Captions.asks──> describe with a model client that only counts ──> exactly these captions, which of them the response cache has
-           └───Traits.asks x cells──────────────────────────────────────> at most so many images: what arrives is not known yet
+    units left ──Captions.requests──> describe, with a model client that only counts ──> exactly these captions, and which are cached
+           └─────Traits.asks x cells───────────────────────────────────> at most so many images: what arrives is not known yet
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from suite.config.methods import is_remote
 from suite.evaluate.costs import read_spending
 from suite.evaluate.model_access import cache_folder
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.stages.describe import CaptionRequest, Captions, CaptionSource
+from suite.evaluate.stages.captions import CaptionRequest, Captions, CaptionSource
 from suite.evaluate.stages.images import assemble, load
 
 
@@ -82,8 +82,8 @@ def forecasts(units: Sequence[WorkUnit], run_dir: StoragePath) -> list[Forecast]
     model_client = CountingClient(ResponseCache(cache_folder(grid, run_dir)), LocalSpending(grid.generative.limits))
     captions = Captions(run_dir)
     for remote in (False, True):
-        for ask in captions.asks(units, remote):
-            _count(ask, model_client)
+        for request in captions.requests(units, remote):
+            _count(request, model_client)
     found: dict[tuple[str, str], Forecast] = {}
     for settings, known in model_client.found.values():
         forecast = found.setdefault(("captions", settings.model), Forecast("captions", settings.model, is_remote(settings), known=0))
@@ -115,10 +115,10 @@ def told(units: Sequence[WorkUnit], run_dir: StoragePath) -> list[str]:
 
 
 @torch.inference_mode()
-def _count(ask: CaptionRequest, model_client: CountingClient) -> None:
-    samples, _ = load(ask.images, ask.grid)
-    for source in ask.sources:
-        method = _describing(source, ask, model_client)
+def _count(request: CaptionRequest, model_client: CountingClient) -> None:
+    samples, _ = load(request.images, request.grid)
+    for source in request.sources:
+        method = _describing(source, request, model_client)
         for image, sample in samples.items():
             batch = assemble(samples, [image], 1, "cpu")
             if method is not None:
@@ -127,13 +127,13 @@ def _count(ask: CaptionRequest, model_client: CountingClient) -> None:
                 model_client.caption(source.captioner, batch.images, batch.captions)
 
 
-def _describing(source: CaptionSource, ask: CaptionRequest, model_client: CountingClient) -> Method | None:
+def _describing(source: CaptionSource, request: CaptionRequest, model_client: CountingClient) -> Method | None:
     """Return the method that describes, if it asks a model client: on no device, since its question rests on image and settings alone."""
     if source.configured is None:
         return None
-    size = ask.grid.image_size
+    size = request.grid.image_size
     with torch.device("meta"):
-        method = source.configured.build(size, size, source.configured.ratios(ask.grid.cr)[0])
+        method = source.configured.build(size, size, source.configured.ratios(request.grid.cr)[0])
     if not isinstance(method, UsesModels):
         return None
     method.model_client = model_client

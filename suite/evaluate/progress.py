@@ -12,10 +12,10 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from suite.evaluate.executors import Event
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.scheduling import RuntimeEstimates
-from suite.evaluate.stages.describe import CaptionResult
-from suite.evaluate.stages.score import UnitResult
+from suite.evaluate.stages.captions import CaptionResult
 
 SECONDS_BETWEEN_LINES = 10.0
 # Metrics that the live table has room for.
@@ -49,23 +49,23 @@ class Tally:
         self._scores: dict[str, dict[str, tuple[float, int]]] = {}
         self._started = time.monotonic()
 
-    def add(self, heard: UnitResult | CaptionResult) -> bool:
+    def add(self, event: Event) -> bool:
         """Count what was heard of; return whether it is a published unit."""
-        self.stopped = self.stopped or heard.stopped
-        if isinstance(heard, CaptionResult):
-            self.captions += len(heard.captions)
+        self.stopped = self.stopped or event.stopped
+        if isinstance(event, CaptionResult):
+            self.captions += len(event.captions)
             return False
-        if heard.stopped:
+        if event.stopped:
             return False
         self.units += 1
-        self.cells += self._sizes.get(heard.identity, 0)
-        self.records += heard.records
-        self.failures.update(heard.failures)
-        self.remarks |= dict.fromkeys(heard.remarks)
-        self._failed[heard.label] += sum(heard.failures.values())
-        self.costs.add(heard.label, heard.seconds, heard.records)
-        own = self._scores.setdefault(heard.label, {})
-        for name, (total, count) in heard.scores.items():
+        self.cells += self._sizes.get(event.identity, 0)
+        self.records += event.records
+        self.failures.update(event.failures)
+        self.remarks |= dict.fromkeys(event.remarks)
+        self._failed[event.label] += sum(event.failures.values())
+        self.costs.add(event.label, event.seconds, event.records)
+        own = self._scores.setdefault(event.label, {})
+        for name, (total, count) in event.scores.items():
             before = own.get(name, (0.0, 0))
             own[name] = before[0] + total, before[1] + count
         return True
@@ -96,7 +96,7 @@ class Tally:
         return table
 
 
-def follow(published: Iterable[UnitResult | CaptionResult], tally: Tally, console: Console, spent: Callable[[], str] = str) -> None:
+def follow(published: Iterable[Event], tally: Tally, console: Console, spent: Callable[[], str] = str) -> None:
     """Hear of all that is ``published``, counting it in ``tally`` and showing it on ``console`` as it comes.
 
     Args:
@@ -109,8 +109,8 @@ def follow(published: Iterable[UnitResult | CaptionResult], tally: Tally, consol
         _live(published, tally, console, spent)
         return
     last = time.monotonic()
-    for heard in published:
-        counted, now = tally.add(heard), time.monotonic()
+    for event in published:
+        counted, now = tally.add(event), time.monotonic()
         if now - last < SECONDS_BETWEEN_LINES and not (counted and tally.units == tally.total_units):
             continue
         last = now
@@ -119,14 +119,14 @@ def follow(published: Iterable[UnitResult | CaptionResult], tally: Tally, consol
         console.print(tally.table())
 
 
-def _live(published: Iterable[UnitResult | CaptionResult], tally: Tally, console: Console, spent: Callable[[], str]) -> None:
+def _live(published: Iterable[Event], tally: Tally, console: Console, spent: Callable[[], str]) -> None:
     columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TextColumn("cells"), TimeRemainingColumn())
     bar = Progress(*columns, TextColumn("{task.description}"), console=console)
     task = bar.add_task("", total=tally.total_cells)
     last = 0.0
     with Live(Group(bar, tally.table()), console=console, auto_refresh=False) as live:
-        for heard in published:
-            tally.add(heard)
+        for event in published:
+            tally.add(event)
             if time.monotonic() - last >= 1.0:
                 last = time.monotonic()
                 bar.update(task, completed=tally.cells, description=tally.line(spent()))

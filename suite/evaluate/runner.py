@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import pyarrow.compute as pc
 from rich.console import Console
@@ -9,8 +10,11 @@ from rich.console import Console
 from benchmarks.common.storage import StoragePath, read_many
 from methods.generative import SpendingLimitError
 from suite.config.execution import EvaluationSettings
-from suite.errors import RecordError, RunFolderError
+from suite.errors import EvaluationError, RecordError, RunFolderError
 from suite.evaluate.costs import read_spending
+from suite.evaluate.executors import Executor
+from suite.evaluate.executors.inline import inline
+from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.progress import Tally, follow
 from suite.evaluate.scheduling import RuntimeEstimates, longest_first
@@ -81,7 +85,12 @@ def archive_superseded(units: Sequence[WorkUnit], run_dir: StoragePath) -> int:
 
 
 def evaluate(
-    units: Sequence[WorkUnit], run_dir: StoragePath, settings: EvaluationSettings, console: Console, address: str | None = None
+    units: Sequence[WorkUnit],
+    run_dir: StoragePath,
+    settings: EvaluationSettings,
+    console: Console,
+    address: str | None = None,
+    executor: Executor = "ray",
 ) -> Tally:
     """Work through what is left of ``units`` and return what was published now.
 
@@ -91,10 +100,13 @@ def evaluate(
         settings: how the work is shared.
         console: where progress is shown.
         address: Ray cluster; ``None`` for this machine.
+        executor: "ray", or "inline" for this process, one unit after the other; records are the same.
 
     Raises:
+        EvaluationError: there is no such executor, or it cannot use a cluster.
         SpendingLimitError: a limit ended the run; units that were done before are published.
     """
+    _check_executor(executor, address)
     moved = archive_superseded(units, run_dir)
     if moved:
         what = f"{moved} record files of another plan of this grid, or of other code of its methods,"
@@ -105,7 +117,7 @@ def evaluate(
     if todo.retried:
         console.print(f"{todo.retried} units with failed cells are tried again", highlight=False)
     console.print(f"{len(units) - len(todo.units)} of {len(units)} units are done, {len(todo.units)} are left", highlight=False)
-    tally = _worked(todo.units, run_dir, settings, console, address) if todo.units else Tally()
+    tally = _worked(todo.units, run_dir, settings, console, address, executor) if todo.units else Tally()
     redone = {unit.identity for unit in todo.units}
     while True:
         try:
@@ -115,20 +127,21 @@ def evaluate(
             if error.unit.identity in redone:
                 raise
             console.print(f"recomputing: {error}", highlight=False)
-            again = _worked([error.unit], run_dir, settings, console, address)
+            again = _worked([error.unit], run_dir, settings, console, address, executor)
             redone.add(error.unit.identity)
             tally.records += again.records
             tally.failures.update(again.failures)
 
 
-def _worked(units: Sequence[WorkUnit], run_dir: StoragePath, settings: EvaluationSettings, console: Console, address: str | None) -> Tally:
-    from suite.evaluate.executors.stream import stream
-
+def _worked(
+    units: Sequence[WorkUnit], run_dir: StoragePath, settings: EvaluationSettings, console: Console, address: str | None, executor: Executor
+) -> Tally:
     before = _costs(run_dir, console)
     ordered = longest_first(units, before.per_record())
     tally = Tally(ordered)
     try:
-        follow(stream(ordered, run_dir, settings, address), tally, console, lambda: str(read_spending(run_dir)))
+        events = inline(ordered, run_dir, settings) if executor == "inline" else stream(ordered, run_dir, settings, address)
+        follow(events, tally, console, lambda: str(read_spending(run_dir)))
     finally:
         for label, seconds in tally.costs.seconds.items():
             before.add(label, seconds, tally.costs.records[label])
@@ -148,6 +161,13 @@ def _costs(run_dir: StoragePath, console: Console) -> RuntimeEstimates:
     except RunFolderError as error:
         console.print(f"beginning anew: {error}", highlight=False)
         return RuntimeEstimates()
+
+
+def _check_executor(executor: str, address: str | None) -> None:
+    if executor not in get_args(Executor):
+        raise EvaluationError(f"there is no executor '{executor}'; choose one of {', '.join(get_args(Executor))}")
+    if executor == "inline" and address is not None:
+        raise EvaluationError(f"the executor 'inline' stays in this process and cannot join {address}; leave the address out, or use 'ray'")
 
 
 def _move(source: StoragePath, target: StoragePath) -> None:

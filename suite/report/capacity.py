@@ -21,10 +21,10 @@ from benchmarks.link.capacity import CHANNEL_NAMES, ergodic_capacity, minimum_sy
 from methods.messages import Geometry
 from suite.report.figures import drawing, panels, save, series_styles, with_axes
 from suite.report.formats import csv_text, file_stem, write_bytes
-from suite.report.points import cr_fraction, cr_label, series_label
+from suite.report.points import series_label
 from suite.report.results import RunResults
 from suite.runs.info import GridInfo
-from suite.runs.labels import cr_label, series_label
+from suite.runs.labels import cr_fraction, cr_label, series_label
 from suite.runs.layout import RunLayout
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def limit_points(grid: GridInfo, records: pd.DataFrame) -> pd.DataFrame:
     size, rician_k = grid.image_size, grid.link.rician_k
     cells = records.loc[records["cr"].notna(), ["channel", "snr_db", "cr"]].drop_duplicates().sort_values(["channel", "snr_db", "cr"])
     rows: list[dict[str, Any]] = []
-    for channel, snr_db, cr in cells.itertuples(index=False) if size else ():
+    if size is None:
+        return rows
+    for channel, snr_db, cr in cells.itertuples(index=False):
         if channel not in CHANNEL_NAMES:
             continue
         capacity = ergodic_capacity(channel, snr_db, rician_k)

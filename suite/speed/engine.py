@@ -23,14 +23,15 @@ from benchmarks.datasets import open_dataset
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.link import Link
 from benchmarks.metrics import Scorer
-from methods.base import OperatingPoint
 from suite.config.execution import EvaluationSettings
 from suite.errors import SuiteError
-from suite.evaluate.executors.stream import stream
+from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.networks import Networks
+from suite.evaluate.stages.outcomes import shaped
 from suite.evaluate.stages.score import UnitResult
-from suite.link.send import send
+from suite.link.send import operating_point
+from suite.link.sending import Ends, Sending, Source
 from suite.ray_env import connect
 from suite.runs.records import load
 from suite.speed.material import repeated, units_of
@@ -100,25 +101,21 @@ def bare_loop(units: Sequence[WorkUnit]) -> Values:
     values: Values = {}
     for _, same in groupby(units, key=lambda unit: (unit.configured.label, unit.cr)):
         own = list(same)
-        method = Networks().method(own[0])
+        ends = Networks().ends(own[0])
         for id in (id for unit in own for id in unit.images.ids):
             with torch.inference_mode():
-                _image(own[0], method, link, scorer, dataset.load(id), values)
+                _image(own[0], ends, link, scorer, dataset.load(id), values)
     return values
 
 
-def _image(unit: WorkUnit, method: Any, link: Link, scorer: Scorer, sample: Any, values: Values) -> None:
-    traits, size = unit.configured.traits, unit.grid.image_size
+def _image(unit: WorkUnit, ends: Ends, link: Link, scorer: Scorer, sample: Any, values: Values) -> None:
     images = image_tensor(sample.image[None]).contiguous()
     reference = scorer.reference(sample.id, sample.image)
-    signal, sent_at = None, None
+    sending = Sending(ends, Source(images))
     for channel, snr_db, repetition in unit.cells:
-        point = OperatingPoint(unit.cr, snr_db, channel)
-        if signal is None or (traits.uses_snr_at_sender and sent_at != (channel, snr_db)):
-            signal, sent_at = method.encode(images, point if traits.uses_snr_at_sender else point.blind(), None), (channel, snr_db)
         draws = KeyedDraws(unit.grid.seed, [sample.id], channel, snr_db, repetition)
-        received, _ = send(link, signal, point, draws, budget=int((unit.cr or 0) * 3 * size * size))
-        pixels = quantise(method.decode(received, point))
+        decoded = sending.send(link, draws, operating_point(link, unit.cr, snr_db, channel)).decoded
+        pixels = quantise(shaped(decoded, images.shape))
         key = (unit.configured.label, float(unit.cr or 0), sample.id, channel, snr_db, repetition)
         values[key] = {name: float(value) for name, value in scorer.score(reference, np.asarray(pixels[0])).items()}
 

@@ -15,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from suite.command import compose
-from suite.evaluate.executors.stream import inline
+from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.runner import evaluate, remaining
 from suite.prepare import prepare

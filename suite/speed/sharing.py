@@ -28,7 +28,7 @@ from PIL import Image
 
 from benchmarks.datasets import open_dataset
 from benchmarks.metrics import Scorer
-from suite.evaluate.executors.stream import inline
+from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import UnitInput
 from suite.evaluate.stages.transmit import Transmitter
@@ -89,10 +89,10 @@ def _naive(units: Sequence[WorkUnit], folder: Path) -> dict[str, list[float]]:
             for snr_db in grid.snr_db:
                 cell = unit.grid.model_copy(update={"channels": (channel,), "snr_db": (snr_db,)})
                 sent = transmitter(UnitInput(replace(unit, grid=cell)))
-                for candidate in sent.reconstructions:
+                for reconstruction in sent.reconstructions:
                     path = folder / f"{len(pairs)}.png"
-                    Image.fromarray(np.asarray(candidate.pixels)).save(path)
-                    pairs.append((candidate.record["image"], path))
+                    Image.fromarray(np.asarray(reconstruction.pixels)).save(path)
+                    pairs.append((reconstruction.record["image"], path))
     dataset = open_dataset(units[0].images.dataset, units[0].images.data_dir, grid.image_size, "test", fit=grid.fit)
     scores: dict[str, list[float]] = {}
     for name in units[0].metrics:

@@ -15,7 +15,7 @@ from typing import Any
 
 from suite.command import compose
 from suite.config.execution import EvaluationSettings, StageSettings
-from suite.evaluate.executors.stream import stream
+from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import UnitInput
 from suite.evaluate.stages.score import UnitResult, UnitScorer

@@ -15,14 +15,14 @@ from benchmarks.common.atomic import write_sealed_json
 from benchmarks.datasets import open_dataset
 from suite.config.methods import resolve
 from suite.errors import RecordError, RunFolderError, SuiteError, TrainingError
+from suite.evaluate import runner
 from suite.evaluate import runner as work
 from suite.evaluate.costs import Spent, read_spending
-from suite.evaluate.executors import stream
-from suite.evaluate.executors.stream import inline
+from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.scheduling import RuntimeEstimates
 from suite.evaluate.stages import set_metrics as cells
-from suite.evaluate.stages.describe import Caption, Captions, _read
+from suite.evaluate.stages.captions import Caption, Captions, _read
 from suite.evaluate.stages.set_metrics import DamagedFeaturesError
 from suite.report.results import load_results
 from suite.runs.layout import RunLayout
@@ -104,7 +104,7 @@ def test_costs_and_spending(tmp_path):
 
 @pytest.mark.parametrize("text", ["null", "[]", "3", '{"seconds": {"a": "long"}, "records": {"a": 1}}', '{"seconds": 1, "records": []}'])
 def test_damaged_costs_end_no_run(text, make_grid, images, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir))
+    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
     (RunLayout(tmp_path).costs).write_text(text)
     units = plan(make_grid, images, ("psnr",))[:1]
     assert work.evaluate(units, tmp_path, units[0].grid.evaluation, Console(width=300)).records > 0
@@ -175,7 +175,7 @@ def with_cells(make_grid, images, tmp_path, monkeypatch):
         done.extend(unit.identity for unit in units)
         return inline(units, run_dir)
 
-    monkeypatch.setattr(stream, "stream", counted)
+    monkeypatch.setattr(runner, "stream", counted)
     monkeypatch.setattr(cells, "set_metric", lambda name, settings, device="cpu": Colours())
     units = plan(make_grid, images, ("psnr", "fid_inception"))
     work.evaluate(units, tmp_path, units[0].grid.evaluation, QUIET)

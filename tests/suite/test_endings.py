@@ -13,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 import typer
-from benchmarks.errors import DatasetError
 from typer.testing import CliRunner
 
 from benchmarks.common.errors import DatasetError

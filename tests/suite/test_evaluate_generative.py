@@ -18,10 +18,9 @@ from benchmarks.metrics import METRICS
 from methods.generative import SpendingLimitError
 from suite.config.methods import resolve
 from suite.config.reading import build_grid
-from suite.evaluate import runner as work
+from suite.evaluate import runner
 from suite.evaluate.costs import read_spending
-from suite.evaluate.executors import stream
-from suite.evaluate.executors.stream import inline
+from suite.evaluate.executors.inline import inline
 from suite.evaluate.forecast import told
 from suite.evaluate.plan import Trained, make_units
 from suite.runs.records import KEY, load
@@ -96,7 +95,7 @@ def evaluated(units, out) -> pd.DataFrame:
 
 @pytest.fixture
 def without_ray(monkeypatch):
-    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir))
+    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
 
 
 def questions(server) -> list[str]:
@@ -144,11 +143,11 @@ def test_a_limit_of_calls_stops_the_run_and_a_higher_one_goes_on(grid, plan, ser
         units = plan(grid(generative={"max_calls": limit}))
         if limit < 200:
             with pytest.raises(SpendingLimitError, match=f"max_calls is {limit} "):
-                work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
+                runner.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
             assert len(server.posts()) == sum(read_spending(tmp_path / "run").calls.values()) == limit
             done.append(sum(1 for _ in (tmp_path / "run" / "records").rglob("*.parquet")))
         else:
-            work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
+            runner.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
     assert done[0] == 0, "without all captions nothing is sent"
     assert sorted(questions(server)) == sorted(distinct)
     records = load(tmp_path / "run")
@@ -160,12 +159,12 @@ def test_a_limit_of_cost_counts_what_was_spent_before(grid, plan, server, tmp_pa
     units = plan(grid(methods=["nam24"], generative={"max_cost": 1.0, "prices": prices}))
     for _ in range(2):
         with pytest.raises(SpendingLimitError, match="max_cost is 1 dollars"):
-            work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
+            runner.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
     spent = read_spending(tmp_path / "run")
     assert spent.calls == {"openai:seer-1": 2, "openai:painter-1": 1} and sum(spent.cost.values()) == pytest.approx(1.0)
     assert len(server.posts()) == 3
     units = plan(grid(methods=["nam24"], generative={"max_cost": 9.0, "prices": prices}))
-    work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
+    runner.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
     assert load(tmp_path / "run")["cost_usd"].eq(0.5).all()
 
 
@@ -173,7 +172,7 @@ def test_a_refusal_is_a_failed_cell_and_is_not_asked_again(grid, plan, server, t
     units = plan(grid(methods=["nam24"], concurrency=1, snr_db=[20]))
     server.faults = [None, None, DOUBLE.Fault(400, REFUSED)]
     for _ in range(2):
-        tally = work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
+        tally = runner.evaluate(units, tmp_path / "run", units[0].grid.evaluation, console)
         assert not tally.stopped
         records = load(tmp_path / "run")
         failed = records[records["status"] == "failed"]

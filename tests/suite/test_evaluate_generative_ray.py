@@ -17,9 +17,10 @@ from rich.console import Console
 
 from suite.config.execution import EvaluationSettings
 from suite.errors import EvaluationError
-from suite.evaluate import runner as work
+from suite.evaluate import runner
 from suite.evaluate.costs import read_spending
-from suite.evaluate.executors.stream import inline, stream
+from suite.evaluate.executors.inline import inline
+from suite.evaluate.executors.ray_data import stream
 from suite.ray_env import PROJECT, connect
 from suite.runs.records import KEY, load
 
@@ -80,7 +81,7 @@ def test_a_run_killed_in_the_middle_goes_on_and_asks_nothing_again(grid, plan, s
     server.faults.clear()
     # Not before: two clusters beside one another would only slow each other down.
     request.getfixturevalue("ray_here")
-    work.evaluate(units, tmp_path / "run", units[0].grid.evaluation, Console(quiet=True))
+    runner.evaluate(units, tmp_path / "run", units[0].grid.evaluation, Console(quiet=True))
     assert sorted(kept + HERE.questions(server)) == distinct
     records = load(tmp_path / "run")
     assert records["status"].eq("ok").all()

@@ -11,8 +11,8 @@ from rich.console import Console
 from benchmarks.common.errors import MetricUnavailableError
 from benchmarks.datasets import open_dataset
 from suite.config.methods import resolve
-from suite.evaluate.executors import stream
-from suite.evaluate.executors.stream import inline
+from suite.evaluate import runner
+from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.runner import evaluate
 from suite.prepare import resolve_metrics
@@ -109,7 +109,7 @@ def test_metrics_of_a_mask_are_left_out_where_the_data_set_has_none(make_grid, i
 
 
 def test_a_mask_that_marks_nothing_is_told_once(make_grid, tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
     folder = duts(tmp_path)
     mask = next((folder / "DUTS-TE/DUTS-TE-Mask").iterdir())
     Image.new("L", (32, 32)).save(mask)

@@ -6,7 +6,8 @@ import pytest
 from benchmarks.datasets import open_dataset
 from suite.config.execution import EvaluationSettings, StageSettings
 from suite.config.methods import resolve
-from suite.evaluate.executors.stream import inline, stream
+from suite.evaluate.executors.inline import inline
+from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import make_units
 from suite.ray_env import connect
 from suite.runs.records import KEY, load

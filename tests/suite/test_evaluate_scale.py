@@ -15,8 +15,8 @@ from benchmarks.datasets import open_dataset
 from methods.registry import METHODS
 from suite.config.methods import resolve
 from suite.errors import RunFolderError
-from suite.evaluate.executors import stream
-from suite.evaluate.executors.stream import inline
+from suite.evaluate import runner
+from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.runner import evaluate, remaining
 from suite.evaluate.scheduling import RuntimeEstimates, longest_first
@@ -33,7 +33,7 @@ def units(make_grid, images, metrics=("psnr",), **changes):
 
 @pytest.fixture
 def without_ray(monkeypatch):
-    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
 
 
 def test_a_method_that_hangs_fails_its_unit_and_no_other(make_grid, images, tmp_path, without_ray):

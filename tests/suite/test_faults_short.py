@@ -11,7 +11,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from suite.command import Command
-from suite.evaluate.executors import stream
+from suite.evaluate import runner
+from suite.evaluate.executors.inline import inline
 from suite.faults.__main__ import app
 from suite.faults.rounds import GRID, Run, difference, disturb, processes_below
 from suite.runs.records import load
@@ -22,7 +23,7 @@ def undisturbed(tmp_path_factory):
     """The grid worked through in this process, without Ray."""
     out = tmp_path_factory.mktemp("undisturbed") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+        patch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
         assert Command(str(GRID), None, None, None, None, None, str(out), None, [], Console(quiet=True)).evaluate() == 0
     return out
 

@@ -8,7 +8,7 @@ from PIL import Image
 from benchmarks.common.atomic import file_name, write_text
 from benchmarks.datasets import open_dataset
 from suite.config.methods import resolve
-from suite.evaluate.executors.stream import inline
+from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
 from suite.runs.layout import RunLayout
 from suite.runs.records import WHOLE_CELL, load

@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from helpers import synthetic_run
+from suite.evaluate import runner
 from suite.evaluate import runner as work
-from suite.evaluate.executors import stream
+from suite.evaluate.executors.inline import inline
 from suite.report.results import load_results
 from suite.report.rewrite import rewrite
 from suite.run import app
@@ -79,7 +80,7 @@ def test_foreign_parquet_is_not_moved(run_dir):
 
 
 def test_the_command_leaves_a_foreign_folder_alone(images, tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
     out = tmp_path / "mine"
     (out / "figures").mkdir(parents=True)
     (out / "figures" / "photo.png").write_bytes(b"mine")

@@ -14,7 +14,8 @@ import methods
 from methods.registry import METHODS
 from suite.config.method_code import method_code
 from suite.config.method_code import method_code as code_of
-from suite.evaluate.executors import stream
+from suite.evaluate import runner
+from suite.evaluate.executors.inline import inline
 from suite.report.page import write_report
 from suite.run import app
 from suite.runs.records import load
@@ -164,7 +165,7 @@ class Session:
 @pytest.fixture
 def session(tmp_path, images, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(stream, "stream", lambda units, run_dir, settings, address=None: stream.inline(units, run_dir))
+    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
     yield Session(tmp_path, images)
     METHODS._entries.pop("edited", None)

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from suite.errors import RunFolderError
-from suite.evaluate.executors import stream
+from suite.evaluate.executors.inline import inline
 from suite.report.results import load_results
 from suite.report.rewrite import rewrite
 from suite.run import app
@@ -121,7 +121,7 @@ def test_two_commands_on_one_folder(images, tmp_path, monkeypatch):
         arguments += ["--set", assignment]
 
     def first(units, run_dir, settings, address=None):
-        for number, done in enumerate(stream.inline(units, run_dir)):
+        for number, done in enumerate(inline(units, run_dir)):
             yield done
             if number == 0 and not seen:
                 seen.append(CliRunner().invoke(app, [*arguments, "--set", "evaluation.unit=1"]))

@@ -1,1 +1,9 @@
 """How the stages of an evaluation are carried out: in this process, or as pools of Ray Data actors."""
+
+from typing import Literal
+
+from suite.evaluate.stages.captions import CaptionResult
+from suite.evaluate.stages.score import UnitResult
+
+Event = UnitResult | CaptionResult
+Executor = Literal["ray", "inline"]

@@ -21,7 +21,8 @@ from suite.errors import EvaluationError
 from suite.evaluate.executors import allocation
 from suite.evaluate.executors.allocation import ClusterResources, PoolSpec
 from suite.evaluate.model_access import Access
-from suite.evaluate.stages.describe import CaptionRequest, CaptionResult, Describer
+from suite.evaluate.stages.captions import CaptionRequest, CaptionResult
+from suite.evaluate.stages.describe import Describer
 from suite.evaluate.stages.messages import UnitInput
 from suite.evaluate.stages.refine import Refiner
 from suite.evaluate.stages.score import UnitResult, UnitScorer
@@ -127,11 +128,11 @@ class Pools:
         have = ray.cluster_resources()
         self.machines = ClusterResources(max(1, int(have.get("CPU", os.cpu_count() or 1))), float(have.get("GPU", 0)), address is not None)
 
-    def describe(self, access: Access, asks: Sequence[CaptionRequest], remote: bool) -> Iterator[CaptionResult]:
-        """Yield what comes of ``asks``, from one actor for models that are somebody else's or from the pool of describers."""
-        size = allocation.describers(self.settings, self.machines, len(asks), remote)
+    def describe(self, access: Access, requests: Sequence[CaptionRequest], remote: bool) -> Iterator[CaptionResult]:
+        """Yield what comes of ``requests``, from one actor for models that are somebody else's or from the pool of describers."""
+        size = allocation.describers(self.settings, self.machines, len(requests), remote)
         asking = access.with_keys(self._keys if remote else HUB_TOKENS)
-        yield from _run(_pool(_rows(asks), DescribeActor, (asking, _device(size)), size))
+        yield from _run(_pool(_rows(requests), DescribeActor, (asking, _device(size)), size))
 
     def work(self, tasks: Sequence[UnitInput], access: Access, run_dir: StoragePath) -> Iterator[UnitResult]:
         """Yield each of ``tasks``, all of one route, as it is published."""

@@ -1,14 +1,14 @@
-"""The streaming plan: work units through pools of Ray Data actors, results heard of one by one.
+"""The streaming plan: work units through pools of Ray Data actors, results told one by one.
 
 ::
 
     images ──> [Describe actors: captioners] ──> captions of every unit
                       GPU, or one for an API
-    units ──from_items──> [Transmit actors: networks, link] ──┬─────────────────────────────────┬──> [Score actors: metrics, files] ──> Done
+    units ──from_items──> [Transmit actors: networks, link] ──┬─────────────────────────────────┬──> [Score actors: metrics, files]
               one block each        GPU, or CPU share         └─ [Refine actors: large models] ─┘                CPU share
                                                                   GPU, or one for an API
     where neither has a GPU or a number of workers of its own, and nothing refines:
-    units ──from_items──> [actors that transmit and score] ──> Done
+    units ──from_items──> [actors that transmit and score]
 
 Ray gives at-least-once execution; a unit's file has one name and appears in one step, so doing a unit twice publishes
 it once. Ray Data's own checkpoints are not used: with ``from_items`` they repeat every row without a word.
@@ -19,15 +19,13 @@ from functools import partial
 
 from benchmarks.common.storage import StoragePath
 from suite.config.execution import EvaluationSettings
+from suite.evaluate.executors import Event
+from suite.evaluate.executors.pools import Pools
 from suite.evaluate.model_access import Access
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.stages.describe import CaptionResult, Captions, Describer, describe
-from suite.evaluate.stages.refine import Refiner
-from suite.evaluate.stages.score import UnitResult, UnitScorer
-from suite.evaluate.stages.transmit import Transmitter
+from suite.evaluate.stages.captions import Captions
+from suite.evaluate.stages.describe import describe
 from suite.keys import key_names
-
-Event = UnitResult | CaptionResult
 
 
 def stream(units: Sequence[WorkUnit], run_dir: StoragePath, settings: EvaluationSettings, address: str | None = None) -> Iterator[Event]:
@@ -41,31 +39,14 @@ def stream(units: Sequence[WorkUnit], run_dir: StoragePath, settings: Evaluation
         settings: number of workers and their GPUs.
         address: cluster to join; ``None`` starts Ray on this machine.
     """
-    from suite.evaluate.executors.pools import Pools
-
     pools = Pools(settings, address, key_names(units[0].grid, [unit.configured for unit in units]))
     access = Access.shared(units, run_dir)
     captions = Captions(run_dir)
-    for described in describe(captions, units, partial(pools.describe, access)):
-        yield described
-        if described.stopped:
+    for event in describe(captions, units, partial(pools.describe, access)):
+        yield event
+        if event.stopped:
             return
     for route in ("plain", "local", "remote"):
-        tasks = [captions.task(unit) for unit in units if unit.route == route]
+        tasks = [captions.unit_input(unit) for unit in units if unit.route == route]
         if tasks:
             yield from pools.work(tasks, access, run_dir)
-
-
-def inline(units: Sequence[WorkUnit], run_dir: StoragePath) -> Iterator[Event]:
-    """Work through ``units`` in this process, one after the other: for notebooks, debuggers and tests."""
-    access = Access.local(units, run_dir)
-    model_client, concurrency = access.model_client(), access.concurrency
-    describer, refine, score = Describer(model_client, concurrency), Refiner(model_client, concurrency), UnitScorer(run_dir)
-    transmit = Transmitter(stopped=access.refused)
-    captions = Captions(run_dir)
-    for described in describe(captions, units, lambda asks, remote: map(describer, asks)):
-        yield described
-        if described.stopped:
-            return
-    for unit in units:
-        yield score(refine(transmit(captions.task(unit))))

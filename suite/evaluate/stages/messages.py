@@ -2,30 +2,22 @@
 
 ::
 
-    Task(unit, captions) ──Transmitter──> Transmission(candidates, arrivals) ──Refiner──> Transmission(candidates) ──UnitScorer──> Done
+    UnitInput(unit, descriptions) ──Transmitter──> UnitOutput(reconstructions, decoded batches)
+                                      ──Refiner──> UnitOutput(reconstructions) ──UnitScorer──> UnitResult
 """
 
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from benchmarks.datasets import Sample
 from methods.base import Received
-from methods.generative import SpendingLimitError
-from suite.errors import TimeLimitError
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.timeout import run_with_timeout
-from suite.runs.labels import STAGE_ONE
 
-T = TypeVar("T")
 Cell = tuple[str, float, int]
-# Between the sentence of a failure, which records bear, and its traceback, which lies beside them.
-TRACE = "\n\x1e"
 _ROWS = ("analog", "noise_variance", "side", "side_noise_variance")
 
 
@@ -102,7 +94,7 @@ class DecodedBatch:
         return DecodedBatch(self.cell, [self.records[index]], coarse, alone, times)
 
     def on(self, device: str) -> "DecodedBatch":
-        """Return the arrival with its tensors on ``device``."""
+        """Return the batch with its tensors on ``device``."""
         tensors = {name: value.to(device) for name in _ROWS if (value := getattr(self.received, name)) is not None}
         coarse = None if self.coarse is None else self.coarse.to(device)
         return replace(self, coarse=coarse, received=replace(self.received, **tensors))
@@ -115,8 +107,8 @@ class UnitOutput:
     Attributes:
         unit: the unit.
         samples: references by image.
-        candidates: cells that are complete, failed ones included.
-        arrivals: cells that ``refine`` completes.
+        reconstructions: cells that are complete, failed ones included.
+        decoded_batches: cells that ``refine`` completes.
         references: captions for metrics of text, as in :class:`UnitInput`.
         stopped: the sentence of the limit that ended the run; the unit is then left undone.
         maps: image -> name -> uint8 (H, W), what the sender saw in the images that the sheet keeps.
@@ -129,64 +121,3 @@ class UnitOutput:
     references: Mapping[str, str] = field(default_factory=dict)
     stopped: str = ""
     maps: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
-
-
-def guard(work: Callable[[], T], seconds: float = 0.0) -> tuple[T | None, str]:
-    """Return what ``work`` gives, or ``None`` and the reason it failed with, its traceback after :data:`TRACE`.
-
-    Raises:
-        SpendingLimitError: a limit that ends more than one cell.
-        TimeLimitError: ``seconds`` have passed, if they are not 0.
-    """
-    try:
-        return run_with_timeout(seconds, work), ""
-    except (SpendingLimitError, TimeLimitError):
-        raise
-    # A method is foreign code: whatever it raises must fail its own cells and leave the other methods' work alone.
-    except Exception as error:
-        return None, f"{type(error).__name__}: {error}{TRACE}{traceback.format_exc()}"
-
-
-def without_trace(reason: str) -> str:
-    """Return the reason's sentence alone."""
-    return reason.partition(TRACE)[0]
-
-
-def shaped(images: Tensor | None, shape: torch.Size) -> Tensor:
-    """Return ``images`` if it has the shape that a method must return."""
-    if images is None:
-        raise ValueError("the method decoded no image; where only refine makes one, its traits must say coarse=False")
-    if images.shape != shape:
-        raise ValueError(f"the method returned images of shape {tuple(images.shape)} instead of {tuple(shape)}")
-    return images
-
-
-def variants(unit: WorkUnit) -> list[str]:
-    """Return the variants that a cell of the unit is scored as, the method's own last."""
-    own, traits = unit.configured.variant, unit.configured.traits
-    return [f"{own}/{STAGE_ONE}", own] if traits.refines and traits.coarse else [own]
-
-
-def start_of_record(unit: WorkUnit, id: str, variant: str, cell: Cell) -> dict[str, Any]:
-    """Return the fields that say which cell of which image a record is of."""
-    channel, snr_db, repetition = cell
-    return {
-        "run": unit.run,
-        "method": unit.configured.method,
-        "variant": variant,
-        "dataset": unit.images.dataset,
-        "image": id,
-        "cr": float(unit.cr) if unit.cr is not None else None,
-        "channel": channel,
-        "snr_db": snr_db,
-        "repetition": repetition,
-        "error": "",
-    }
-
-
-def failures(unit: WorkUnit, ids: Sequence[str], reason: str, cells: Sequence[Cell] | None = None) -> Iterator[Reconstruction]:
-    """Yield the failed cells of images, for every variant of the unit."""
-    for cell in unit.cells if cells is None else cells:
-        for variant in variants(unit):
-            for id in ids:
-                yield Reconstruction(start_of_record(unit, id, variant, cell) | {"status": "failed", "error": reason})

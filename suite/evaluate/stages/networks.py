@@ -1,7 +1,8 @@
 """Networks and links of the units that a worker meets, built once and kept as long as the next unit needs the same."""
 
 import threading
-from functools import partial
+from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod
 from suite.errors import EvaluationError
 from suite.evaluate.plan import WorkUnit
+from suite.link.send import operating_point
+from suite.link.sending import Ends
 from suite.train import checkpoint
 
 
@@ -22,27 +25,35 @@ class Networks:
 
     Args:
         device: where networks run.
-        desk: given to the methods that ask generative models.
+        model_client: given to the methods that ask generative models.
     """
 
     def __init__(self, device: str = "cpu", model_client: ModelClient | None = None) -> None:
         self.device = device
         self.model_client = model_client
-        self._kept: tuple[Any, Method] | None = None
+        self._kept: tuple[Any, Any] | None = None
         self._describing: dict[str, Method] = {}
         self._links: dict[str, Link] = {}
         self._lock = threading.Lock()
 
+    def ends(self, unit: WorkUnit) -> Ends:
+        """Return the unit's network with its weights, as a sender and a receiver."""
+        size = unit.grid.image_size
+        made: Ends = self._keep("ends", unit, lambda: self.build(unit.configured, size, unit.cr, unit.weights))
+        return made
+
     def method(self, unit: WorkUnit) -> Method:
-        """Return the unit's network with its weights."""
-        key = (unit.configured, unit.weights_hash, unit.cr)
-        with self._lock:
-            if self._kept is None or self._kept[0] != key:
-                self._kept = None
-                size = unit.grid.image_size
-                method = self.place(unit.configured.build(size, size, unit.cr), unit.weights)
-                self._kept = (key, method)
-            return self._kept[1]
+        """Return the unit's network with its weights, once, for work that only one side does."""
+        size = unit.grid.image_size
+        made: Method = self._keep("method", unit, lambda: self.place(unit.configured.build(size, size, unit.cr), unit.weights))
+        return made
+
+    def build(self, configured: ConfiguredMethod, size: int, cr: Fraction | None, weights: StoragePath | None) -> Ends:
+        """Return a sender and a receiver for images of ``size`` pixels a side, ready for use."""
+        sender = self.place(configured.build(size, size, cr), weights)
+        ends = Ends.apart(sender, lambda: configured.build(size, size, cr))
+        self.place(ends.receiver, None)
+        return ends
 
     def describing(self, configured: ConfiguredMethod, grid: Grid, identity: str) -> Method:
         """Return a method's network without its weights, which ``describe`` knows nothing of; kept under ``identity``."""
@@ -76,7 +87,16 @@ class Networks:
 
     def point(self, unit: WorkUnit, channel: str, snr_db: float) -> OperatingPoint:
         """Return the operating point as the receiver knows it."""
-        return OperatingPoint(unit.cr, snr_db, channel, partial(self.link(unit).payload_bytes, channel=channel, snr_db=snr_db))
+        return operating_point(self.link(unit), unit.cr, snr_db, channel)
+
+    def _keep(self, kind: str, unit: WorkUnit, make: Callable[[], Any]) -> Any:
+        key = (kind, unit.configured, unit.weights_hash, unit.cr)
+        with self._lock:
+            if self._kept is None or self._kept[0] != key:
+                # Let go first, so that two networks never lie in memory at once.
+                self._kept = None
+                self._kept = (key, make())
+            return self._kept[1]
 
 
 def _load_weights(method: torch.nn.Module, path: StoragePath) -> None:

@@ -2,15 +2,15 @@
 
 ::
 
-    Arrival(coarse, received) ──┬─ own workers: the whole batch, one after the other ──┬──> final images, text cut, cost
-                                └─ somebody else's: every image alone, many at once ──┘
+    DecodedBatch(coarse, received) ──┬─ own workers: the whole batch, one after the other ──┬──> final images, text cut, cost
+                                     └─ somebody else's: every image alone, many at once ──┘
 
 What fails, a refusal say, fails that cell of that image with its reason. A spending limit leaves the whole unit undone.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,11 +20,11 @@ import torch
 from benchmarks.common.images import quantise
 from methods.base import Method, Refined
 from methods.generative import ModelClient, SpendingLimitError
-from suite.config.grid import Grid
 from suite.errors import TimeLimitError
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.stages.messages import DecodedBatch, Reconstruction, UnitOutput, guard, shaped
+from suite.evaluate.stages.messages import DecodedBatch, Reconstruction, UnitOutput
 from suite.evaluate.stages.networks import Networks
+from suite.evaluate.stages.outcomes import guard, in_threads, limit_of, shaped
 from suite.runs.records import KEY
 
 
@@ -32,7 +32,7 @@ class Refiner:
     """Completes the cells of units; several threads may call it at once.
 
     Args:
-        desk: where generative models are asked.
+        model_client: where generative models are asked.
         concurrency: images under way at once to models that are somebody else's, over all units.
         device: where networks run.
     """
@@ -42,22 +42,22 @@ class Refiner:
         self._networks = Networks(device, model_client)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="refine")
 
-    def __call__(self, transmission: UnitOutput) -> UnitOutput:
-        """Return the transmission with its arrivals refined."""
-        if not transmission.decoded_batches:
-            return transmission
-        unit = transmission.unit
+    def __call__(self, output: UnitOutput) -> UnitOutput:
+        """Return the unit with its decoded batches refined."""
+        if not output.decoded_batches:
+            return output
+        unit = output.unit
         try:
             method, reason = guard(lambda: self._networks.method(unit))
             if method is None:
-                done = [failed for decoded_batch in transmission.decoded_batches for failed in _failed(decoded_batch, reason)]
+                done = [failed for decoded_batch in output.decoded_batches for failed in _failed(decoded_batch, reason)]
             elif unit.route == "remote":
-                done = self._at_once(unit, method, transmission.decoded_batches)
+                done = self._at_once(unit, method, output.decoded_batches)
             else:
-                done = self._in_turn(unit, method, transmission.decoded_batches)
+                done = self._in_turn(unit, method, output.decoded_batches)
         except SpendingLimitError as error:
             return UnitOutput(unit, stopped=str(error))
-        return replace(transmission, reconstructions=[*transmission.reconstructions, *done], decoded_batches=[])
+        return replace(output, reconstructions=[*output.reconstructions, *done], decoded_batches=[])
 
     def _at_once(self, unit: WorkUnit, method: Method, decoded_batches: Sequence[DecodedBatch]) -> list[Reconstruction]:
         rows = [decoded_batch.row(index, 1) for decoded_batch in decoded_batches for index in range(len(decoded_batch.records))]
@@ -102,28 +102,6 @@ class Refiner:
             Reconstruction(record | {"seconds_refine": seconds} | _told(result, row, decoded_batch.size), pixels[row])
             for row, record in enumerate(decoded_batch.records)
         ]
-
-
-def limit_of(grid: Grid, remote: bool = False) -> float:
-    """Return the seconds that a method may take; a call to somebody else's model has a limit of its own, and may have to queue."""
-    return 0.0 if remote else grid.evaluation.time_limit_s
-
-
-def in_threads(threads: ThreadPoolExecutor, jobs: Sequence[Callable[[], list[Any]]]) -> list[Any]:
-    """Return the results of all jobs in their order.
-
-    Raises:
-        SpendingLimitError: a limit was reached; jobs under way were waited for, those not begun were given up.
-    """
-    futures: list[Future[list[Any]]] = [threads.submit(job) for job in jobs]
-    try:
-        return [each for future in futures for each in future.result()]
-    finally:
-        for future in futures:
-            future.cancel()
-        for future in futures:
-            if not future.cancelled():
-                future.exception()
 
 
 def _told(result: Refined, row: int, size: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 ::
 
-    Transmission ──every metric in one pass──> records ──atomic rename──> records/<dataset>/<method>/<ratio>/<identity>.parquet
+    UnitOutput ──every metric in one pass──> records ──atomic rename──> records/<dataset>/<method>/<ratio>/<identity>.parquet
         reference decoded and its features computed once an image
 
 A unit whose file is there is done; writing it twice writes the same bytes under the same name.
@@ -21,7 +21,8 @@ from benchmarks.common.errors import BenchmarkError
 from benchmarks.common.storage import StoragePath
 from benchmarks.metrics import Scorer
 from suite.evaluate.plan import WorkUnit
-from suite.evaluate.stages.messages import TRACE, Reconstruction, UnitOutput, without_trace
+from suite.evaluate.stages.messages import Reconstruction, UnitOutput
+from suite.evaluate.stages.outcomes import TRACE, without_trace
 from suite.evaluate.stages.set_metrics import CellFeatures, of_cells
 from suite.runs.layout import RunLayout
 from suite.runs.records import write_unit
@@ -66,20 +67,20 @@ class UnitScorer:
         self._scorers: dict[tuple[str, ...], Scorer] = {}
         self._features = CellFeatures(run_dir, device)
 
-    def __call__(self, transmission: UnitOutput) -> UnitResult:
+    def __call__(self, output: UnitOutput) -> UnitResult:
         """Score every cell of a unit and write its record file."""
-        unit = transmission.unit
-        if transmission.stopped:
-            return UnitResult(unit.identity, 0, {}, transmission.stopped)
+        unit = output.unit
+        if output.stopped:
+            return UnitResult(unit.identity, 0, {}, output.stopped)
         scorer = self._scorer(unit)
-        rows = [self._row(scorer, transmission, reconstruction) for reconstruction in transmission.reconstructions]
-        self._keep(transmission)
-        self._features.keep(transmission)
+        rows = [self._row(scorer, output, reconstruction) for reconstruction in output.reconstructions]
+        self._keep(output)
+        self._features.keep(output)
         self._keep_traces(unit, rows)
         for row in rows:
             row["error"] = without_trace(row["error"])
         write_unit(self.layout.record(unit.file), rows, list(scorer.columns), unit.identity, unit.work, unit.code)
-        remarks = tuple(sample.remark for sample in transmission.samples.values() if sample.remark)
+        remarks = tuple(sample.remark for sample in output.samples.values() if sample.remark)
         return replace(_done(unit, rows, scorer.columns), remarks=remarks)
 
     def _keep_traces(self, unit: WorkUnit, rows: Sequence[dict[str, Any]]) -> None:
@@ -99,30 +100,30 @@ class UnitScorer:
             self._scorers[unit.metrics] = Scorer(names, unit.grid.metric_settings, self.device)
         return self._scorers[unit.metrics]
 
-    def _row(self, scorer: Scorer, transmission: UnitOutput, reconstruction: Reconstruction) -> dict[str, Any]:
+    def _row(self, scorer: Scorer, output: UnitOutput, reconstruction: Reconstruction) -> dict[str, Any]:
         record = dict(reconstruction.record)
         if reconstruction.pixels is None:
             return record
-        sample = transmission.samples[record["image"]]
+        sample = output.samples[record["image"]]
         try:
-            caption = sample.caption or transmission.references.get(sample.id)
+            caption = sample.caption or output.references.get(sample.id)
             reference = scorer.reference(sample.id, sample.image, caption, sample.mask)
             scores = scorer.score(reference, reconstruction.pixels)
         except BenchmarkError as error:
             return record | {"status": "failed", "error": f"{type(error).__name__}: {error}"}
         return record | {name: float(value) for name, value in scores.items() if not math.isnan(value)}
 
-    def _keep(self, transmission: UnitOutput) -> None:
-        unit = transmission.unit
+    def _keep(self, output: UnitOutput) -> None:
+        unit = output.unit
         sheet = unit.grid.sheet
-        for reconstruction in transmission.reconstructions:
+        for reconstruction in output.reconstructions:
             record = reconstruction.record
             shown = (record["channel"], record["snr_db"], record["repetition"]) == (sheet.channel, sheet.snr_db, 0)
             if reconstruction.pixels is None or not shown or record["image"] not in unit.images.keep:
                 continue
-            write_png(self.layout.original(unit.images.dataset, record["image"]), transmission.samples[record["image"]].image)
+            write_png(self.layout.original(unit.images.dataset, record["image"]), output.samples[record["image"]].image)
             write_png(self.layout.sample(record), np.asarray(reconstruction.pixels))
-            for name, map_ in transmission.maps.get(record["image"], {}).items():
+            for name, map_ in output.maps.get(record["image"], {}).items():
                 write_png(self.layout.map(record, name), map_)
 
 

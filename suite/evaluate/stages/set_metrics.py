@@ -61,19 +61,17 @@ class CellFeatures:
         self._metrics: dict[str, SetMetric] = {}
         self._references: dict[tuple[str, str, str], np.ndarray] = {}
 
-    def keep(self, transmission: UnitOutput) -> None:
+    def keep(self, output: UnitOutput) -> None:
         """Write the features of every reference and reconstruction of a unit, if a metric asks for them."""
-        unit = transmission.unit
+        unit = output.unit
         names = of_cells(unit)
         if not names:
             return
-        done = [
-            (row, each.record["image"], each.pixels) for row, each in enumerate(transmission.reconstructions) if each.pixels is not None
-        ]
+        done = [(row, each.record["image"], each.pixels) for row, each in enumerate(output.reconstructions) if each.pixels is not None]
         arrays: dict[str, np.ndarray] = {"rows": np.array([row for row, _, _ in done], dtype=np.int64)}
         for name in names:
             metric = self._metric(name, unit)
-            references = [self._reference(name, metric, transmission, image) for _, image, _ in done]
+            references = [self._reference(name, metric, output, image) for _, image, _ in done]
             arrays[f"{name}/references"] = np.stack(references) if done else np.empty((0, 0), np.float32)
             found = [metric.features(pixels) for _, _, pixels in done]
             arrays[f"{name}/candidates"] = np.stack(found) if done else np.empty((0, 0), np.float32)
@@ -86,10 +84,10 @@ class CellFeatures:
             self._metrics[name] = set_metric(name, unit.grid.metric_settings, self.device)
         return self._metrics[name]
 
-    def _reference(self, name: str, metric: SetMetric, transmission: UnitOutput, image: str) -> np.ndarray:
-        key = (name, transmission.unit.images.fingerprint, image)
+    def _reference(self, name: str, metric: SetMetric, output: UnitOutput, image: str) -> np.ndarray:
+        key = (name, output.unit.images.fingerprint, image)
         if key not in self._references:
-            self._references[key] = metric.features(transmission.samples[image].image)
+            self._references[key] = metric.features(output.samples[image].image)
         return self._references[key]
 
 

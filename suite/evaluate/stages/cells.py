@@ -1,0 +1,97 @@
+"""The cells of a batch: each is sent, decoded, and its records begun with what the transmission cost."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.common.images import quantise
+from benchmarks.link.digital import char_error_rate, readable
+from benchmarks.link.draws import KeyedDraws
+from benchmarks.link.ledger import Entry
+from methods.base import Received, Signal
+from suite.evaluate.stages.images import Batch
+from suite.evaluate.stages.messages import Cell, DecodedBatch, Description, Reconstruction, UnitInput
+from suite.evaluate.stages.networks import Networks
+from suite.evaluate.stages.outcomes import shaped, start_of_record, variants
+from suite.link.sending import Ends, Sending, Source, Transmission
+
+UNDESCRIBED = Description(error="MethodError: nothing describes the image; start the evaluation through the suite")
+
+
+@dataclass
+class Outcome:
+    """What came of cells: those that are complete, and those that are to be refined."""
+
+    reconstructions: list[Reconstruction] = field(default_factory=list)
+    decoded_batches: list[DecodedBatch] = field(default_factory=list)
+
+    def add(self, other: "Outcome") -> None:
+        """Take in what came of other cells."""
+        self.reconstructions += other.reconstructions
+        self.decoded_batches += other.decoded_batches
+
+
+class BatchSender:
+    """Sends one batch in every cell of its unit, encoded once.
+
+    Args:
+        task: what is sent, with its descriptions.
+        ends: the network.
+        networks: knows the link.
+        batch: the images.
+    """
+
+    def __init__(self, task: UnitInput, ends: Ends, networks: Networks, batch: Batch) -> None:
+        self.unit, self.batch = task.unit, batch
+        self._networks = networks
+        described = [task.descriptions.get(id, UNDESCRIBED) for id in batch.keys]
+        self._seconds_describe = [each.seconds for each in described] if task.unit.configured.traits.describes else None
+        self._sending = Sending(ends, Source(batch.images, batch.masks, [each.text for each in described]))
+
+    def transmission(self, cell: Cell) -> Transmission:
+        """Return what becomes of the batch in a cell."""
+        channel, snr_db, repetition = cell
+        draws = KeyedDraws(self.unit.grid.seed, self.batch.keys, channel, snr_db, repetition)
+        return self._sending.send(self._networks.link(self.unit), draws, self._networks.point(self.unit, channel, snr_db))
+
+    def cell(self, cell: Cell) -> Outcome:
+        """Return the reconstructions of a cell, or the decoded batch where they are still to be refined, with their records."""
+        unit, batch = self.unit, self.batch
+        traits, names = unit.configured.traits, variants(unit)
+        sent = self.transmission(cell)
+        records: dict[str, list[dict[str, Any]]] = {variant: [] for variant in names}
+        for row, id in enumerate(batch.ids):
+            spent = self._spent(sent, row)
+            for variant, rows in records.items():
+                rows.append(start_of_record(unit, id, variant, cell) | spent)
+        outcome = Outcome()
+        if traits.coarse or not traits.refines:
+            pixels = quantise(shaped(sent.decoded, batch.images.shape))
+            outcome.reconstructions = [Reconstruction(record, pixels[row]) for row, record in enumerate(records[names[0]])]
+        if traits.refines:
+            decoded_batch = DecodedBatch(cell, records[names[-1]], sent.decoded, sent.received, len(batch.images))
+            outcome.decoded_batches = [decoded_batch.on("cpu")]
+        return outcome
+
+    def _spent(self, sent: Transmission, row: int) -> dict[str, Any]:
+        spent: dict[str, Any] = {"status": "ok", "seconds_encode": sent.seconds_encode, "seconds_decode": sent.seconds_decode}
+        if self._seconds_describe is not None:
+            spent["seconds_describe"] = self._seconds_describe[row]
+        return spent | _bill(sent.entries[row]) | _text_fields(sent.signal, sent.received, row, sent.entries[row])
+
+
+def _bill(entry: Entry) -> dict[str, Any]:
+    names = ("symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total", "measured_snr_db")
+    return {name: getattr(entry, name) for name in names}
+
+
+def _text_fields(signal: Signal, received: Received, row: int, entry: Entry) -> dict[str, Any]:
+    if signal.digital is None or received.digital is None:
+        return {}
+    fields: dict[str, Any] = {
+        "text_bytes_sent": entry.text_bytes_sent,
+        "text_symbols": entry.symbols_digital,
+        "text_ok": entry.text_ok,
+    }
+    if signal.text:
+        fields["text_char_error_rate"] = char_error_rate(readable(signal.digital[row]), readable(received.digital[row] or b""))
+    return fields

@@ -1,0 +1,69 @@
+"""A spot check of a method's receiver: what it decodes must come from the link alone.
+
+::
+
+    encode A ─ decode A ──> image ─┬─ the same?  encode B, decode A again       (nothing is kept from the sender's last batch)
+                                   └─ the same?  A decoded beside other images   (nothing is taken from its batch mates)
+
+Sender and receiver are separate instances, so what one keeps on itself never reaches the other; this is for what they keep elsewhere.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from torch import Tensor
+
+from benchmarks.datasets import Sample
+from suite.evaluate.stages.cells import BatchSender
+from suite.evaluate.stages.images import Batch, assemble
+from suite.evaluate.stages.messages import UnitInput
+from suite.evaluate.timeout import run_with_timeout
+
+# Of 255, on average over an image: float rounding moves a decision here and there, another image moves everything.
+LEVELS = 1.0
+
+
+def receiver_fault(
+    task: UnitInput, sender: Callable[[Batch], BatchSender], samples: Mapping[str, Sample], ids: Sequence[str], device: str
+) -> str | None:
+    """Return what is wrong with a method's receiver in one sentence, "" if nothing is, ``None`` where there is nothing to compare.
+
+    Args:
+        task: a unit of the method.
+        sender: makes the sender of a batch.
+        samples: the unit's images.
+        ids: those that can be sent.
+        device: where networks run.
+
+    Raises:
+        TimeLimitError: the method did not answer in time.
+    """
+    unit = task.unit
+    size, cell = unit.grid.evaluation.batch, unit.cells[0]
+    if len(ids) < 2 or (not unit.configured.traits.coarse and unit.configured.traits.refines):
+        return None
+    pair = list(ids[:2])
+
+    def batch(first: list[str]) -> Batch:
+        return assemble(samples, first[:size], size, device)
+
+    def decoded(batch: BatchSender) -> Tensor | None:
+        return run_with_timeout(unit.grid.evaluation.time_limit_s, partial(batch.transmission, cell)).decoded
+
+    one, other = sender(batch(pair)), sender(batch(pair[::-1]))
+    alone, beside, again = decoded(one), decoded(other), decoded(one)
+    if alone is None or beside is None or again is None:
+        return None
+    what = ""
+    if _apart(alone[0], again[0]):
+        what = "once its sender has encoded others"
+    elif size > 1 and _apart(alone[0], beside[1]):
+        what = "beside other images of its batch"
+    if not what:
+        return ""
+    label = unit.configured.label
+    return f"MethodError: the receiver of {label} decodes one signal to another image {what}; let decode read what arrived alone"
+
+
+def _apart(one: Tensor, other: Tensor) -> bool:
+    return float((one.float() - other.float()).abs().mean()) * 255 > LEVELS
