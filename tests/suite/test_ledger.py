@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 
 import pytest
 import torch
@@ -15,7 +14,8 @@ from methods.base import Geometry, OperatingPoint, Signal
 from methods.errors import MissingAssetError
 from methods.generative import CaptionerSettings
 from methods.registry import METHODS
-from suite.link.send import send
+from suite.link.send import operating_point, send
+from suite.link.sending import Source, encode
 
 SIZE = 128
 CR = Fraction(1, 6)
@@ -77,16 +77,15 @@ def count(name: str, variant: str, channel: str) -> Entry:
     method = cls(settings, Geometry(SIZE, SIZE, None if traits.one_model_for_all_rates else cr))
     link = Link()
     spy = link._channels[channel] = SpyChannel(CHANNELS[channel])
-    point = OperatingPoint(cr, 10.0, channel, partial(link.payload_bytes, channel=channel, snr_db=10.0))
+    point = operating_point(link, cr, 10.0, channel)
     with torch.inference_mode():
         descriptions = method.describe(image(), ["a red boat on a blue sea"]) if traits.describes else None
-        encode = partial(method.encode_with_masks, masks=torch.ones(1, 1, SIZE, SIZE)) if traits.oracle_masks else method.encode
-        signal = encode(image(), point if traits.uses_snr_at_sender else point.blind(), descriptions)
+        signal = encode(method, Source(image(), torch.ones(1, 1, SIZE, SIZE), descriptions), point)
         assert not traits.describes or signal.digital is not None
         # A variant that gives streams away, as a published accounting does, is counted in full here.
         signal = replace(signal, uncharged=frozenset())
         drawn = KeyedDraws(1, ["image"], channel, 10.0, 0)
-        budget = Geometry(SIZE, SIZE, cr).symbols() if cr else None
+        budget = Geometry(SIZE, SIZE).limit(cr)
         received, (entry,) = send(link, signal, point, drawn, budget=budget, digital_in_budget=traits.digital_in_budget)
         decoded = method.decode(received, point)
     assert entry.symbols_analog + entry.symbols_digital == spy.passed > 0
@@ -158,11 +157,9 @@ def test_an_unknown_channel_or_protection_is_named():
     with pytest.raises(UnknownNameError, match=r"unknown channel 'awgm'\. Did you mean 'awgn'\? Known: awgn, "):
         Link().send("awgm", 10.0, draws(), analog=symbols(1, 4))
     with pytest.raises(LinkError, match="unknown protection 'strong'"):
-        Link().send("awgn", 10.0, draws(), digital=[b"x"], protection="strong")
+        Link().send("awgn", 10.0, draws(), digital=[b"x"], coding_mode="strong")
 
 
 def test_a_signal_needs_a_channel_and_an_snr():
-    from suite.errors import SuiteError
-
-    with pytest.raises(SuiteError, match="channel and an SNR"):
+    with pytest.raises(LinkError, match="channel and an SNR"):
         send(Link(), Signal(analog=symbols(1, 4)), OperatingPoint(CR), draws())
