@@ -79,7 +79,11 @@ def test_what_a_sender_keeps_on_itself_does_not_reach_the_receiver(make_grid, im
 
 @pytest.mark.parametrize(
     ("variant", "size", "reason"),
-    [("module", 1, "once its sender has encoded others"), ("module", 2, "once its sender"), ("mates", 2, "beside other images of its batch")],
+    [
+        ("module", 1, "once its sender has encoded others"),
+        ("module", 2, "once its sender"),
+        ("mates", 2, "beside other images of its batch"),
+    ],
 )
 def test_a_receiver_that_knows_more_than_arrived_fails_every_cell(variant, size, reason, make_grid, images, tmp_path):
     records = evaluated(make_grid, images, tmp_path, f"cheater_for_tests/{variant}", batch=size)

@@ -42,15 +42,15 @@ def receiver_fault(
     size, cell = unit.grid.evaluation.batch, unit.cells[0]
     if len(ids) < 2 or (not unit.configured.traits.coarse and unit.configured.traits.refines):
         return None
-    pair = list(ids[:2])
 
-    def batch(first: list[str]) -> Batch:
-        return assemble(samples, first[:size], size, device)
+    def batch(of: Sequence[str]) -> Batch:
+        return assemble(samples, list(of)[:size], size, device)
 
     def decoded(batch: BatchSender) -> Tensor | None:
         return run_with_timeout(unit.grid.evaluation.time_limit_s, partial(batch.transmission, cell)).decoded
 
-    one, other = sender(batch(pair)), sender(batch(pair[::-1]))
+    # Its own filling is all the first has beside it; then it follows another image.
+    one, other = sender(batch(ids[:1])), sender(batch(ids[1::-1]))
     alone, beside, again = decoded(one), decoded(other), decoded(one)
     if alone is None or beside is None or again is None:
         return None
