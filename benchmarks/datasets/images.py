@@ -49,11 +49,22 @@ def read_rgb(path: Path, size: tuple[int, int] | None, fit: Fit = "squash", box:
         if size is not None and box is None:
             # Orientation may swap the sides, so the draft serves the longer target either way round.
             image.draft(None, (round(max(size) * GAP), round(max(size) * GAP)))
-        rgb = _flatten(upright(image), path, image.info.get("icc_profile") if profiles else None)
-        if size is None:
-            return np.asarray(rgb if box is None else rgb.crop(box))
-        region = fit_box(rgb.size, size, fit, box)
-        return np.asarray(rgb.resize((size[1], size[0]), Image.Resampling.BICUBIC, box=region, reducing_gap=GAP))
+        return fitted_rgb(image, size, fit, box, str(path), profiles=profiles)
+
+
+def fitted_rgb(
+    image: Image.Image, size: tuple[int, int] | None, fit: Fit = "squash", box: Box | None = None, name: str = "", *, profiles: bool = True
+) -> np.ndarray:
+    """Return an opened image as :func:`read_rgb` returns a file; ``name`` tells which it is.
+
+    Raises:
+        ImageError: its samples are floating-point numbers.
+    """
+    rgb = _flatten(upright(image), name, image.info.get("icc_profile") if profiles else None)
+    if size is None:
+        return np.asarray(rgb if box is None else rgb.crop(box))
+    region = fit_box(rgb.size, size, fit, box)
+    return np.asarray(rgb.resize((size[1], size[0]), Image.Resampling.BICUBIC, box=region, reducing_gap=GAP))
 
 
 def read_reduced(path: Path, largest: int | None, box: Box | None = None, *, profiles: bool = True) -> np.ndarray:
@@ -123,12 +134,12 @@ def image_size_of(path: Path) -> tuple[int, int]:
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def _flatten(image: Image.Image, path: Path, profile: bytes | None) -> Image.Image:
+def _flatten(image: Image.Image, name: str, profile: bytes | None) -> Image.Image:
     if image.mode.startswith("I"):
         levels = np.asarray(image).clip(0, 65535).astype(np.float64) / 257.0
         image = Image.fromarray(np.rint(levels).astype(np.uint8))
     if image.mode == "F":
-        raise ImageError(f"{path}: floating-point samples have no agreed range; save the image with 8 or 16 bits a channel")
+        raise ImageError(f"{name}: floating-point samples have no agreed range; save the image with 8 or 16 bits a channel")
     if image.has_transparency_data:
         rgba = to_srgb(image.convert("RGBA"), profile)
         white = Image.new("RGBA", rgba.size, "white")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -104,8 +105,15 @@ class ClipText:
             return model.encode_text(self.tokenise(list(captions)).to(device)).float()
 
 
+# Sender and receiver share one as long as either lives: nothing in it is trained or kept from a call.
+_OPENED: WeakValueDictionary[tuple[str, str, int], ClipText] = WeakValueDictionary()
+
+
 def text_encoder(name: TextEncoderName, width: int, model: str, weights: str) -> TextEncoder:
     """Return the encoder called ``name`` with embeddings of ``width`` values."""
     if name == "clip":
-        return ClipText(model, weights, width)
+        key = (model, weights, width)
+        if (found := _OPENED.get(key)) is None:
+            found = _OPENED[key] = ClipText(*key)
+        return found
     return HashedWords(width) if name == "hashing" else NoText(width)

@@ -47,17 +47,17 @@ def inline(units: Sequence[WorkUnit], run_dir: StoragePath, settings: Evaluation
     captions = Captions(run_dir)
 
     def described(requests: list[CaptionRequest], remote: bool) -> Iterator[CaptionResult]:
-        return (_on_one_thread(describer, request) for request in requests)
+        return (on_one_thread(describer, request) for request in requests)
 
     for event in describe(captions, units, described):
         yield event
         if event.stopped:
             return
     for unit in units:
-        yield _on_one_thread(lambda task: score(refine(transmit(task))), captions.unit_input(unit))
+        yield on_one_thread(lambda task: score(refine(transmit(task))), captions.unit_input(unit))
 
 
-def _on_one_thread(work: Callable[[S], T], item: S) -> T:
+def on_one_thread(work: Callable[[S], T], item: S) -> T:
     """Return what ``work`` makes of an item on one thread, as actors work: some kernels round by how many there are."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
