@@ -152,7 +152,6 @@ class SwinJSCCNetwork(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self._encoded_size: tuple[int, int] | None = None
 
     def encode_features(self, images: Tensor, snr_db: float | None, rate: int | None) -> tuple[Tensor, Tensor | None]:
         """Encode images, before any power normalisation.
@@ -168,9 +167,7 @@ class SwinJSCCNetwork(nn.Module):
         Raises:
             MethodError: the images do not fit, or a number that the network reads is missing.
         """
-        size = (images.shape[-2], images.shape[-1])
-        self.encoder.layout.check(*size)
-        self._encoded_size = size
+        self.encoder.layout.check(images.shape[-2], images.shape[-1])
         encoded = [self.encoder(piece, snr_db, rate) for piece in _pieces(images)]
         masks = [mask for _, mask in encoded if mask is not None]
         return _joined([features for features, _ in encoded]), _joined(masks) if masks else None
@@ -181,26 +178,24 @@ class SwinJSCCNetwork(nn.Module):
         Args:
             features: (B, L, C), as encoded, or with channel noise; dropped channels zero.
             snr_db: SNR in dB; read by an SNR-adaptive network alone.
-            size: height and width of the images; by default those last encoded if they have L tokens, else those
-                the network was built for.
+            size: height and width of the images; by default those the network was built for.
 
         Returns:
             (B, 3, H, W) images, not clamped.
 
         Raises:
-            MethodError: no known size has L tokens.
+            MethodError: an image of this size has not L tokens.
         """
         size = self._size(features.shape[1], size)
         return _joined([self.decoder(piece, snr_db, size) for piece in _pieces(features)])
 
     def _size(self, tokens: int, asked: tuple[int, int] | None) -> tuple[int, int]:
         layout = self.decoder.layout
-        known = [asked] if asked is not None else [self._encoded_size, (layout.height, layout.width)]
-        for size in known:
-            if size is not None and size[0] * size[1] == tokens * layout.stride**2:
-                layout.check(*size)
-                return size
-        raise MethodError(f"{tokens} tokens are no image of size {' or '.join(map(str, filter(None, known)))}; pass the image's size")
+        size = asked or (layout.height, layout.width)
+        if size[0] * size[1] != tokens * layout.stride**2:
+            raise MethodError(f"{tokens} tokens are no image of size {size}; pass the image's size")
+        layout.check(*size)
+        return size
 
 
 def _pieces(batch: Tensor) -> tuple[Tensor, ...]:

@@ -1,5 +1,6 @@
 """The evaluation without Ray: sharing, invariance, failures that stay visible, units that are recognised."""
 
+import io
 import shutil
 from dataclasses import replace
 from fractions import Fraction
@@ -7,11 +8,14 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from rich.console import Console
 
 from benchmarks.datasets import open_dataset
 from benchmarks.metrics import METRICS, SetMetric
+from suite.config.execution import EvaluationSettings
 from suite.config.methods import resolve
+from suite.errors import EvaluationError
 from suite.evaluate import runner
 from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import estimate, make_units
@@ -162,6 +166,32 @@ def without_ray(monkeypatch):
 
     monkeypatch.setattr(runner, "stream", stand_in)
     return seen
+
+
+def test_the_executor_of_this_process_resumes_and_shows_progress_as_the_other_does(make_grid, images, tmp_path):
+    units = plan(make_grid(), images)
+    shown = Console(record=True, width=200, file=io.StringIO())
+    first = runner.evaluate(units[:2], tmp_path, units[0].grid.evaluation, shown, executor="inline")
+    whole = runner.evaluate(units, tmp_path, units[0].grid.evaluation, shown, executor="inline")
+    assert (first.units, whole.units) == (2, len(units) - 2) and len(load(tmp_path)) == 40
+    text = shown.export_text()
+    assert f"2 of {len(units)} units are done" in text and "blocks_for_tests/default" in text
+
+
+def test_an_executor_that_cannot_serve_is_refused(make_grid, images, tmp_path, console):
+    units = plan(make_grid(), images)
+    with pytest.raises(EvaluationError, match="no executor 'dask'; choose one of ray, inline"):
+        runner.evaluate(units, tmp_path, units[0].grid.evaluation, console, executor="dask")
+    with pytest.raises(EvaluationError, match="cannot join auto"):
+        runner.evaluate(units, tmp_path, units[0].grid.evaluation, console, "auto", executor="inline")
+    if not torch.cuda.is_available():
+        with pytest.raises(EvaluationError, match=r"evaluation.score.gpus=1 asks for a GPU and this process sees none"):
+            runner.evaluate(units, tmp_path, EvaluationSettings(score={"gpus": 1.0}), console, executor="inline")
+
+
+def test_this_process_keeps_its_threads(make_grid, images, tmp_path):
+    before = torch.get_num_threads()
+    assert [torch.get_num_threads() for _ in inline(plan(make_grid(), images), tmp_path)] == [before] * 6
 
 
 def test_a_second_run_does_nothing(make_grid, images, tmp_path, console, without_ray):
