@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from benchmarks.common.errors import ImageError
+from benchmarks.common.images import quantise
 from benchmarks.common.storage import StoragePath, open_path
 from benchmarks.datasets import Sample
 from benchmarks.datasets.base import Fit
@@ -24,7 +25,6 @@ from benchmarks.link.digital import readable
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.ledger import Entry
 from benchmarks.link.link import Link
-from benchmarks.metrics import quantise
 from methods.generative import ModelClient
 from suite.command import compose
 from suite.config.grid import Grid
