@@ -35,7 +35,7 @@ def doctor(
 ) -> None:
     """Say what there is and what of the grid's needs is missing, with the address of each missing file; keys are never shown."""
     # Late: the help page needs none of it.
-    from suite.command import compose
+    from suite.config.compose import compose
     from suite.findings import Question, examine
 
     question = Question(compose(grid, methods, datasets, None, set_ or []), data_dir, train_data, address)

@@ -3,10 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from suite.cli import COMMON_HELP, Address, DataDir, Datasets, DryRun, GridName, Limit, Methods, Out, Set, TrainData, guarded
+from suite import callable_as_function
+from suite.cli import COMMON_HELP, guarded
+from suite.options import GridOptions, takes_grid
 
+callable_as_function(__name__)
 app = typer.Typer(
     add_completion=False, pretty_exceptions_show_locals=False, rich_markup_mode="markdown", help=f"Run a whole comparison.\n\n{COMMON_HELP}"
 )
@@ -14,17 +16,9 @@ app = typer.Typer(
 
 @app.command()
 @guarded
+@takes_grid()
 def run(
-    grid: GridName = "quick",
-    methods: Methods = None,
-    datasets: Datasets = None,
-    data_dir: DataDir = None,
-    train_data: TrainData = None,
-    limit: Limit = None,
-    out: Out = None,
-    address: Address = None,
-    set_: Set = None,
-    dry_run: DryRun = False,
+    options: GridOptions,
     tune: Annotated[int, typer.Option(help="Search N settings per method with Ray Tune before the final training.", min=0)] = 0,
 ) -> None:
     """Train what is missing, evaluate the grid, write tables and figures, print the main table and where all of it lies.
@@ -39,17 +33,17 @@ def run(
 
     - `python -m suite.run --grid paper --data-dir DATA --dry-run` says what the paper's grid would take.
     """
-    # Late: the help page needs none of it.
-    from suite.command import Command
+    # Late: a help page does without the libraries of a run.
+    from suite.session import Session
 
-    command = Command(grid, methods, datasets, data_dir, train_data, limit, out, address, set_ or [], Console(), tune, dry_run=dry_run)
-    if dry_run:
-        command.show_plan()
+    session = Session(options, search=tune)
+    if options.dry_run:
+        session.show_plan()
         return
-    with command.at_work():
-        command.train()
-        failed = command.evaluate()
-        command.report()
+    with session.at_work():
+        session.train()
+        failed = session.evaluate()
+        session.report()
     raise typer.Exit(1 if failed else 0)
 
 

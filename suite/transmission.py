@@ -26,7 +26,7 @@ from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.ledger import Entry
 from benchmarks.link.link import Link
 from methods.generative import ModelClient
-from suite.command import compose
+from suite.config.compose import compose
 from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod
 from suite.errors import EvaluationError

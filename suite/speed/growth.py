@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from suite.command import compose
+from suite.config.compose import compose
 from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.runner import evaluate, remaining

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from suite.command import compose
+from suite.config.compose import compose
 from suite.evaluate.plan import WorkUnit
 from suite.prepare import prepare
 from suite.train.jobs import train_job

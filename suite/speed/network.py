@@ -15,7 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.base import Method, OperatingPoint, Received
-from suite.command import compose
+from suite.config.compose import compose
 from suite.config.methods import ConfiguredMethod, resolve
 from suite.prepare import prepare
 from suite.train.protocols import Placement

@@ -20,7 +20,7 @@ def measure(seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as empty:
         return {
             "list_s": _run("-m", "suite.list", "methods", "--json"),
-            "import_run_s": _run("-c", "import suite.run, suite.command"),
+            "import_run_s": _run("-c", "import suite.run, suite.session"),
             "dry_run_s": _run("-m", "suite.run", "--methods", "digital/webp", "--dry-run", "--out", empty),
             "ray_s": _run("-c", "from suite.ray_env import connect; connect(cpus=2)"),
         }

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from suite.command import compose
+from suite.config.compose import compose
 from suite.config.execution import EvaluationSettings, StageSettings
 from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import WorkUnit

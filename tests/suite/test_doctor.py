@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from suite import findings as diagnosis
-from suite.command import compose
+from suite.config.compose import compose
 from suite.doctor import app
 from suite.findings import Question
 

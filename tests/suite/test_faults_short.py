@@ -10,12 +10,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from suite.command import Command
 from suite.evaluate import runner
 from suite.evaluate.executors.inline import inline
 from suite.faults.__main__ import app
-from suite.faults.rounds import GRID, Run, difference, disturb, processes_below
+from suite.faults.rounds import GRID, Run, app, difference, disturb, processes_below
+from suite.options import GridOptions
 from suite.runs.records import load
+from suite.session import Session
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def undisturbed(tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
-        assert Command(str(GRID), None, None, None, None, None, str(out), None, [], Console(quiet=True)).evaluate() == 0
+        assert Session(GridOptions(str(GRID), out=str(out)), console=Console(quiet=True)).evaluate() == 0
     return out
 
 

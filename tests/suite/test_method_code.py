@@ -204,7 +204,7 @@ def test_what_is_kept_although_the_code_changed_says_so_everywhere(session):
 
 
 def test_a_checkpoint_of_other_code_is_used_and_told(tmp_path):
-    from suite.command import compose
+    from suite.config.compose import compose
     from suite.prepare import SHIPPED, prepare
 
     grid = compose("quick", "deepjscc", None, 1, ["cr=[1/24]"])

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import methods
 from methods.registry import METHODS
 from suite import list as listing
-from suite.command import compose
+from suite.config.compose import compose
 from suite.config.methods import resolve
 from suite.evaluate import runner
 from suite.evaluate.executors.inline import inline

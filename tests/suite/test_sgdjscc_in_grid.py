@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from suite.command import compose
+from suite.config.compose import compose
 from suite.prepare import prepare
 
 CELLS = ("image_size=64", "cr=[1/24]", "metrics=[psnr]", "training.crop=64")

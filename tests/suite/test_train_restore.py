@@ -11,7 +11,8 @@ import yaml
 from rich.console import Console
 from safetensors.torch import load_file
 
-from suite.command import Command
+from suite.options import GridOptions
+from suite.session import Session
 from suite.train.jobs import train_job
 from suite.train.loop import RESUME
 
@@ -57,7 +58,7 @@ def test_a_killed_driver_loses_no_step_and_changes_no_weight(grid, tmp_path):
     rows = (killed.with_suffix("") / "curves.csv").read_text().splitlines()
     assert sum(row.startswith(f"{STEPS},loss/total,") for row in rows) == 1 and not list(killed.parent.rglob(RESUME))
 
-    whole = Command(str(grid), None, None, None, None, None, str(tmp_path / "whole"), None, [], Console(quiet=True))
+    whole = Session(GridOptions(str(grid), out=str(tmp_path / "whole")), console=Console(quiet=True))
     (job,) = whole.prepared.jobs.values()
     plain = train_job(job, tmp_path / "whole" / "checkpoints")
     ours, theirs = load_file(killed), load_file(plain.path)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks.common.errors import ImageError, LinkError
 from benchmarks.metrics import Scorer
-from suite.command import compose
+from suite.config.compose import compose
 from suite.errors import EvaluationError
 from suite.evaluate.executors.inline import inline
 from suite.prepare import SHIPPED, prepare

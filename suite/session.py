@@ -1,9 +1,8 @@
-"""What the commands do, step by step, with one grid and one run folder."""
+"""What a call of the suite does, step by step, with one grid and one run folder; commands and the Python API stand on it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,10 +11,8 @@ from benchmarks.common.errors import BenchmarkError, DatasetError
 from benchmarks.common.fetching import nothing_fetched
 from benchmarks.common.storage import StoragePath, open_path
 from methods.errors import MethodError
-from suite.config.catalog import DATASETS, METHODS
-from suite.config.grid import Grid, full_entry
+from suite.config.compose import compose
 from suite.config.method_code import method_code
-from suite.config.reading import build_grid, override, read_grid
 from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Executor
@@ -24,8 +21,9 @@ from suite.evaluate.kept import changed_code, with_kept_code
 from suite.evaluate.plan import WorkUnit, estimate
 from suite.evaluate.runner import evaluate, remaining
 from suite.keys import key_names
+from suite.options import GridOptions
 from suite.prepare import SHIPPED, Prepared, check_trainable, prepare
-from suite.report.results import load_results
+from suite.report.results import RunResults, load_results
 from suite.report.rewrite import rewrite
 from suite.report.tables import main_table
 from suite.runs.folder import RunFolder
@@ -39,67 +37,32 @@ RESULTS = Path("results")
 LOSSLESS = "The digital stream is lossless by decree: its bytes always arrive, and the symbols of its fixed scheme are charged."
 
 
-def compose(name: str, methods: str | None, datasets: str | None, limit: int | None, assignments: Sequence[str]) -> Grid:
-    """Return the grid called ``name`` with the command line's changes.
+class Session:
+    """One call of the suite: its options, checked, and the steps they ask for.
+
+    Args:
+        options: grid, changes and folders.
+        search: trials of a search before each training; 0 for none.
+        console: where progress is shown; standard output if not given.
 
     Raises:
-        SettingsError, UnknownNameError: the grid, a key or a value is wrong.
+        SemcomError: whatever is unknown, missing or impossible, before anything runs.
     """
-    keys = read_grid(name)
-    if methods is not None:
-        keys["methods"] = _narrowed(keys.get("methods", []), methods)
-    if datasets is not None:
-        keys["datasets"] = [DATASETS.get(part.strip()).name for part in datasets.split(",")]
-    if limit is not None:
-        keys["limit"] = limit
-    return build_grid(override(keys, assignments))
 
-
-def _narrowed(entries: Sequence[Any], wanted: str) -> list[Any]:
-    """Return the grid's own entries for the methods that are wanted, narrowed to a variant where one is named, and new ones
-    for those that the grid does not name.
-    """
-    kept: list[Any] = []
-    for part in (part.strip() for part in wanted.split(",")):
-        name, _, variant = part.partition("/")
-        METHODS.get(name)
-        own = [full for entry in entries if (full := full_entry(entry))["name"] == name]
-        if variant and own:
-            kept.append({**own[0], "variants": (variant,)})
-        else:
-            kept += own or [part]
-    return kept
-
-
-class Command:
-    """One call of the suite: the arguments of the command line, checked, and the steps they ask for."""
-
-    def __init__(
-        self,
-        grid: str,
-        methods: str | None,
-        datasets: str | None,
-        data_dir: Path | None,
-        train_data: Path | None,
-        limit: int | None,
-        out: str | None,
-        address: str | None,
-        assignments: Sequence[str],
-        console: Console,
-        search: int = 0,
-        dry_run: bool = False,
-    ) -> None:
-        self.grid = compose(grid, methods, datasets, limit, assignments)
+    def __init__(self, options: GridOptions, *, search: int = 0, console: Console | None = None) -> None:
+        self.grid = compose(options.grid, options.methods, options.datasets, options.limit, options.set_)
         # Workers of a cluster have working directories of their own.
-        data_dir, train_data = (folder.resolve() if folder is not None else None for folder in (data_dir, train_data))
+        data_dir, train_data = (
+            folder.resolve() if folder is not None else None for folder in (options.data_dir, options.train_data)
+        )
         for folder in (data_dir, train_data):
             if folder is not None and not folder.is_dir():
                 raise DatasetError(f"there is no folder {folder}; give the folder that holds the images")
-        self.folder = RunFolder(open_path(out or RESULTS / self.grid.name), self.grid)
-        self.address = address
+        self.folder = RunFolder(open_path(options.out or RESULTS / self.grid.name), self.grid)
+        self.address = options.address
         self.search = search
-        self.console = console
-        self.dry_run = dry_run
+        self.console = console or Console()
+        self.dry_run = options.dry_run
         self.to_fetch: list[str] = []
         with self._looking():
             self.prepared: Prepared = prepare(self.grid, data_dir, train_data, search)
@@ -239,13 +202,14 @@ class Command:
         self.folder.finish(records=len(records), failed=failed)
         return failed
 
-    def report(self) -> None:
-        """Write tables and figures from the records, print the main table and where everything lies."""
+    def report(self) -> RunResults:
+        """Write tables and figures from the records, print the main table and where everything lies, and return the results."""
         results = load_results(self.folder.path)
         rewrite(results)
         self.console.print(main_table(results))
         for name, path in self.folder.layout.shown.items():
             self._say(f"{name}: {path}")
+        return results
 
     def _units(self, checkpoints: Mapping[TrainingJob, Checkpoint]) -> list[WorkUnit]:
         units = self.prepared.units(self.folder.name, checkpoints, self.failures)

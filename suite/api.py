@@ -1,0 +1,162 @@
+"""The Python API: what the commands do, as functions that return results; ``import suite`` offers them.
+
+::
+
+    run(grid, ...) = train(grid, ...) ──> checkpoints ──> evaluate(grid, ...) ──> RunResults
+    load_results(folder) ──────────────────────────────────────────────────────> RunResults
+    transmit(method, image, ...) ──> Transmitted
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from suite.evaluate.runner import Executor
+from suite.options import GridOptions
+from suite.report.results import RunResults, load_results
+from suite.session import Session
+from suite.train.checkpoint import Checkpoint
+from suite.transmission import Transmitted, transmit
+
+__all__ = ["RunResults", "Transmitted", "evaluate", "load_results", "run", "train", "transmit"]
+
+
+def run(
+    grid: str | Path = "quick",
+    *,
+    methods: str | Iterable[str] | None = None,
+    datasets: str | Iterable[str] | None = None,
+    data_dir: str | Path | None = None,
+    train_data: str | Path | None = None,
+    limit: int | None = None,
+    out: str | Path | None = None,
+    address: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    tune: int = 0,
+    executor: Executor = "ray",
+    quiet: bool = False,
+) -> RunResults:
+    """Train what is missing, evaluate the grid, write tables, figures and the page, and return the results.
+
+    Called again with the same arguments it resumes: what is there is not done again.
+
+    Args:
+        grid: a built-in grid or a ``.yaml`` file.
+        methods: ``name`` or ``name/variant``, in the place of the grid's.
+        datasets: test sets in the place of the grid's.
+        data_dir, train_data: folders of test and training images.
+        limit: images of each test set, from the first.
+        out: run folder, or ``s3://BUCKET/FOLDER``; ``results/<grid>`` if not given.
+        address: Ray cluster; ``None`` for this machine.
+        settings: grid keys, dotted, with their values: ``{"training.steps": 500, "cr": ["1/24"]}``.
+        tune: trials of a search before each training.
+        executor: "ray" for pools of actors, "inline" for this process, one unit after the other. Trainings use Ray either way.
+        quiet: show no progress.
+
+    Returns:
+        The results; ``results.failed`` counts cells that failed.
+
+    Raises:
+        SemcomError: whatever is unknown, missing or impossible; the message says what to do.
+
+    Example:
+        >>> import suite
+        >>> results = suite.run("quick", methods=["deepjscc"], limit=1, out=folder, executor="inline", quiet=True)
+        >>> sorted(results.records["channel"].unique())
+        ['awgn', 'rayleigh']
+    """
+    session = _session(grid, methods, datasets, data_dir, train_data, limit, out, address, settings, tune, quiet)
+    with session.at_work():
+        session.train()
+        session.evaluate(executor)
+        return session.report()
+
+
+def train(
+    grid: str | Path = "quick",
+    *,
+    methods: str | Iterable[str] | None = None,
+    data_dir: str | Path | None = None,
+    train_data: str | Path | None = None,
+    out: str | Path | None = None,
+    address: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    tune: int = 0,
+    quiet: bool = False,
+) -> dict[str, Checkpoint]:
+    """Train every network of the grid that has no checkpoint yet and return all of them by label, ``swinjscc/base 1/24``.
+
+    Args, Raises: as in :func:`run`.
+
+    Example:
+        >>> import suite
+        >>> sorted(suite.train("quick", methods=["deepjscc"], out=folder, quiet=True))
+        ['deepjscc/default 1/24', 'deepjscc/default 1/48']
+    """
+    session = _session(grid, methods, None, data_dir, train_data, None, out, address, settings, tune, quiet)
+    session.train()
+    return {job.label: found for job, found in session.checkpoints.items()}
+
+
+def evaluate(
+    grid: str | Path = "quick",
+    *,
+    methods: str | Iterable[str] | None = None,
+    datasets: str | Iterable[str] | None = None,
+    data_dir: str | Path | None = None,
+    train_data: str | Path | None = None,
+    limit: int | None = None,
+    out: str | Path | None = None,
+    address: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    executor: Executor = "ray",
+    quiet: bool = False,
+) -> RunResults:
+    """Evaluate a grid whose networks are trained, or shipped, and return the results; nothing is drawn.
+
+    Args, Raises: as in :func:`run`.
+
+    Example:
+        >>> import suite
+        >>> results = suite.evaluate("quick", methods=["digital/jpeg"], limit=1, out=folder, executor="inline", quiet=True)
+        >>> len(results.records)
+        16
+    """
+    session = _session(grid, methods, datasets, data_dir, train_data, limit, out, address, settings, 0, quiet)
+    session.evaluate(executor)
+    return load_results(session.folder.path)
+
+
+def _session(
+    grid: str | Path,
+    methods: str | Iterable[str] | None,
+    datasets: str | Iterable[str] | None,
+    data_dir: str | Path | None,
+    train_data: str | Path | None,
+    limit: int | None,
+    out: str | Path | None,
+    address: str | None,
+    settings: Mapping[str, Any] | None,
+    tune: int,
+    quiet: bool,
+) -> Session:
+    options = GridOptions(
+        grid=str(grid),
+        methods=_listed(methods),
+        datasets=_listed(datasets),
+        data_dir=None if data_dir is None else Path(data_dir),
+        train_data=None if train_data is None else Path(train_data),
+        limit=limit,
+        out=None if out is None else str(out),
+        address=address,
+        # JSON is YAML, which is what the values of assignments are read as.
+        set_=[f"{key}={json.dumps(value, default=str)}" for key, value in (settings or {}).items()],
+    )
+    return Session(options, search=tune, console=Console(quiet=quiet))
+
+
+def _listed(names: str | Iterable[str] | None) -> str | None:
+    return names if names is None or isinstance(names, str) else ",".join(names)
