@@ -45,9 +45,7 @@ class GridOptions:
     set_: Annotated[
         list[str], typer.Option("--set", help="Change a key of the grid, as KEY=VALUE: --set training.steps=500 --set cr=[1/24].")
     ] = field(default_factory=list)
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the cells, the trainings and what they come to; start nothing.")
-    ] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells, the trainings and what they come to; start nothing.")] = False
 
 
 def takes_grid(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -52,9 +52,7 @@ class Session:
     def __init__(self, options: GridOptions, *, search: int = 0, console: Console | None = None) -> None:
         self.grid = compose(options.grid, options.methods, options.datasets, options.limit, options.set_)
         # Workers of a cluster have working directories of their own.
-        data_dir, train_data = (
-            folder.resolve() if folder is not None else None for folder in (options.data_dir, options.train_data)
-        )
+        data_dir, train_data = (folder.resolve() if folder is not None else None for folder in (options.data_dir, options.train_data))
         for folder in (data_dir, train_data):
             if folder is not None and not folder.is_dir():
                 raise DatasetError(f"there is no folder {folder}; give the folder that holds the images")

@@ -24,9 +24,10 @@ from suite.scene_models.degradations import codec_jobs, trained_codecs
 from suite.scene_models.editor import Editor
 from suite.scene_models.generator import Generator
 from suite.scene_models.images import SceneImages, cache_name, scene_images
-from suite.scene_models.loop import RESUME, Part, Say, train
+from suite.scene_models.loop import Part, Say, train
 from suite.scene_models.settings import Budget
 from suite.train.jobs import TrainingJob
+from suite.train.loop import RESUME
 from suite.train.optimisation import key
 
 NEEDS: dict[str, tuple[str, ...]] = {

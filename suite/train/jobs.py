@@ -28,9 +28,10 @@ from suite.link.training import TrainingLinkProvider
 from suite.runs.provenance import git_state, hardware, versions
 from suite.train import checkpoint
 from suite.train.checkpoint import Checkpoint
-from suite.train.loop import RESUME, Report, Trainer
+from suite.train.loop import RESUME
 from suite.train.optimisation import key
-from suite.train.protocols import DataSpec, Placement
+from suite.train.protocols import DataSpec, Placement, Report
+from suite.train.trainer import Trainer
 
 # Raised when the same job, data and settings would no longer give the same weights.
 IDENTITY = 1

@@ -1,19 +1,17 @@
-"""The training loop, in plain PyTorch.
+"""The training loop, in plain PyTorch: one for the methods of the comparison and for the scene models.
 
 ::
 
-    batch(step) ──crops──────────────┐
-    (seed, step) ──> SNR, channel, CR ├─> method.loss ──backward──clip──optimiser──> weights ──> average
-                 └─> noise, dropout ──┘        └─> curves.csv, TensorBoard
-    every validate_every steps: held-out PSNR, diagnostics and maps of the averaged weights; every checkpoint_every: resume.pt
+    steps(first) ──> (step, batch) ──losses──backward──clip──optimiser──> weights ──> average
+                                        └─> window of losses ──> a row of the curves, now and then
+    every validate_every steps: scores of the averaged weights; every checkpoint_every: resume.pt
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import torch
@@ -21,94 +19,86 @@ from torch import Tensor, nn
 
 from benchmarks.common.errors import SignalError
 from benchmarks.common.storage import StoragePath
-from benchmarks.link.draws import Draws, TrainingDraws
-from methods.base import OperatingPoint, Targets, TrainableMethod, TrainingLink
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.train import state
-from suite.train.batches import ShardedDraws, batches
-from suite.train.curves import Curves
-from suite.train.optimisation import PhaseSchedule, build_average, build_optimiser, drawn, key, phase_schedules, schedule_of
-from suite.train.protocols import LinkProvider, Placement, TrainingBatch, TrainingData
-from suite.train.validation import Validation
+from suite.train.optimisation import build_average, build_optimiser, rate_factor
+from suite.train.protocols import Placement, Report
 
-Report = Callable[[dict[str, float]], None]
 RESUME = "resume.pt"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-@dataclass(frozen=True)
-class TrainingResult:
-    """What a training ended with.
+class TrainingLoop(ABC):
+    """Optimiser, average, precision, resumption and interruption around the losses of one network.
 
-    Attributes:
-        steps: steps done, over all resumptions.
-        seconds: time spent on them.
-        losses: mean losses of the last row of the curves.
-        validation: mean PSNR in dB of the held-out images, by operating point and over all.
-    """
-
-    steps: int
-    seconds: float
-    losses: dict[str, float] = field(default_factory=dict)
-    validation: dict[str, float] = field(default_factory=dict)
-
-
-class Loss(nn.Module):
-    """A method's loss as a module call, as data parallelism and the compiler want it."""
-
-    def __init__(self, method: TrainableMethod) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
-        """Return the method's named losses."""
-        return self.method.loss(images, targets, link, point)
-
-
-class Trainer:
-    """Trains one method.
+    A subclass says what a step draws and loses, how the weights are scored and where the curves go.
 
     Args:
-        method: on the CPU, its weights initialised; after :meth:`run` it holds the weights to keep.
-        data: crops and held-out images.
-        air: operating points and link.
-        settings: how to train.
-        out: folder of the curves and of the state to resume from.
-        rates: compression ratios, one drawn a step; empty for a fixed-rate method.
+        network: what learns, its weights initialised.
+        settings: optimiser, schedule, average, precision and intervals.
+        out: folder of the state to resume from.
         identity: of the training; a state of another one is refused.
         placement: the process's rank and device.
     """
 
     def __init__(
-        self,
-        method: TrainableMethod,
-        data: TrainingData,
-        link_provider: LinkProvider,
-        settings: TrainingSettings,
-        out: StoragePath,
-        *,
-        rates: Sequence[Fraction] = (),
-        identity: str = "",
-        placement: Placement | None = None,
+        self, network: nn.Module, settings: TrainingSettings, out: StoragePath, identity: str, placement: Placement | None = None
     ) -> None:
-        self.settings, self.data, self.link_provider, self.out = settings, data, link_provider, out
-        self.rates: Sequence[Fraction | None] = tuple(rates) or (None,)
-        self.identity = identity
+        self.settings, self.out, self.identity = settings, out, identity
         self.placement = placement or Placement()
         self.device = torch.device(self.placement.device)
-        self.method = method.to(self.device).train()
-        self.phase_schedules = phase_schedules(method.phases(), settings.steps)
-        self._course: PhaseSchedule | None = None
-        self.optimiser = build_optimiser(self.method, settings)
-        self.average = build_average(self.method, settings)
+        self.network = network.to(self.device).train()
+        self.optimiser = build_optimiser(self.network, settings)
+        self.average = build_average(self.network, settings)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "float16")
-        self.validation = Validation(data.validation(), link_provider, settings, rates, self.placement.device)
         self.progress = state.Progress()
-        self._loss: nn.Module = Loss(self.method)
+        self.last_losses: dict[str, float] = {}
 
-    def run(self, report: Report | None = None) -> TrainingResult:
-        """Train, from the last saved state of ``out`` if there is one.
+    @abstractmethod
+    def steps(self, first: int) -> Iterator[tuple[int, Any]]:
+        """Yield each step from ``first`` to the last one, with its batch."""
+
+    @abstractmethod
+    def step_seed(self, step: int) -> int:
+        """Return the seed of what the network itself draws in a step, such as dropout."""
+
+    @abstractmethod
+    def losses(self, step: int, batch: Any) -> Mapping[str, Tensor]:
+        """Return the named losses of a step, "total" the one to minimise."""
+
+    @abstractmethod
+    def validate(self, step: int) -> dict[str, float]:
+        """Return the scores of the weights to keep."""
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        return self.settings.learning_rate * rate_factor(self.settings, step)
+
+    def logs(self, step: int) -> bool:
+        """Return whether the losses since the last row make a row after this step."""
+        return step == self.settings.steps or step % self.settings.log_every == 0
+
+    @abstractmethod
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Take in a row of the curves; ``values`` is empty where no row is due."""
+
+    @abstractmethod
+    def saved(self) -> None:
+        """Do what follows a saved state."""
+
+    def parts(self) -> dict[str, state.Stateful]:
+        """Return what the state is made of besides the progress."""
+        parts: dict[str, Any] = {"method": self.network, "optimiser": self.optimiser, "scaler": self.scaler}
+        return parts if self.average is None else parts | {"average": self.average}
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Hold open what the loop needs while it runs."""
+        yield
+
+    def train(self, report: Report | None = None) -> None:
+        """Train, from the last saved state if there is one.
 
         Args:
             report: called with the step, the losses and, in the first process, after a validation, its scores.
@@ -117,36 +107,32 @@ class Trainer:
             TrainingError: a loss or a gradient is not finite, or the saved state is of no use.
             KeyboardInterrupt: Ctrl-C, after the step it fell in was saved.
         """
-        self.progress = state.load(self.out / RESUME, self.identity, self._parts(), self.placement.device)
-        self._loss = self._wrapped()
-        last: dict[str, float] = {}
-        with self._own_randomness(), state.interruptible() as interrupted, self._curves() as curves:
+        self.progress = state.load(self.out / RESUME, self.identity, self.parts(), self.placement.device)
+        with self._own_randomness(), state.interruptible() as interrupted, self.running():
             started = time.monotonic()
-            for step, batch in batches(self.data, self.settings, self.progress.step + 1, self.placement):
+            for step, batch in self.steps(self.progress.step + 1):
                 self._step(step, batch)
                 now = time.monotonic()
                 self.progress.seconds, started = self.progress.seconds + now - started, now
-                last = self._after(step, curves, report) or last
-                if interrupted.is_set():
+                self._after(step, report)
+                if step == self.settings.steps or interrupted.is_set() or step % self.settings.checkpoint_every == 0:
                     self._save()
+                if interrupted.is_set():
                     raise KeyboardInterrupt
-        self._keep()
-        scores = self.validation(self.method) if self.placement.first else {}
-        return TrainingResult(self.progress.step, self.progress.seconds, last, scores)
 
-    def _step(self, step: int, batch: TrainingBatch) -> None:
-        settings = self.settings
-        torch.manual_seed(key(settings.seed, "method", step, self.placement.rank))
-        course = self._enter(step)
+    @property
+    def kept(self) -> nn.Module:
+        """The weights to keep: the averaged ones where there is an average."""
+        return self.network if self.average is None else self.average.module
+
+    def _step(self, step: int, batch: Any) -> None:
+        torch.manual_seed(self.step_seed(step))
         for group in self.optimiser.param_groups:
-            group["lr"] = course.rate(settings, step)
-        images = batch.images.to(self.device, non_blocking=True)
-        masks = batch.masks.to(self.device) if batch.masks is not None else None
-        targets = Targets(masks, batch.labels, batch.captions)
-        dtype = PRECISIONS[settings.precision]
+            group["lr"] = self.rate(step)
+        dtype = PRECISIONS[self.settings.precision]
         try:
             with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
-                losses = self._loss(images, targets, self.link_provider.link(self._draws(step)), self._point(step))
+                losses = self.losses(step, batch)
         except SignalError as error:
             raise self._diverged(step, f"the signal could not be sent ({error})") from error
         self._record(step, losses)
@@ -156,32 +142,14 @@ class Trainer:
         self.scaler.step(self.optimiser)
         self.scaler.update()
         if self.average is not None:
-            self.average.update_parameters(self.method)
+            self.average.update_parameters(self.network)
         self.progress.step = step
-
-    def _enter(self, step: int) -> PhaseSchedule:
-        """Return the course of a step, the method being in its phase."""
-        course = schedule_of(step, self.phase_schedules)
-        if course is not self._course:
-            self.method.enter(course.phase, begins=step == course.first)
-            self._course = course
-        return course
-
-    def _point(self, step: int) -> OperatingPoint:
-        settings, seed = self.settings, self.settings.seed
-        snr, channel = drawn(settings.snr_db, seed, "snr", step), drawn(settings.channels, seed, "channel", step)
-        return self.link_provider.point(drawn(self.rates, seed, "cr", step), snr, channel)
-
-    def _draws(self, step: int) -> Draws:
-        generator = torch.Generator(self.device).manual_seed(key(self.settings.seed, "noise", step))
-        draws = TrainingDraws(generator)
-        return ShardedDraws(draws, self.placement.rank, self.placement.world) if self.placement.world > 1 else draws
 
     def _record(self, step: int, losses: Mapping[str, Tensor]) -> None:
         """Add the losses, averaged over the processes, to the window, and refuse one that is not finite."""
         if "total" not in losses:
             raise TrainingError(
-                f"{type(self.method).__name__}.loss returned {sorted(losses)} without 'total'; name the loss to minimise so"
+                f"{type(self.network).__name__}.loss returned {sorted(losses)} without 'total'; name the loss to minimise so"
             )
         names = sorted(losses)
         values = torch.stack([losses[name].detach().float() for name in names])
@@ -210,57 +178,25 @@ class Trainer:
             f"training.warmup ({self.settings.warmup}) or train with precision float32"
         )
 
-    def _after(self, step: int, curves: Curves | None, report: Report | None) -> dict[str, float] | None:
-        """Write curves, validate, report and save where the step asks for it; return the losses if a row was due."""
-        settings, ends, row = self.settings, step == self.settings.steps, None
-        validates = ends or step % settings.validate_every == 0
+    def _after(self, step: int, report: Report | None) -> None:
+        """Validate, write the curves and report, where the step asks for it."""
+        logs, validates = self.logs(step), step == self.settings.steps or step % self.settings.validate_every == 0
         values: dict[str, float] = {}
-        if ends or step % settings.log_every == 0:
-            row = {name: value / self.progress.count for name, value in self.progress.window.items()}
-            values = {f"loss/{name}": value for name, value in row.items()}
-            values["learning_rate"] = schedule_of(step, self.phase_schedules).rate(settings, step)
+        if logs:
+            self.last_losses = {name: value / self.progress.count for name, value in self.progress.window.items()}
+            values = {f"loss/{name}": value for name, value in self.last_losses.items()} | {"learning_rate": self.rate(step)}
             self.progress.window, self.progress.count = {}, 0
-        if curves is not None:
-            if validates:
-                values |= self.validation(self._kept())
-                curves.show(step, self.validation.maps(self._kept()))
-            curves.write(step, values)
+        if self.placement.first:
+            values |= self.validate(step) if validates else {}
+            self.write(step, values)
         # Each process reports as often as the first one: Ray Train waits for all of them.
-        if report is not None and (validates or row is not None):
+        if report is not None and (validates or logs):
             report({"step": step, "seconds": self.progress.seconds, **values})
-        if ends or step % settings.checkpoint_every == 0:
-            self._save()
-            if curves is not None:
-                curves.publish()
-        return row
-
-    def _kept(self) -> TrainableMethod:
-        return self.method if self.average is None else self.average.module  # type: ignore[return-value]
-
-    def _keep(self) -> None:
-        """Put the averaged weights into the method."""
-        if self.average is not None:
-            self.method.load_state_dict(self.average.module.state_dict())
 
     def _save(self) -> None:
         if self.placement.first:
-            state.save(self.out / RESUME, self.identity, self.progress, self._parts())
-
-    def _parts(self) -> dict[str, Any]:
-        parts: dict[str, Any] = {"method": self.method, "optimiser": self.optimiser, "scaler": self.scaler}
-        return parts if self.average is None else parts | {"average": self.average}
-
-    def _wrapped(self) -> nn.Module:
-        loss: nn.Module = Loss(self.method)
-        if self.settings.compile:
-            loss.compile()
-        if self.placement.world > 1:
-            # A step at a random rate or channel need not touch every weight.
-            loss = nn.parallel.DistributedDataParallel(loss, find_unused_parameters=True)
-        return loss
-
-    def _curves(self) -> Any:
-        return Curves(self.out, self.progress.step) if self.placement.first else _nothing()
+            state.save(self.out / RESUME, self.identity, self.progress, self.parts())
+            self.saved()
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
@@ -272,8 +208,3 @@ class Trainer:
                 yield
         finally:
             torch.set_num_threads(threads)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield None

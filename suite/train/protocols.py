@@ -7,7 +7,7 @@
     Air ──link(draws)──> TrainingLink ────────────┘
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
@@ -16,6 +16,8 @@ from torch import Tensor
 
 from benchmarks.link.draws import Draws
 from methods.base import OperatingPoint, TrainingLink
+
+Report = Callable[[dict[str, float]], None]
 
 
 class TrainingBatch(Protocol):
@@ -100,3 +102,9 @@ class Placement:
     def first(self) -> bool:
         """Whether this process writes the files."""
         return self.rank == 0
+
+
+class TrainingWork(Protocol):
+    """A training, ready to be carried out by one process, or by one of several."""
+
+    def __call__(self, report: Report | None, placement: Placement) -> object: ...

@@ -4,16 +4,15 @@
 
     jobs ── have a checkpoint ───────────────────────────────────────────────┐
        └─── missing ── search, where asked (ASHA) ── one trial a job ── out/ ─┴─> {job: Checkpoint}
-                                                        │ 1 process          trains in the trial
-                                                        │ several a node     torch.distributed ranks of the trial
-                                                        └ several nodes      Ray Train inside the trial
+                                                        │ one process     trains in the trial
+                                                        └ several         Ray Train inside the trial
 
 A trial that dies is started again and goes on from ``out/<job>/resume.pt``, and so is a training whose driver died
 when the same call is made again; ``out`` must therefore be visible on every node. An error that would come again
 (a loss that is not finite, a wrong setting) is reported at once instead.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,13 +23,9 @@ from suite.errors import TrainingError
 from suite.ray_env import connect, last_line
 from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, train_job
-from suite.train.protocols import Placement
-from suite.train.ranks import Report, Work, run_ranks
-
-Progress = Callable[[TrainingJob, Mapping[str, float]], None]
-FAILURE = "failure"
-# Below Ray's resolution nothing is placed; the processes of a trial across nodes bring their own resources.
-ALMOST_NONE = 0.01
+from suite.train.protocols import TrainingWork
+from suite.train.search import search
+from suite.train.trials import FAILURE, Progress, cpus, resources, run_trial
 
 
 class TrainingsFailedError(TrainingError):
@@ -84,7 +79,7 @@ def train_missing(
         for job in missing:
             _check_fits(job)
     out = open_path(out)
-    work: dict[TrainingJob, Work] = {}
+    work: dict[TrainingJob, TrainingWork] = {}
     failures: dict[TrainingJob, str] = {}
     choices = _choices(jobs, missing, found, out, max_concurrent, retries, progress, failures)
     for job in missing:
@@ -114,8 +109,6 @@ def _choices(
     failures: dict[TrainingJob, str],
 ) -> dict[TrainingJob, dict[str, Any]]:
     """Return what searches chose for the missing jobs that ask for one; one search serves every CR of a variant."""
-    from suite.train.search import search
-
     chosen: dict[TrainingJob, dict[str, Any]] = {}
     for job in missing:
         if not job.search or not getattr(job.configured.cls, "search_space", {}):
@@ -131,7 +124,7 @@ def _choices(
 
 
 def _fit(
-    work: Mapping[TrainingJob, Work], out: StoragePath, max_concurrent: int | None, retries: int, progress: Progress | None
+    work: Mapping[TrainingJob, TrainingWork], out: StoragePath, max_concurrent: int | None, retries: int, progress: Progress | None
 ) -> dict[TrainingJob, str]:
     """Carry out the work, a trial each, and return the failures."""
     if not work:
@@ -170,41 +163,13 @@ def _fit(
     return failures
 
 
-def _trial(config: Mapping[str, Any], work: Sequence[Work], settings: Sequence[TrainingSettings], storage: str) -> None:
+def _trial(config: Mapping[str, Any], work: Sequence[TrainingWork], settings: Sequence[TrainingSettings], storage: str) -> None:
     from ray import tune
 
     try:
         run_trial(work[config["job"]], settings[config["job"]], storage, tune.report)
     except SemcomError as error:
         tune.report({FAILURE: str(error)})
-
-
-def run_trial(work: Work, settings: TrainingSettings, storage: str, report: Report) -> None:
-    """Run a training inside a trial, in this process or in as many as the settings ask for."""
-    from ray import cloudpickle
-
-    if settings.nodes > 1:
-        from suite.train.nodes import run_nodes
-
-        run_nodes(cloudpickle.dumps(work), settings, storage)
-    elif settings.ranks > 1:
-        run_ranks(cloudpickle.dumps(work), settings.ranks, bool(settings.gpus), report)
-    else:
-        work(report=report, placement=Placement(device="cuda:0" if settings.gpus else "cpu"))
-
-
-def resources(settings: TrainingSettings) -> Any:
-    """Return what Tune reserves for a trial."""
-    from ray import tune
-
-    if settings.nodes > 1:
-        return tune.PlacementGroupFactory([{"CPU": ALMOST_NONE}])
-    return tune.PlacementGroupFactory([{"CPU": cpus(settings) * settings.ranks, "GPU": settings.gpus}])
-
-
-def cpus(settings: TrainingSettings) -> int:
-    """Return the CPUs of one training process: its threads and its data-loading processes."""
-    return settings.threads + settings.workers
 
 
 def _check_fits(job: TrainingJob) -> None:

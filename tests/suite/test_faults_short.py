@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from suite.evaluate import runner
 from suite.evaluate.executors.inline import inline
 from suite.faults.__main__ import app
-from suite.faults.rounds import GRID, Run, app, difference, disturb, processes_below
+from suite.faults.rounds import GRID, Run, difference, disturb, processes_below
 from suite.options import GridOptions
 from suite.runs.records import load
 from suite.session import Session

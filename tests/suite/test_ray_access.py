@@ -19,7 +19,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from suite.command import Command
+from suite.options import GridOptions
+from suite.session import Session
 from suite.errors import EvaluationError
 from suite.evaluate.model_access import Access
 from suite.keys import kept_back
@@ -191,9 +192,10 @@ def test_the_ray_of_trainings_is_started_without_the_keys_that_the_grid_names(vi
 
     monkeypatch.setattr(tune, "connect", refuse)
     monkeypatch.setenv("LOCAL_KEY", DOUBLE.KEY)
-    arguments = (str(victim.folder / "grid.yaml"), "nam24,deepjscc", None, images, None, 1, str(tmp_path / "run"), None)
+    changes = ["cr=[1/12]", "training.preset=compact"]
+    options = GridOptions(str(victim.folder / "grid.yaml"), "nam24,deepjscc", data_dir=images, limit=1, out=str(tmp_path / "run"), set_=changes)
     with pytest.raises(EvaluationError, match="no further"):
-        Command(*arguments, ["cr=[1/12]", "training.preset=compact"], Console(quiet=True)).train()
+        Session(options, console=Console(quiet=True)).train()
     assert asked == ["OPENAI_API_KEY", "LOCAL_KEY"]
 
 

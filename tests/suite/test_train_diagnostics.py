@@ -18,9 +18,9 @@ from suite.config.training import TrainingSettings
 from suite.link.training import TrainingLinkProvider
 from suite.train import curves
 from suite.train.jobs import TrainingJob
-from suite.train.loop import Trainer
 from suite.train.progress import TrainingProgress
 from suite.train.sources import ImageSource
+from suite.train.trainer import Trainer
 from suite.train.validation import Validation
 
 SIDE, CR = 16, Fraction(1, 12)

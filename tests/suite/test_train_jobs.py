@@ -5,7 +5,6 @@ import logging
 import pickle
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +22,10 @@ from suite.config.methods import ConfiguredMethod
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.link.training import TrainingLinkProvider
-from suite.train import curves
 from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, build, device_of, load_card_settings, train_job
 from suite.train.loop import RESUME
 from suite.train.protocols import Placement
-from suite.train.ranks import run_ranks
 from suite.train.sources import ImageSource
 
 
@@ -183,32 +180,6 @@ def test_settings_of_the_card_rebuild_the_contestant(trained: tuple[TrainingJob,
     job, _, checkpoint = trained
     other = replace(job.configured, settings=DeepJSCC.Settings())
     assert load_card_settings(checkpoint, other).settings == job.configured.settings
-
-
-def test_two_processes_train_as_one(images: Path, tmp_path: Path) -> None:
-    alone, shared = make_job(images, channels=("rayleigh",)), make_job(images, channels=("rayleigh",), processes=2)
-    reports: list[dict[str, float]] = []
-    train_job(alone, tmp_path / "alone")
-    run_ranks(pickle.dumps(partial(train_job, shared, tmp_path / "shared")), 2, False, reports.append)
-    one, two = ({row[:2]: row[2] for row in curves.read(tmp_path / who / alone.name / "curves.csv")} for who in ("alone", "shared"))
-    assert one.keys() == two.keys() and len(one) > 12
-    for row, value in one.items():
-        assert two[row] == pytest.approx(value, rel=1e-4), row
-    assert [report["step"] for report in reports] == [1, 2, 3, 4, 5, 6]
-    a, b = (find(alone.identity, [tmp_path / who]) for who in ("alone", "shared"))
-    assert a is not None and b is not None and b.card.hardware["processes"] == 2
-    first, second = (build(alone.configured, Geometry(16, 16, alone.cr), 0) for _ in range(2))
-    a.load_into(first)
-    b.load_into(second)
-    for name, value in first.state_dict().items():
-        torch.testing.assert_close(second.state_dict()[name], value, rtol=1e-3, atol=1e-5)
-
-
-def test_an_error_in_a_process_reaches_the_caller(images: Path, tmp_path: Path) -> None:
-    job = make_job(images, processes=2, learning_rate=1e30)
-    with pytest.raises(TrainingError, match=r"at step \d of 6; lower training.learning_rate"):
-        run_ranks(pickle.dumps(partial(train_job, job, tmp_path)), 2, False, lambda values: None)
-    assert find(job.identity, [tmp_path]) is None
 
 
 def test_training_link_normalises_and_enforces_the_budget() -> None:

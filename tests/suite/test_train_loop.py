@@ -21,9 +21,10 @@ from suite.config.training import LEAVES_WEIGHTS, TrainingSettings
 from suite.errors import TrainingError
 from suite.train import curves, state
 from suite.train.batches import ShardedDraws
-from suite.train.loop import RESUME, Trainer, TrainingResult
+from suite.train.loop import RESUME
 from suite.train.optimisation import drawn, phase_schedules, rate_factor, schedule_of
 from suite.train.protocols import Placement
+from suite.train.trainer import Trainer, TrainingResult
 
 SIDE = 16
 

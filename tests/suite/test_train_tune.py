@@ -23,6 +23,7 @@ from suite.config.methods import ConfiguredMethod
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.ray_env import connect
+from suite.train import curves
 from suite.train.checkpoint import find
 from suite.train.jobs import TrainingJob, train_job
 from suite.train.protocols import TrainingBatch, TrainingData
@@ -166,8 +167,7 @@ def test_missing_networks_are_trained_once_and_failures_are_named(ray_local: Non
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")} == before
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("training", [{"processes": 2}, {"nodes": 2}])
+@pytest.mark.parametrize("training", [{"processes": 2}, pytest.param({"nodes": 2}, marks=pytest.mark.slow)])
 def test_processes_of_a_trial_and_nodes_train_as_one(ray_local: None, images: Path, tmp_path: Path, training: dict[str, object]) -> None:
     source, steps = ImageSource("folder", images), []
     reference = train_job(make_job(source), tmp_path / "plain")
@@ -179,11 +179,18 @@ def test_processes_of_a_trial_and_nodes_train_as_one(ray_local: None, images: Pa
     assert card.validation["psnr"] == pytest.approx(reference.card.validation["psnr"], abs=0.01)
     for name, value in load_file(trained[job].path).items():
         torch.testing.assert_close(value, load_file(reference.path)[name], rtol=1e-3, atol=1e-4)
+    one, two = (
+        {row[:2]: row[2] for row in curves.read(path / "curves.csv")}
+        for path in (tmp_path / "plain" / job.name, tmp_path / "out" / job.name)
+    )
+    assert one.keys() == two.keys() and len(one) > 12
+    for row, value in one.items():
+        assert two[row] == pytest.approx(value, rel=1e-3), row
 
 
-@pytest.mark.slow
-def test_an_error_across_nodes_is_told(ray_local: None, images: Path, tmp_path: Path) -> None:
-    job = make_job(ImageSource("folder", images), nodes=2, learning_rate=1e30, warmup=0)
+@pytest.mark.parametrize("training", [{"processes": 2}, pytest.param({"nodes": 2}, marks=pytest.mark.slow)])
+def test_an_error_in_one_of_several_processes_is_told(ray_local: None, images: Path, tmp_path: Path, training: dict[str, int]) -> None:
+    job = make_job(ImageSource("folder", images), **training, learning_rate=1e30, warmup=0)
     with pytest.raises(TrainingsFailedError, match=r"lower training.learning_rate"):
         train_missing([job], [], tmp_path)
 

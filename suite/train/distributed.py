@@ -1,8 +1,8 @@
-"""One training over several machines: Ray Train inside the trial.
+"""One training in several processes, on one machine or several: Ray Train inside the trial.
 
 ::
 
-    trial (almost no resources) ──> TorchTrainer ── placement group ──> worker 0 ... worker n-1, spread over the nodes
+    trial (almost no resources) ──> TorchTrainer ── placement group ──> worker 0 ... worker n-1, together or spread over the nodes
       ^                                                                    └─ torch.distributed, one rank each
       └──────────── TuneReportCallback <── reports of worker 0
 
@@ -15,14 +15,13 @@ from typing import Any
 from benchmarks.common.errors import SemcomError
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
-from suite.train.protocols import Placement
-from suite.train.ranks import Work
+from suite.train.protocols import Placement, TrainingWork
 
 WORKER_RESTARTS = 2
 
 
-def run_nodes(payload: bytes, settings: TrainingSettings, storage: str) -> None:
-    """Carry out a pickled :class:`~suite.train.ranks.Work` with the settings' processes over their nodes.
+def run_distributed(payload: bytes, settings: TrainingSettings, storage: str) -> None:
+    """Carry out a pickled :class:`~suite.train.protocols.TrainingWork` with the settings' processes on their nodes.
 
     Raises:
         TrainingError: the training ended with one of the foreseen errors.
@@ -41,11 +40,11 @@ def run_nodes(payload: bytes, settings: TrainingSettings, storage: str) -> None:
             num_workers=settings.ranks,
             use_gpu=bool(settings.gpus),
             resources_per_worker={kind: count for kind, count in per_process.items() if count},
-            placement_strategy="SPREAD",
+            placement_strategy="SPREAD" if settings.nodes > 1 else "STRICT_PACK",
         ),
         torch_config=TorchConfig(backend="nccl" if settings.gpus else "gloo"),
         run_config=RunConfig(
-            name=f"nodes-{tune.get_context().get_trial_id()}",
+            name=f"distributed-{tune.get_context().get_trial_id()}",
             storage_path=storage,
             failure_config=FailureConfig(max_failures=WORKER_RESTARTS),
             callbacks=[TuneReportCallback()],  # type: ignore[list-item]
@@ -65,7 +64,7 @@ def _worker(config: dict[str, Any]) -> str | None:
 
     context = train.get_context()
     placement = Placement(context.get_world_rank(), context.get_world_size(), str(get_device()) if config["gpus"] else "cpu")
-    work: Work = pickle.loads(config["payload"])
+    work: TrainingWork = pickle.loads(config["payload"])
     try:
         work(report=train.report, placement=placement)
     except SemcomError as error:
