@@ -90,7 +90,7 @@ class Method(ABC, Generic[S]):
         """Return the files of others that the method can use, and where these settings look for them."""
         return ()
 
-    def check_ready(self) -> None:  # noqa: B027
+    def check_ready(self) -> None:
         """Raise a :class:`MethodError` if anything that a run will need is missing; asked before anything runs."""
 
     def describe(self, images: Tensor, captions: Sequence[str] | None = None) -> Sequence[str] | None:

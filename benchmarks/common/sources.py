@@ -2,9 +2,9 @@
 
 ::
 
-    package folder ──every file with the decorator──> Declaration(name, module, class) ── attribute("paper") ──> the expression
-                                                                                             │ of the class or of its first-party bases
-                                                                                             └─ constant(), keys(): its value, or NotStatedError
+    package folder ──files with the decorator──> Declaration(name, module, class) ── attribute("paper") ──> the expression
+                                                                                        │ of the class or of its first-party bases
+                                                                                        └─ constant(), keys(): its value, or NotStatedError
 """
 
 import ast

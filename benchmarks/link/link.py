@@ -22,7 +22,6 @@ from benchmarks.common.errors import BudgetError, LinkError
 from benchmarks.common.names import unknown
 from benchmarks.link.analog import equalise, normalise
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, rician
-from benchmarks.link.digital import DigitalReception, DigitalStream
 from benchmarks.link.digital.settings import Mode
 from benchmarks.link.digital.stream import DigitalReception, DigitalStream
 from benchmarks.link.draws import Draws
@@ -104,7 +103,7 @@ class Link:
             raise unknown("channel", name, self._channels) from None
 
     def check(self, channel: str, coding_mode: str | None = None) -> None:
-        """Raise :class:`UnknownNameError` unless there is ``channel``, and :class:`LinkError` unless it carries messages under ``coding_mode``."""
+        """Raise :class:`UnknownNameError` unless there is ``channel``, :class:`LinkError` unless it carries messages so coded."""
         self._stream(coding_mode, text=False).check(self.channel(channel))
 
     def payload_bytes(self, symbols: int, coding_mode: str | None = None, *, channel: str, snr_db: float) -> int:

@@ -2,7 +2,7 @@
 
 ::
 
-    call ──reserve(estimate)──> within max_calls and max_cost? ──no──> SpendingLimitError: the run stops, the response cache keeps its answers
+    call ──reserve(estimate)──> within max_calls and max_cost? ──no──> SpendingLimitError: the run stops, the cache keeps its answers
                                   └ yes ──> the model ──settle(estimate, cost)──> the real cost takes the estimate's place
 """
 

@@ -21,7 +21,6 @@ from benchmarks.link.capacity import CHANNEL_NAMES, ergodic_capacity, minimum_sy
 from methods.messages import Geometry
 from suite.report.figures import drawing, panels, save, series_styles, with_axes
 from suite.report.formats import csv_text, file_stem, write_bytes
-from suite.report.points import series_label
 from suite.report.results import RunResults
 from suite.runs.info import GridInfo
 from suite.runs.labels import cr_fraction, cr_label, series_label

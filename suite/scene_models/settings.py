@@ -1,4 +1,4 @@
-"""The budgets: what each part of the scene models is built and trained with, ``full`` for use and ``smoke`` for a look at the whole path."""
+"""The budgets: what each scene model is built and trained with, ``full`` for use and ``smoke`` for a look at the whole path."""
 
 from typing import Any
 

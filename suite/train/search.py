@@ -16,7 +16,6 @@ from benchmarks.common.storage import StoragePath, open_path
 from suite.errors import TrainingError
 from suite.train.jobs import TRAINING_KEY, TrainingJob, try_job
 from suite.train.trials import FAILURE, Progress, resources, run_trial
-from suite.train.tune import FAILURE, Progress, resources, run_trial
 from suite.train.validation import MEAN
 
 log = logging.getLogger(__name__)

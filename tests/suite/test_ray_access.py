@@ -19,12 +19,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from suite.options import GridOptions
-from suite.session import Session
 from suite.errors import EvaluationError
 from suite.evaluate.model_access import Access
 from suite.keys import kept_back
+from suite.options import GridOptions
 from suite.ray_env import PROJECT
+from suite.session import Session
 from suite.train import tune
 
 DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "methods" / "openai_double.py")))
@@ -193,7 +193,9 @@ def test_the_ray_of_trainings_is_started_without_the_keys_that_the_grid_names(vi
     monkeypatch.setattr(tune, "connect", refuse)
     monkeypatch.setenv("LOCAL_KEY", DOUBLE.KEY)
     changes = ["cr=[1/12]", "training.preset=compact"]
-    options = GridOptions(str(victim.folder / "grid.yaml"), "nam24,deepjscc", data_dir=images, limit=1, out=str(tmp_path / "run"), set_=changes)
+    options = GridOptions(
+        str(victim.folder / "grid.yaml"), "nam24,deepjscc", data_dir=images, limit=1, out=str(tmp_path / "run"), set_=changes
+    )
     with pytest.raises(EvaluationError, match="no further"):
         Session(options, console=Console(quiet=True)).train()
     assert asked == ["OPENAI_API_KEY", "LOCAL_KEY"]
@@ -206,26 +208,3 @@ def test_keys_are_back_once_others_are_started(monkeypatch):
         assert not {"LOCAL_KEY", "HF_TOKEN", "NOT_SET"} & set(os.environ)
         raise ZeroDivisionError
     assert os.environ["LOCAL_KEY"] == DOUBLE.KEY and os.environ["HF_TOKEN"] == SECRETS[2] and "NOT_SET" not in os.environ
-
-
-class Listening:
-    """A training that reports what its process listens on."""
-
-    def __call__(self, report, placement):
-        from torch import distributed
-
-        distributed.barrier()
-        addresses = [each.laddr.ip for each in psutil.Process().net_connections("tcp") if each.status == psutil.CONN_LISTEN]
-        if report is not None:
-            report({"outside": sum(not LOOPBACK.match(ip) for ip in addresses), "chosen": float("GLOO_SOCKET_IFNAME" in os.environ)})
-        distributed.barrier()
-
-
-def test_training_processes_of_one_machine_listen_on_the_loopback_device_too(monkeypatch):
-    from suite.train.ranks import run_ranks
-
-    # As in a worker of a cluster, whose node has set nothing.
-    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
-    heard: list[dict[str, float]] = []
-    run_ranks(pickle.dumps(Listening()), 2, False, heard.append)
-    assert heard == [{"outside": 0, "chosen": 1.0}]

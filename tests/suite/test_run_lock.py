@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from suite.errors import RunFolderError
+from suite.evaluate import runner
 from suite.evaluate.executors.inline import inline
 from suite.report.results import load_results
 from suite.report.rewrite import rewrite
@@ -121,13 +122,13 @@ def test_two_commands_on_one_folder(images, tmp_path, monkeypatch):
         arguments += ["--set", assignment]
 
     def first(units, run_dir, settings, address=None):
-        for number, done in enumerate(inline(units, run_dir)):
+        for number, done in enumerate(inline(units, run_dir, settings)):
             yield done
             if number == 0 and not seen:
                 seen.append(CliRunner().invoke(app, [*arguments, "--set", "evaluation.unit=1"]))
                 rewrite(load_results(out))
 
-    monkeypatch.setattr(stream, "stream", first)
+    monkeypatch.setattr(runner, "stream", first)
     result = CliRunner().invoke(app, [*arguments, "--set", "evaluation.unit=2"])
     assert result.exit_code == 0, result.output
     (second,) = seen
