@@ -87,7 +87,7 @@ def test_the_key_of_openai_is_not_sent_to_other_servers(server, tmp_path, monkey
     ("options", "reached", "words"),
     [
         ({"detial": "low"}, {}, r"options of openai:seer-1: unknown key 'detial'\. Did you mean 'detail'\?"),
-        ({"temperature": -1}, {}, "'temperature': Input should be greater"),
+        ({"temperature": -1}, {}, "'temperature': input should be greater"),
         ({}, {"api_key": KEY}, r"access to openai:seer-1: unknown key 'api_key'\. Did you mean 'api_key_env'\?"),
         ({}, {"base_url": "http://host:99999/v1"}, "'base_url': .*[Pp]ort"),
         ({}, {"base_url": "localhost:8000/v1"}, "'base_url': .*must be an address"),

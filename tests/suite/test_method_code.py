@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import methods
 from methods.registry import METHODS
-from suite.config.method_code import method_code
+from suite.config import method_code
 from suite.config.method_code import method_code as code_of
 from suite.evaluate import runner
 from suite.evaluate.executors.inline import inline

@@ -20,7 +20,7 @@ from methods.deepjscc import DeepJSCC
 from methods.errors import CheckpointMismatchError
 from suite.config.methods import ConfiguredMethod
 from suite.config.training import TrainingSettings
-from suite.errors import TrainingError
+from suite.errors import SettingsError, TrainingError
 from suite.link.training import TrainingLinkProvider
 from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, build, device_of, load_card_settings, train_job
@@ -160,7 +160,7 @@ def test_identity_changes_with_what_matters_and_with_nothing_else(images: Path, 
 def test_a_choice_lands_in_method_and_training(images: Path) -> None:
     job = make_job(images, search=3).chosen({"kernel": 5, "training.learning_rate": 5e-4})
     assert job.configured.settings.kernel == 5 and job.settings.learning_rate == 5e-4 and job.search == 0  # type: ignore[attr-defined]
-    with pytest.raises(TrainingError, match="kernel"):
+    with pytest.raises(SettingsError, match="the search space of deepjscc/default: 'kernel': input should be 3, 5 or 7, got 4"):
         make_job(images).chosen({"kernel": 4})
 
 
