@@ -22,8 +22,8 @@ from typing import Any
 from suite.endings import active, watch
 from suite.errors import ClusterError
 from suite.keys import kept_back
+from suite.shipping import PROJECT, package
 
-PROJECT = Path(__file__).resolve().parents[1]
 CLIENT = "ray://"
 LOCAL = (None, "local")
 # Seconds until nobody is taken to answer at a cluster's address.
@@ -154,8 +154,6 @@ def _join(address: str, extra: Sequence[Path]) -> None:
     with TemporaryDirectory(prefix="semcom-") as folder:
         # A driver that `ray job submit` started has its code there already.
         if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
-            from suite.shipping import package
-
             runtime["working_dir"] = str(package(Path(folder) / "project.zip", extra))
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime)

@@ -18,8 +18,8 @@ import typer
 
 from suite.cli import guarded
 from suite.errors import SuiteError
-from suite.ray_env import PROJECT
 
+PROJECT = Path(__file__).resolve().parents[1]
 PACKAGES = ("suite", "methods", "benchmarks")
 # The built-in grid reads its small models and weights there.
 PARTS = (*PACKAGES, "results/reference")

@@ -76,3 +76,7 @@ class PixelsError(BenchmarkError):
 
 class MetricUnavailableError(BenchmarkError):
     """A metric whose weights or package are not here; the message says where to get them."""
+
+
+class WeightsFileError(BenchmarkError):
+    """A file that holds no weights, or more than weights; the message names the file and the cause."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from benchmarks.common.weights_files import WeightsFileError
+from benchmarks.common.errors import WeightsFileError
 
 _WANTED: ContextVar[list[str] | None] = ContextVar("wanted", default=None)
 

@@ -1,9 +1,13 @@
 """Encoded images that others wrote: opened as what they may be alone, and only if their pixels are as many as can be held."""
 
+from __future__ import annotations
+
 import warnings
 from io import BytesIO
+from typing import TYPE_CHECKING
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
 _MOST_PIXELS = 8192**2
 
@@ -19,6 +23,8 @@ def opened(content: bytes, formats: tuple[str, ...], most_pixels: int = _MOST_PI
     Raises:
         ValueError: it has none of the formats, is damaged, or has more pixels; what it is, to go on a sentence.
     """
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

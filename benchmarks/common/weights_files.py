@@ -24,7 +24,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.errors import WeightsFileError
+from benchmarks.common.fetching import forbidden
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,10 +44,6 @@ _MISMATCHES = {
     "has in another shape": re.compile(r"size mismatch for ([^:]+):"),
 }
 _OPEN_CLIP = threading.RLock()
-
-
-class WeightsFileError(BenchmarkError):
-    """A file that holds no weights, or more than weights; the message names the file and the cause."""
 
 
 def few(names: Iterable[str]) -> str:
@@ -173,8 +170,6 @@ def through_open_clip(device: str = "cpu") -> Iterator[None]:
     from huggingface_hub import constants
     from open_clip import factory, pretrained
     from transformers import dynamic_module_utils
-
-    from benchmarks.common.fetching import forbidden
 
     def read(checkpoint_path: str, *_: object, **__: object) -> dict[str, Tensor]:
         return {name: tensor for name, tensor in state_dict(checkpoint_path, device).items() if name not in _NO_PARAMETERS}

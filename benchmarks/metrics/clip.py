@@ -17,8 +17,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common.errors import MetricUnavailableError
-from benchmarks.common.weights_files import WeightsFileError, mismatch, through_open_clip
+from benchmarks.common.errors import MetricUnavailableError, WeightsFileError
+from benchmarks.common.weights_files import mismatch, through_open_clip
 from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec
 from benchmarks.metrics.weights import weights_of
 

@@ -7,7 +7,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common.weights_files import WeightsFileError, content
+from benchmarks.common.errors import WeightsFileError
+from benchmarks.common.weights_files import content
 from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec
 from benchmarks.metrics.weights import quiet, weights_of
 

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.common.errors import MetricUnavailableError
+from benchmarks.common.errors import MetricUnavailableError, WeightsFileError
 from benchmarks.common.fetching import may_fetch, torch_file
-from benchmarks.common.weights_files import WeightsFileError, few
+from benchmarks.common.weights_files import few
 from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.common.errors import WeightsFileError
 from benchmarks.common.fetching import torch_file
-from benchmarks.common.weights_files import WeightsFileError, mismatch, state_dict
+from benchmarks.common.weights_files import mismatch, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.gened_sc.frozen import FrozenNetwork
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common.image_files import opened
 from methods.errors import MethodError
 from methods.generative.responses import RefusalError, Request, Response
 
@@ -228,8 +229,6 @@ def _unpacked(name: str, content: bytes) -> Kept:
         if "refusal" in words:
             return RefusalError(words["refusal"])
         return Response(text=words["text"], cut=words["cut"], cost=_cost(words), metadata=words["metadata"])
-    from benchmarks.common.image_files import opened
-
     image = opened(content, ("PNG",))
     words = json.loads(image.info[_CHUNK])
     pixels = np.asarray(image.convert("RGB"))

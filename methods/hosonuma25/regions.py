@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.common.errors import WeightsFileError
 from benchmarks.common.fetching import may_fetch, torch_file
 from benchmarks.common.images import pixel_array
-from benchmarks.common.weights_files import WeightsFileError, check_folder, mismatch, state_dict
+from benchmarks.common.weights_files import check_folder, mismatch, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.hosonuma25.settings import HosonumaSettings
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from benchmarks.common.errors import WeightsFileError
 from benchmarks.common.fetching import forbidden
-from benchmarks.common.weights_files import WeightsFileError, mismatch, through_open_clip
+from benchmarks.common.weights_files import mismatch, through_open_clip
 from methods.errors import MissingAssetError
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from benchmarks.common.weights_files import WeightsFileError, few, state_dict
+from benchmarks.common.errors import WeightsFileError
+from benchmarks.common.weights_files import few, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.swinjscc.gates import TieBreak
 

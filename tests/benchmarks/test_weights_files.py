@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from benchmarks.common.errors import MetricUnavailableError
-from benchmarks.common.weights_files import WeightsFileError, content, mismatch, state_dict
+from benchmarks.common.errors import MetricUnavailableError, WeightsFileError
+from benchmarks.common.weights_files import content, mismatch, state_dict
 from benchmarks.metrics import METRICS, MetricSettings, Scorer, check, set_metric
 
 FAULTS = Path(__file__).resolve().parents[2].parent / "shared" / "faults"

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.errors import WeightsFileError
 from benchmarks.common.fetching import may_fetch
-from benchmarks.common.weights_files import WeightsFileError, check_folder
+from benchmarks.common.weights_files import check_folder
 from methods.generative.responses import ModelUnavailableError
 
 _HUB_NAME = re.compile(r"\w+([.-]\w+)*/\w+([.-]\w+)*")

@@ -133,6 +133,7 @@ class Connection:
         import httpx2
         import openai
 
+        # Late: it loads the official client, which options are checked without.
         from methods.generative.backends.openai_transport import allowed_bytes
 
         async with self._slots:
@@ -158,6 +159,7 @@ class Connection:
         import httpx2
         import openai
 
+        # Late: it loads the official client, which options are checked without.
         from methods.generative.backends.openai_transport import Bounded
 
         if self._client is None:
@@ -204,6 +206,7 @@ class Connection:
     async def _content(self, client: "openai.AsyncOpenAI", url: str) -> bytes:
         import httpx2
 
+        # Late: it loads the official client, which options are checked without.
         from methods.generative.backends.openai_transport import same_server
 
         try:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
+from benchmarks.common.image_files import opened
 from methods.generative.responses import GenerativeError, RefusalError
 
 # OpenAI's images, its older models, and Azure's gateway.
@@ -253,8 +254,6 @@ def decoded(content: bytes, asked: tuple[int, int] | None) -> np.ndarray:
     Raises:
         GenerativeError: it is none of these, damaged, or far larger than the height and width that were ``asked`` for.
     """
-    from benchmarks.common.image_files import opened
-
     try:
         return np.asarray(opened(content, _FORMATS, _most_pixels(asked)).convert("RGB"))
     except ValueError as error:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from benchmarks.common.weights_files import WeightsFileError, few, state_dict
+from benchmarks.common.errors import WeightsFileError
+from benchmarks.common.weights_files import few, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.sgdjscc.networks.autoencoder import DOWNSAMPLING, Autoencoder
 from methods.sgdjscc.networks.control import ControlledDenoiser

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 from torch import Tensor
 
-from benchmarks.common.weights_files import WeightsFileError, content, few, unwrapped
+from benchmarks.common.errors import WeightsFileError
+from benchmarks.common.weights_files import content, few, unwrapped
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.sgdjscc.release.assets import ASSETS, CONVERTED, Asset
 from methods.sgdjscc.release.authors import load_authors
