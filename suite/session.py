@@ -32,6 +32,8 @@ from suite.runs.lock import at_work
 from suite.runs.records import load
 from suite.train.checkpoint import Checkpoint, copy_into, find
 from suite.train.jobs import TrainingJob, code_note
+from suite.train.progress import TrainingProgress
+from suite.train.tune import TrainingsFailedError, train_missing
 
 RESULTS = Path("results")
 LOSSLESS = "The digital stream is lossless by decree: its bytes always arrive, and the symbols of its fixed scheme are charged."
@@ -145,9 +147,6 @@ class Session:
         for job in missing:
             check_trainable(job, self.grid.image_size)
         if missing:
-            from suite.train.progress import TrainingProgress
-            from suite.train.tune import TrainingsFailedError, train_missing
-
             own = self.folder.layout.checkpoints
             self._say(f"training {len(missing)} networks, {len(found)} are there")
             try:

@@ -21,7 +21,7 @@ MODULE_LINES, FUNCTION_LINES = 300, 60
 REASON = "# Late:"
 COMMANDS = (
     *("suite.run", "suite.train", "suite.evaluate", "suite.tables", "suite.list", "suite.doctor", "suite.trends"),
-    *("suite.scene_models", "suite.speed", "suite.faults"),
+    *("suite.scene_models", "suite.speed", "suite.faults", "suite.shipping"),
 )
 
 

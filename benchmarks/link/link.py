@@ -163,7 +163,7 @@ class Link:
 
         Raises:
             SignalError: a row is silent or not finite.
-            LinkError: the channel is unknown.
+            UnknownNameError: the channel is unknown.
         """
         air = self.channel(channel)
         seen = air.transmit(normalise(symbols), snr_db, draws, stream)

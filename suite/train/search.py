@@ -38,6 +38,7 @@ def search(job: TrainingJob, out: StoragePath, max_concurrent: int | None, retri
             return read_sealed_json(summary)
         except ValueError as error:
             log.warning("the search %s cannot be read (%s); its choice is made again from its trials", summary, error)
+    # Late: it is made of Ray's callbacks, and Ray loads when there is something to train.
     from suite.train.reports import listening
 
     tuner = _tuner(job, folder, max_concurrent, retries)
@@ -59,6 +60,7 @@ def _tuner(job: TrainingJob, folder: StoragePath, max_concurrent: int | None, re
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.basic_variant import BasicVariantGenerator
 
+    # Late: it is made of Ray's callbacks, and Ray loads when there is something to train.
     from suite.train.reports import Reports
 
     storage, steps = folder.parent / "ray", job.settings.steps

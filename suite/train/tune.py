@@ -131,6 +131,7 @@ def _fit(
         return {}
     from ray import tune
 
+    # Late: it is made of Ray's callbacks, and Ray loads when there is something to train.
     from suite.train.reports import Reports, listening
 
     jobs = list(work)
