@@ -94,7 +94,7 @@ def forecasts(units: Sequence[WorkUnit], run_dir: StoragePath) -> list[Forecast]
         who = unit.configured
         for name, questions in who.traits.asks.items() if not unit.failure_reason else ():
             model = who.models[name]
-            forecast = found.setdefault(("pictures", model.model), Forecast("pictures", model.model, is_remote(model)))
+            forecast = found.setdefault(("images", model.model), Forecast("images", model.model, is_remote(model)))
             forecast.asked += questions * unit.reconstructions
             forecast.cost += questions * unit.reconstructions * model_client.price_of_call(model)
     return list(found.values())
