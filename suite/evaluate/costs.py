@@ -67,7 +67,8 @@ def read_spending(run_dir: StoragePath) -> Spent:
         kept = _Kept.model_validate(read_sealed_json(path))
     except FileNotFoundError:
         return Spent()
-    except ValueError as error:
+    # RecursionError: it is nested more deeply than JSON is read.
+    except (ValueError, RecursionError) as error:
         raise RunFolderError(
             f"{path} cannot be read ({_problem(error)}) and the limits of spending rest on it: "
             'restore it, or write down what was spent, such as {"calls": {"openai:NAME": 12}, "cost_usd": {"openai:NAME": 0.5}}'
@@ -75,7 +76,7 @@ def read_spending(run_dir: StoragePath) -> Spent:
     return Spent(kept.calls, kept.cost_usd)
 
 
-def _problem(error: ValueError) -> str:
+def _problem(error: ValueError | RecursionError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False)[0]

@@ -20,10 +20,10 @@ from benchmarks.common.errors import LinkError
 from benchmarks.link.capacity import CHANNEL_NAMES, ergodic_capacity, minimum_symbols
 from methods.messages import Geometry
 from suite.report.figures import drawing, panels, save, series_styles, with_axes
-from suite.report.formats import csv_text, file_stem, write_bytes
+from suite.report.formats import csv_text, write_bytes
 from suite.report.results import RunResults
 from suite.runs.info import GridInfo
-from suite.runs.labels import cr_fraction, cr_label, series_label
+from suite.runs.labels import cr_fraction, cr_label, file_stem, series_label
 from suite.runs.layout import RunLayout
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def limit_points(grid: GridInfo, records: pd.DataFrame) -> pd.DataFrame:
     cells = records.loc[records["cr"].notna(), ["channel", "snr_db", "cr"]].drop_duplicates().sort_values(["channel", "snr_db", "cr"])
     rows: list[dict[str, Any]] = []
     if size is None:
-        return rows
+        return pd.DataFrame()
     for channel, snr_db, cr in cells.itertuples(index=False):
         if channel not in CHANNEL_NAMES:
             continue

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from suite.report.formats import csv_text, file_stem, write_bytes
+from suite.report.formats import csv_text, write_bytes
 from suite.report.points import ENVELOPE
 from suite.report.results import RunResults
-from suite.runs.labels import STAGE_ONE, cr_label, series_label
+from suite.runs.labels import STAGE_ONE, cr_label, file_stem, series_label
 from suite.runs.layout import RunLayout
 
 if TYPE_CHECKING:

@@ -160,11 +160,6 @@ def csv_text(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
 
 
-def file_stem(*parts: str) -> str:
-    """Return a file name made of names that may hold any character."""
-    return "_".join(re.sub(r"[^A-Za-z0-9.+-]+", "-", part).strip("-") or "unnamed" for part in parts)
-
-
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all, and return its path."""
     write_atomic(path, lambda file: file.write(content))

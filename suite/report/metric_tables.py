@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from suite.report.formats import Block, Cell, MetricTable, Row, file_stem
+from suite.report.formats import Block, Cell, MetricTable, Row
 from suite.report.points import ENVELOPE, ENVELOPE_OF, Points
 from suite.runs.info import RunInfo
-from suite.runs.labels import cr_label, series_label
+from suite.runs.labels import cr_label, file_stem, series_label
 
 _UNEQUAL = 1.05
 

@@ -19,9 +19,8 @@ from benchmarks.common.image_files import opened
 from benchmarks.common.storage import StoragePath
 from suite.errors import RecordError
 from suite.report.figures import drawing, save
-from suite.report.formats import file_stem
 from suite.report.results import RunResults
-from suite.runs.labels import cr_label, series_label
+from suite.runs.labels import cr_label, file_stem, series_label
 from suite.runs.layout import RunLayout
 from suite.runs.records import WHOLE_CELL, metric_columns
 

@@ -17,9 +17,10 @@ from rich.text import Text
 
 from suite.errors import RecordError
 from suite.report.ablations import ablation_texts
-from suite.report.formats import csv_text, file_stem, to_latex, to_markdown, to_rich, write_bytes
+from suite.report.formats import csv_text, to_latex, to_markdown, to_rich, write_bytes
 from suite.report.plain_tables import failure_points, symbol_points, time_points
 from suite.report.results import RunResults
+from suite.runs.labels import file_stem
 from suite.runs.layout import RunLayout
 
 

@@ -72,11 +72,11 @@ class RunFolder:
         self.add(**content, ended=datetime.now(UTC).isoformat(timespec="seconds"))
 
     def _check(self) -> None:
-        before = self._before()
-        if not before.document:
+        before = read_info(self.layout)
+        if before is None:
             self._refuse_foreign()
         elif not before.identity:
-            raise RunFolderError(f"{self.layout.run_json} is not the run.json of a run; restore it or choose another --out")
+            raise RunFolderError(f"{self.layout.run_json} is not the run.json of a run; restore it or choose another folder")
         elif before.identity != self.identity:
             theirs, ours = before.identifying, canonical(_identity_fields(self.grid))
             changed = sorted(key for key in ours if theirs.get(key) != ours[key])

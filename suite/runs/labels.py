@@ -1,6 +1,7 @@
 """How the key of a record is called wherever a person reads it: in tables, in figures and in file names."""
 
 import math
+import re
 from fractions import Fraction
 
 STAGE_ONE = "stage-one"
@@ -23,3 +24,8 @@ def series_label(method: str, variant: str) -> str:
     """Return the name of a method and variant as tables and figures print it."""
     variant = variant.removeprefix("default").removeprefix("/")
     return f"{method}/{variant}" if variant else method
+
+
+def file_stem(*parts: str) -> str:
+    """Return a file name made of names that may hold any character."""
+    return "_".join(re.sub(r"[^A-Za-z0-9.+-]+", "-", part).strip("-") or "unnamed" for part in parts)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from benchmarks.common.atomic import write_json
 from benchmarks.common.storage import StoragePath
-from suite.report.formats import file_stem
+from suite.runs.labels import file_stem
 from suite.runs.layout import REPORT_FOLDERS, RunLayout
 from suite.runs.parquet import DamagedError, read_notes
 

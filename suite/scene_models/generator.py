@@ -5,7 +5,8 @@
     caption ── CLIPTokenizer ── CLIPTextModel ──> (B, tokens, width) ─┐ cross-attention
     latent + noise (B, c, h, w)   ── UNet2DConditionModel ──────────────┴──> velocity
 
-The text encoder starts from the scene models' CLIP and learns on with the UNet; one caption in ten is left out, for classifier-free guidance.
+The text encoder starts from the scene models' CLIP and learns on with the UNet; one caption in ten is left out, for guidance without a
+classifier.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.common.errors import ImageError, LinkError
+from benchmarks.common.errors import ImageError, UnknownNameError
 from benchmarks.metrics import Scorer
 from suite.config.compose import compose
 from suite.errors import EvaluationError
@@ -67,7 +67,7 @@ def test_a_checkpoint_of_ones_own_and_another_draw(photo):
         transmit("deepjscc", photo, "1/7")
     with pytest.raises(EvaluationError, match="no readable card"):
         transmit("deepjscc", photo, weights=str(photo))
-    with pytest.raises(LinkError, match="unknown channel 'awgm'"):
+    with pytest.raises(UnknownNameError, match="unknown channel 'awgm'. Did you mean 'awgn'"):
         transmit("deepjscc", photo, channel="awgm")
 
 

@@ -31,8 +31,9 @@ def test_report_holds_tables_figures_failures_and_provenance(tmp_path: Path) -> 
     run = json.loads((run_dir / "run.json").read_text())
     (run_dir / "run.json").write_text(json.dumps(run | {"starts": [{"git": {"sha": "<b>abc</b>", "dirty": True}}]}))
     (run_dir / "figures").mkdir()
-    (run_dir / "figures" / "snr_kodak.png").write_bytes(b"\x89PNG image")
-    page = write_report(load_results(run_dir), RunLayout(run_dir)).read_text(encoding="utf-8")
+    figure = run_dir / "figures" / "snr_kodak.png"
+    figure.write_bytes(b"\x89PNG image")
+    page = write_report(load_results(run_dir), RunLayout(run_dir), [figure]).read_text(encoding="utf-8")
     balance = Balance()
     balance.feed(page)
     assert balance.open == []
@@ -41,4 +42,4 @@ def test_report_holds_tables_figures_failures_and_provenance(tmp_path: Path) -> 
     assert "working tree was not clean" in page and "&lt;b&gt;abc" in page and "<b>abc" not in page
     assert not re.search(r'(src|href)="(?!data:)', page), "the page must not need other files"
     first = (run_dir / "report.html").read_bytes()
-    assert write_report(load_results(run_dir), RunLayout(run_dir)).read_bytes() == first
+    assert write_report(load_results(run_dir), RunLayout(run_dir), [figure]).read_bytes() == first

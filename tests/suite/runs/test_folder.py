@@ -140,7 +140,7 @@ def test_a_folder_of_somebody_else_is_refused_and_left_as_it_is(make_grid, tmp_p
 @pytest.mark.parametrize("text", ["null", "[]", "{}", '{"scripts": {}}'])
 def test_a_run_json_that_is_not_of_a_run_is_refused_by_name(text, make_grid, tmp_path):
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(RunFolderError, match=r"run\.json is not the run\.json of a run; restore it or choose another --out"):
+    with pytest.raises(RunFolderError, match=r"run\.json is not the run\.json of a run; restore it or choose another folder"):
         RunFolder(tmp_path, make_grid())
 
 
@@ -158,7 +158,7 @@ def test_no_message_advises_to_delete_a_folder():
 
 
 def test_a_method_that_nobody_added_yet_is_a_change(tmp_path, monkeypatch):
-    monkeypatch.setattr("suite.runs.folder.PROJECT", tmp_path)
+    monkeypatch.setattr("suite.runs.provenance.PROJECT", tmp_path)
     for command in ("init -q", "config user.email a@b", "config user.name a", "commit -q --allow-empty -m first"):
         subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
     (tmp_path / "notes.txt").write_text("of no consequence")
@@ -173,11 +173,11 @@ def test_a_repository_that_the_project_is_merely_installed_in_is_not_its_own(tmp
     installed.mkdir(parents=True)
     for command in ("init -q", "config user.email a@b", "config user.name a", "commit -q --allow-empty -m theirs"):
         subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
-    monkeypatch.setattr("suite.runs.folder.PROJECT", installed)
+    monkeypatch.setattr("suite.runs.provenance.PROJECT", installed)
     assert git_state() == {"commit": None, "dirty": None}
     with monkeypatch.context() as hook:
         hook.setenv("GIT_DIR", str(tmp_path / ".git"))
         assert git_state() == {"commit": None, "dirty": None}
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
-    monkeypatch.setattr("suite.runs.folder.PROJECT", tmp_path / "link")
+    monkeypatch.setattr("suite.runs.provenance.PROJECT", tmp_path / "link")
     assert len(git_state()["commit"]) == 40

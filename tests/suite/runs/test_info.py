@@ -45,7 +45,7 @@ def test_an_unclean_working_tree_is_found_at_any_start() -> None:
     [
         (b"{half", r"run\.json cannot be read: it is not JSON"),
         (b"\xff\xfe", r"run\.json cannot be read: it is not JSON"),
-        (b"[1]", r"run\.json cannot be read: it does not describe a run"),
+        (b"[1]", r"run\.json is not the run\.json of a run"),
         (b'{"metrics": {"psnr": {"title": "PSNR", "better": "up"}}}', r"run\.json cannot be read: metrics\.psnr\.better: "),
         (b'{"grid": {"image_size": "large"}}', r"run\.json cannot be read: grid\.image_size: "),
         (b'{"spending": {"calls": 3}}', r"run\.json cannot be read: spending\.calls: "),
