@@ -138,7 +138,7 @@ def _names(node: ast.AST, package: str) -> Iterator[str]:
         yield from _computed(node.args[0])
     elif isinstance(node, ast.Call) and _called(node) == lazy_attribute.__name__:
         # A package's names come from these of its modules when they are first asked for.
-        yield from (f"{package}.{each.value}" for each in ast.walk(node.args[-1]) if isinstance(each, ast.Constant))
+        yield from (f"{package}.{each.value!s}" for each in ast.walk(node.args[-1]) if isinstance(each, ast.Constant))
     # What is imported for a type checker alone never runs.
     skipped = node.body if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING") else []
     for child in ast.iter_child_nodes(node):

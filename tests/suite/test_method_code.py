@@ -17,7 +17,9 @@ from suite.config.method_code import method_code as code_of
 from suite.evaluate import runner
 from suite.evaluate.executors.inline import inline
 from suite.report.page import write_report
+from suite.report.results import load_results
 from suite.run import app
+from suite.runs.layout import RunLayout
 from suite.runs.records import load
 from suite.train.checkpoint import find
 from suite.train.jobs import code_note
@@ -227,4 +229,4 @@ def test_the_page_warns_of_a_start_from_an_unclean_tree(session):
     for dirty, warned in ((True, True), (False, False)):
         starts = [{**start, "git": {"commit": "1", "dirty": dirty}} for start in run["starts"]]
         path.write_text(json.dumps(run | {"starts": starts}))
-        assert ("working tree was not clean" in write_report(session.out).read_text()) is warned
+        assert ("working tree was not clean" in write_report(load_results(session.out), RunLayout(session.out), []).read_text()) is warned
