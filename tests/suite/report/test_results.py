@@ -108,9 +108,11 @@ def test_a_rewrite_loads_and_makes_everything_once(tmp_path: Path, monkeypatch: 
 
 def test_what_an_earlier_state_left_is_taken_away(tmp_path: Path) -> None:
     folder = synthetic_run.make_run(tmp_path, ("awgn",), ("psnr",))
-    for name in ("tables/old.csv", "figures/old.png"):
+    earlier = ["tables/old.csv", "figures/old.png"]
+    for name in earlier:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"of an earlier state")
+    RunLayout(folder).made.write_text(json.dumps({"files": earlier}))
     rewrite(load_results(folder))
     assert not (folder / "tables" / "old.csv").exists() and not (folder / "figures" / "old.png").exists()
     page = (folder / "report.html").read_text(encoding="utf-8")
