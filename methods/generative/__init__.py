@@ -4,7 +4,7 @@
 
     image ──Captioner──> text ──the link──> text ──Generator──> image
                                                └───Editor (with the decoded image) ──> image
-        every call goes through the Desk: the response cache first, then the spending limit, then the model
+        every call goes through the ModelClient: the response cache first, then the spending limit, then the model
 
 A model is named in one line, ``openai:NAME``, ``diffusers:ID-or-folder``, ``transformers:ID-or-folder`` or ``dataset``, and
 is the same for every method of a grid. README.md beside this file shows how to run each.

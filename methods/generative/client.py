@@ -256,7 +256,7 @@ class UsesModels:
     """Mixin of methods that ask generative models; the engine gives them a model client with a response cache and limits.
 
     Attributes:
-        desk: without a response cache and limits, for use outside the engine.
+        model_client: without a response cache and limits, for use outside the engine.
     """
 
     model_client: ModelClient = ModelClient()

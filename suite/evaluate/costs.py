@@ -2,8 +2,8 @@
 
 ::
 
-    Desk of an actor ──SharedSpending──> Counter, one actor ──> FolderSpending ──> results/NAME/spending.json
-    Desk of this process ──────────────────────────────────────────┘
+    client of an actor ──SharedSpending──> Counter, one actor ──> FolderSpending ──> results/NAME/spending.json
+    client of this process ──────────────────────────────────────────┘
 """
 
 import threading

@@ -59,7 +59,7 @@ class WorkUnit:
         images: the images.
         grid: the grid, for cells, link, metrics and sizes.
         metrics: the metrics that are scored, resolved to those available.
-        obstacle: why the method cannot run at all (its training failed); its cells then fail with these words.
+        failure_reason: why the method cannot run at all (its training failed); its cells then fail with these words.
         code: digest of the method's code, "" where it is not known.
     """
 
@@ -176,7 +176,7 @@ def make_units(
         datasets: test set by name, with the folder it was opened from.
         trained: weights by method label and ratio.
         metrics: the available metrics.
-        obstacles: why methods cannot run, by label and ratio.
+        failure_reasons: why methods cannot run, by label and ratio.
     """
     units = []
     # Cut once: a fingerprint asks the file system for every image of a data set.

@@ -132,13 +132,13 @@ class Editor:
 class _Rows:
     """Latents of scenes, of their coarse versions and of their maps, and the tokens of their prompts."""
 
-    def __init__(self, editor: Editor, pictures: SceneImages, count: int, codecs: list[Codec], name: str, work: Path) -> None:
-        images, seed = np.asarray(pictures.images[:count]), editor.settings.training.seed
+    def __init__(self, editor: Editor, scenes: SceneImages, count: int, codecs: list[Codec], name: str, work: Path) -> None:
+        images, seed = np.asarray(scenes.images[:count]), editor.settings.training.seed
         coarse = degraded_images(images, codecs, editor.settings.imitated, seed)
         self._clean = editor.latents(f"{name}-clean", images, work)
         self._coarse = editor.latents(f"{name}-coarse", coarse, work)
-        self._maps = editor.latents(f"{name}-maps", maps([pictures.mask(row) for row in range(count)]), work)
-        self._tokens = [editor.tokens(pictures.captions[:count], prompt) for prompt in PROMPTS]
+        self._maps = editor.latents(f"{name}-maps", maps([scenes.mask(row) for row in range(count)]), work)
+        self._tokens = [editor.tokens(scenes.captions[:count], prompt) for prompt in PROMPTS]
 
     def __len__(self) -> int:
         return len(self._clean)

@@ -24,7 +24,7 @@ def run_distributed(payload: bytes, settings: TrainingSettings, storage: str) ->
     """Carry out a pickled :class:`~suite.train.protocols.TrainingWork` with the settings' processes on their nodes.
 
     Raises:
-        TrainingError: the training ended with one of the foreseen errors.
+        TrainingError: the training ended with an error that a user can mend.
         ray.train.TrainingFailedError: workers died more often than they are restarted.
     """
     from ray import tune
@@ -58,7 +58,7 @@ def run_distributed(payload: bytes, settings: TrainingSettings, storage: str) ->
 
 
 def _worker(config: dict[str, Any]) -> str | None:
-    """Return the sentence of a foreseen error, which restarting would not mend."""
+    """Return the sentence of an error that a user can mend, which restarting would not mend."""
     from ray import train
     from ray.train.torch import get_device
 

@@ -15,6 +15,7 @@ from suite.report.results import RunResults, load_results
 from suite.report.rewrite import rewrite
 from suite.report.tables import main_table
 from suite.runs import records
+from suite.runs.layout import RunLayout
 
 
 @pytest.fixture(scope="module")
