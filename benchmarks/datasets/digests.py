@@ -22,6 +22,8 @@ from typing import NamedTuple
 
 from platformdirs import user_cache_path
 
+from benchmarks.common.fetching import forbidden
+
 ABSENT = "absent"
 UNREADABLE = "unreadable"
 FILE = "digests.sqlite"
@@ -77,8 +79,9 @@ def _digest(path: Path) -> str:
 def _cache() -> Iterator[sqlite3.Connection | None]:
     """Yield the cache, ``None`` where there can be none; whatever is wrong with it costs time alone."""
     try:
-        folder = user_cache_path("semcom-suite", ensure_exists=True)
-        connection = sqlite3.connect(folder / FILE, timeout=WAIT_S)
+        # A plan looks and writes nothing.
+        folder, looks = user_cache_path("semcom-suite", ensure_exists=not forbidden()), forbidden()
+        connection = sqlite3.connect(f"{(folder / FILE).as_uri()}?mode={'ro' if looks else 'rwc'}", uri=True, timeout=WAIT_S)
     except (OSError, sqlite3.Error):
         yield None
         return

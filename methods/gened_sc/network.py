@@ -118,8 +118,8 @@ class Sender(nn.Module):
             return (drawn < self.settings.random_share).float().to(features.device).expand(batch, -1, -1, -1)
         if saliency is None:
             raise MethodError(
-                "importance: oracle routes by the saliency mask and there is none; transmit images with masks, through encode_with_masks, or "
-                "choose another importance"
+                "importance: oracle routes by the saliency mask and there is none; transmit images with masks, through encode_with_masks, "
+                "or choose another importance"
             )
         return resized(saliency, (height, width))
 
