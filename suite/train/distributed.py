@@ -3,7 +3,7 @@
 ::
 
     trial (almost no resources) ──> TorchTrainer ── placement group ──> worker 0 ... worker n-1, together or spread over the nodes
-      ^                                                                    └─ torch.distributed, one rank each
+      ^                                                                    └─ torch.distributed, one rank each (see rendezvous.py)
       └──────────── TuneReportCallback <── reports of worker 0
 
 The trial itself may hold no CPU that its workers wait for. A worker that dies restarts all of them, from ``resume.pt``.
@@ -29,8 +29,11 @@ def run_distributed(payload: bytes, settings: TrainingSettings, storage: str) ->
     """
     from ray import tune
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
+
+    # Late: it is made of Ray's classes, and Ray loads when there is something to train.
+    from suite.train.rendezvous import Rendezvous
 
     per_process = {"CPU": settings.threads + settings.workers, "GPU": 1 if settings.gpus else 0}
     trainer = TorchTrainer(
@@ -42,7 +45,7 @@ def run_distributed(payload: bytes, settings: TrainingSettings, storage: str) ->
             resources_per_worker={kind: count for kind, count in per_process.items() if count},
             placement_strategy="SPREAD" if settings.nodes > 1 else "STRICT_PACK",
         ),
-        torch_config=TorchConfig(backend="nccl" if settings.gpus else "gloo"),
+        torch_config=Rendezvous(backend="nccl" if settings.gpus else "gloo"),
         run_config=RunConfig(
             name=f"distributed-{tune.get_context().get_trial_id()}",
             storage_path=storage,

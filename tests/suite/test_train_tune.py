@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -22,7 +23,7 @@ from methods.deepjscc import DeepJSCC
 from suite.config.methods import ConfiguredMethod
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
-from suite.ray_env import connect
+from suite.ray_env import connect, prepare_environment
 from suite.train import curves
 from suite.train.checkpoint import find
 from suite.train.jobs import TrainingJob, train_job
@@ -118,11 +119,40 @@ class Raising:
         return WorkerFailure()
 
 
+@dataclass(frozen=True)
+class Listening:
+    """Images whose process writes down, at one step, what it listens on outside the loopback device."""
+
+    source: ImageSource
+    folder: Path
+    name: str = "listening"
+
+    def open(self, crop: int, seed: int, held_out: int) -> TrainingData:
+        opened, folder = self.source.open(crop, seed, held_out), self.folder
+
+        class Telling:
+            def batch(self, step: int, size: int) -> TrainingBatch:
+                listening = [each.laddr.ip for each in psutil.Process().net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+                outside = [ip for ip in listening if not ip.startswith(("127.", "::1", "::ffff:127."))]
+                (folder / str(os.getpid())).write_text(f"{len(listening) > 0} {outside} {'GLOO_SOCKET_IFNAME' in os.environ}")
+                return opened.batch(step, size)
+
+            def validation(self) -> TrainingBatch:
+                return opened.validation()
+
+            def fingerprint(self) -> str:
+                return opened.fingerprint()
+
+        return Telling()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def importable_by_value() -> Iterator[None]:
     """Let Ray carry this module's classes to its workers, which cannot import test modules."""
     import sys
 
+    # Ray reads where to listen when it is imported.
+    prepare_environment()
     from ray import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -193,6 +223,13 @@ def test_an_error_in_one_of_several_processes_is_told(ray_local: None, images: P
     job = make_job(ImageSource("folder", images), **training, learning_rate=1e30, warmup=0)
     with pytest.raises(TrainingsFailedError, match=r"lower training.learning_rate"):
         train_missing([job], [], tmp_path)
+
+
+def test_processes_of_one_machine_listen_on_the_loopback_device_alone(ray_local: None, images: Path, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    told.mkdir()
+    train_missing([make_job(Listening(ImageSource("folder", images), told), processes=2)], [], tmp_path / "out")
+    assert [file.read_text() for file in told.iterdir()] == ["True [] True"] * 2
 
 
 def test_a_search_chooses_for_every_ratio_and_the_card_tells(ray_local: None, images: Path, tmp_path: Path) -> None:
