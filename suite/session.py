@@ -79,6 +79,10 @@ class Session:
 
     def show_plan(self) -> None:
         """Print what a run would do; start, fetch and write nothing."""
+        with self._looking():
+            self._show_plan()
+
+    def _show_plan(self) -> None:
         table = Table("method", "variant", "CR", "weights", title=f"Grid {self.grid.name}")
         found = self._found()
         for configured in self.prepared.configured_methods:
