@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Of the scene-models: full, or smoke for a few steps of each part in a folder of its own.
+# Of the scene models: full, or smoke for a few steps of each part in a folder of its own.
 SCENE_MODELS ?= full
 SCENE_MODELS_OUT := $(if $(filter smoke,$(SCENE_MODELS)),results/scene-models-smoke,results/reference/scene_models)
 READY := $(VENV)/.ready
@@ -14,7 +14,7 @@ run: $(READY)
 	@$(BIN)/python -m suite.run --grid quick --out results/quick
 
 scene-models: $(READY)
-	@echo "[3/3] Training the scene-models, as far as it is not there ($(SCENE_MODELS))"
+	@echo "[3/3] Training the scene models, as far as they are not there ($(SCENE_MODELS))"
 	@$(BIN)/python -m suite.scene_models --budget $(SCENE_MODELS) --out $(SCENE_MODELS_OUT) --work results/scene-models-work-$(SCENE_MODELS)
 
 test: $(READY)
