@@ -52,7 +52,7 @@ def read(path: StoragePath) -> tuple[pa.Table, dict[str, str]]:
         notes = _notes(table.schema)
         if CONTENT in notes and notes.pop(CONTENT) != _digest(table, notes):
             raise DamagedError("its digest is not that of its content")
-    except SuiteError:
+    except (DamagedError, StorageError):
         raise
     # In a damaged footer pyarrow meets whatever the bits then mean.
     except Exception as error:

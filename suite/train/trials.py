@@ -10,8 +10,9 @@ from suite.train.protocols import Placement, Report, TrainingWork
 
 Progress = Callable[[TrainingJob, Mapping[str, float]], None]
 FAILURE = "failure"
-# Below Ray's resolution nothing is placed; the processes of a distributed trial bring their own resources.
-ALMOST_NONE = 0.01
+# The processes of a distributed trial bring their own resources, which may be every core that there is; Tune reserves nothing at all
+# for nobody, so it is a byte.
+ALMOST_NOTHING = {"memory": 1}
 
 
 def run_trial(work: TrainingWork, settings: TrainingSettings, storage: str, report: Report) -> None:
@@ -29,8 +30,8 @@ def resources(settings: TrainingSettings) -> Any:
     from ray import tune
 
     if settings.ranks > 1:
-        return tune.PlacementGroupFactory([{"CPU": ALMOST_NONE}])
-    return tune.PlacementGroupFactory([{"CPU": cpus(settings) * settings.ranks, "GPU": settings.gpus}])
+        return tune.PlacementGroupFactory([ALMOST_NOTHING])
+    return tune.PlacementGroupFactory([{"CPU": cpus(settings), "GPU": settings.gpus}])
 
 
 def cpus(settings: TrainingSettings) -> int:

@@ -37,7 +37,8 @@ def ray_local() -> Iterator[None]:
     import ray
 
     owner = not ray.is_initialized()
-    connect(None, cpus=4, object_store=128 * 2**20)
+    # Two, so that the processes of a distributed training take every core.
+    connect(None, cpus=2, object_store=128 * 2**20)
     yield
     if owner:
         ray.shutdown()
