@@ -12,7 +12,7 @@ Progress = Callable[[TrainingJob, Mapping[str, float]], None]
 FAILURE = "failure"
 # The processes of a distributed trial bring their own resources, which may be every core that there is; Tune reserves nothing at all
 # for nobody, so it is a byte.
-ALMOST_NOTHING = {"memory": 1}
+ALMOST_NOTHING: dict[str, int | float] = {"memory": 1}
 
 
 def run_trial(work: TrainingWork, settings: TrainingSettings, storage: str, report: Report) -> None:
