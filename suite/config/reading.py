@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from benchmarks.common.validation import sentences
 from suite.config.catalog import GRIDS
 from suite.config.grid import Grid
+from suite.config.yaml_text import load_yaml, read_yaml
 from suite.errors import SettingsError
 
 M = TypeVar("M", bound=BaseModel)
@@ -27,17 +27,14 @@ def read_grid(name: str) -> dict[str, Any]:
         SettingsError: there is no such grid or file, or it is not a YAML mapping.
     """
     path = Path(name)
-    if path.suffix in {".yaml", ".yml"}:
+    if path.suffix.lower() in {".yaml", ".yml"}:
         if not path.is_file():
             raise SettingsError(
                 f"there is no grid file {path}; give a built-in grid ({', '.join(GRIDS.names())}) or an existing .yaml file"
             )
     else:
         path = GRIDS.get(name)
-    try:
-        keys = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
+    keys = read_yaml(path)
     if not isinstance(keys, dict):
         raise SettingsError(f"{path} must hold keys and values, as the grids in benchmarks/grids do")
     return keys
@@ -63,10 +60,7 @@ def override(keys: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]
             if not isinstance(inner, dict):
                 raise SettingsError(f"--set {assignment}: '{key}' is a value, not a section")
             section[key] = section = dict(inner)
-        try:
-            section[last] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise SettingsError(f"--set {assignment}: the value is not readable YAML; quote it") from error
+        section[last] = load_yaml(text, f"--set {assignment}: the value")
         if path == ["training"] and isinstance(result.get("methods"), list):
             result["methods"] = [_without_training(entry, last) for entry in result["methods"]]
     return result
