@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.common.cores import available_cores
 from suite.endings import active, watch
 from suite.errors import ClusterError
 from suite.keys import kept_back
@@ -134,7 +135,7 @@ def _start(cpus: int | None, gpus: int | None, object_store: int | None) -> None
     try:
         ray.init(
             address="local",
-            num_cpus=cpus or os.cpu_count(),
+            num_cpus=cpus or available_cores(),
             num_gpus=gpus,
             include_dashboard=False,
             object_store_memory=object_store,

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from platformdirs import user_cache_path
 
+from benchmarks.common.cores import available_cores
 from benchmarks.common.fetching import forbidden
 
 ABSENT = "absent"
@@ -49,7 +50,7 @@ def digests(paths: Iterable[Path]) -> dict[Path, str]:
         found = {path: _state(path) for path in wanted}
         known = {path: _known(cache, each) for path, each in found.items() if each}
         unknown = [each for path, each in found.items() if each and not known[path]]
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+        with ThreadPoolExecutor(min(8, available_cores())) as threads:
             read = dict(zip((each.path for each in unknown), threads.map(lambda each: _digest(each.path), unknown), strict=True))
         _keep(cache, [(each.key, each.state, read[each.path]) for each in unknown if each.settled and read[each.path] != UNREADABLE])
     return {path: known.get(path) or read.get(path, ABSENT) for path in wanted}

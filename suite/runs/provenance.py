@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.cores import available_cores
+
 PACKAGES = (
     "torch",
     "torchvision",
@@ -75,4 +77,4 @@ def hardware() -> dict[str, Any]:
     import torch
 
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"machine": platform.machine(), "system": platform.system(), "cpu_cores": os.cpu_count(), "gpus": gpus}
+    return {"machine": platform.machine(), "system": platform.system(), "cpu_cores": available_cores(), "gpus": gpus}

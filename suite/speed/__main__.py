@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.common.cores import available_cores
 from benchmarks.common.names import unknown
 from suite.cli import guarded
 from suite.speed.measures import MEASURES, measure
@@ -48,7 +49,7 @@ def main(
 
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on."""
-    return {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version(), "load": os.getloadavg()[0]}
+    return {"cores": available_cores(), "machine": platform.machine(), "python": platform.python_version(), "load": os.getloadavg()[0]}
 
 
 def apart(name: str, seconds: float) -> dict[str, Any] | None:

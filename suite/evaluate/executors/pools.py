@@ -5,7 +5,6 @@ every other stage has as many actors as its settings and the machines allow.
 """
 
 import logging
-import os
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.common.cores import available_cores
 from benchmarks.common.errors import SemcomError
 from benchmarks.common.storage import StoragePath, open_path
 from suite.config.execution import EvaluationSettings
@@ -126,7 +126,7 @@ class Pools:
         self.settings = settings
         self._keys = keys
         have = ray.cluster_resources()
-        self.machines = ClusterResources(max(1, int(have.get("CPU", os.cpu_count() or 1))), float(have.get("GPU", 0)), address is not None)
+        self.machines = ClusterResources(max(1, int(have.get("CPU", available_cores()))), float(have.get("GPU", 0)), address is not None)
 
     def describe(self, access: Access, requests: Sequence[CaptionRequest], remote: bool) -> Iterator[CaptionResult]:
         """Yield what comes of ``requests``, from one actor for models that are somebody else's or from the pool of describers."""
