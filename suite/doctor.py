@@ -51,6 +51,7 @@ def doctor(
 def _show(findings: "list[Finding]", lacking: "list[Finding]", grid: str) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     for section in dict.fromkeys(finding.section for finding in findings):
@@ -59,11 +60,12 @@ def _show(findings: "list[Finding]", lacking: "list[Finding]", grid: str) -> Non
             table.add_column(column, overflow="fold")
         for finding in findings:
             if finding.section == section:
-                table.add_row(finding.name, finding.state, "needs it" if finding.needed else "", finding.detail)
+                table.add_row(Text(finding.name), finding.state, "needs it" if finding.needed else "", Text(finding.detail))
         console.print(table)
-    console.print(f"The grid {grid} lacks {len(lacking)} of what it needs." if lacking else f"The grid {grid} lacks nothing.")
+    lacks = f"{len(lacking)} of what it needs" if lacking else "nothing"
+    console.print(f"The grid {grid} lacks {lacks}.", markup=False)
     for finding in lacking:
-        console.print(f"{finding.section} {finding.name}: {finding.detail}", highlight=False, soft_wrap=True)
+        console.print(f"{finding.section} {finding.name}: {finding.detail}", highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

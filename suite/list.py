@@ -35,6 +35,7 @@ def list_(
     # Late: the help page needs none of it.
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from suite.config.listing import ROWS
 
@@ -49,7 +50,8 @@ def list_(
         for column in rows[0] if rows else ():
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*(", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in row.values()))
+            values = (", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in row.values())
+            table.add_row(*map(Text, values))
         console.print(table)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmarks.common.errors import BenchmarkError, DatasetError
 from benchmarks.common.fetching import nothing_fetched
@@ -83,13 +84,13 @@ class Session:
             self._show_plan()
 
     def _show_plan(self) -> None:
-        table = Table("method", "variant", "CR", "weights", title=f"Grid {self.grid.name}")
+        table = Table("method", "variant", "CR", "weights", title=Text(f"Grid {self.grid.name}"))
         found = self._found()
         for configured in self.prepared.configured_methods:
             for cr in configured.ratios(self.grid.cr):
                 job = self.prepared.jobs.get((configured.label, cr))
                 state = "none needed" if job is None else ("there" if job in found else f"train {configured.training.steps} steps")
-                table.add_row(configured.method, configured.variant, str(cr or "fixed"), state)
+                table.add_row(Text(configured.method), Text(configured.variant), str(cr or "fixed"), state)
         self.console.print(table)
         units = self._units(found)
         left = remaining(units, self.folder.path).units if len(found) == len(set(self.prepared.jobs.values())) else units

@@ -26,7 +26,7 @@ def main(run_dir: Annotated[str, typer.Argument(metavar="DIR", help="Run folder,
     console.print(main_table(results))
     layout = results.layout
     places = ", ".join(map(str, (layout.tables, layout.figures, layout.report)))
-    console.print(f"{len(written)} files written: {places}", soft_wrap=True, highlight=False)
+    console.print(f"{len(written)} files written: {places}", soft_wrap=True, highlight=False, markup=False)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,15 @@ def main(run: Annotated[str, typer.Argument(help="Folder of a run that was evalu
     # Late: the help page needs none of it.
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from suite.report.checks import check_run
     from suite.report.results import load_results
 
     found = check_run(load_results(run))
-    table = Table("trend", "numbers", "", title=f"Trends of {run}")
+    table = Table("trend", "numbers", "", title=Text(f"Trends of {run}"))
     for trend in found:
-        table.add_row(trend.claim, trend.numbers, "holds" if trend.holds else "DOES NOT HOLD")
+        table.add_row(Text(trend.claim), Text(trend.numbers), "holds" if trend.holds else "DOES NOT HOLD")
     Console().print(table)
     raise typer.Exit(0 if all(trend.holds for trend in found) else 1)
 

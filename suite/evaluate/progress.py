@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from suite.evaluate.executors import Event
 from suite.evaluate.plan import WorkUnit
@@ -92,7 +93,7 @@ class Tally:
         for label, scores in self._scores.items():
             means = [f"{total / count:.4g}" if count else "–" for total, count in (scores.get(name, (0.0, 0)) for name in metrics)]
             failed = self._failed[label]
-            table.add_row(label, str(self.costs.records[label]), f"{failed} failed" if failed else "0", *means)
+            table.add_row(Text(label), str(self.costs.records[label]), f"{failed} failed" if failed else "0", *means)
         return table
 
 
@@ -114,14 +115,14 @@ def follow(published: Iterable[Event], tally: Tally, console: Console, spent: Ca
         if now - last < SECONDS_BETWEEN_LINES and not (counted and tally.units == tally.total_units):
             continue
         last = now
-        console.print(tally.line(spent()), highlight=False, soft_wrap=True)
+        console.print(tally.line(spent()), highlight=False, markup=False, soft_wrap=True)
     if tally.units:
         console.print(tally.table())
 
 
 def _live(published: Iterable[Event], tally: Tally, console: Console, spent: Callable[[], str]) -> None:
     columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TextColumn("cells"), TimeRemainingColumn())
-    bar = Progress(*columns, TextColumn("{task.description}"), console=console)
+    bar = Progress(*columns, TextColumn("{task.description}", markup=False), console=console)
     task = bar.add_task("", total=tally.total_cells)
     last = 0.0
     with Live(Group(bar, tally.table()), console=console, auto_refresh=False) as live:

@@ -110,13 +110,15 @@ def evaluate(
     moved = archive_superseded(units, run_dir)
     if moved:
         what = f"{moved} record files of another plan of this grid, or of other code of its methods,"
-        console.print(f"{what} were moved to {RunLayout(run_dir).superseded}", highlight=False)
+        console.print(f"{what} were moved to {RunLayout(run_dir).superseded}", highlight=False, markup=False)
     todo = remaining(units, run_dir)
     for sentence in todo.damaged:
-        console.print(f"recomputing: {sentence}", highlight=False)
+        console.print(f"recomputing: {sentence}", highlight=False, markup=False)
     if todo.retried:
-        console.print(f"{todo.retried} units with failed cells are tried again", highlight=False)
-    console.print(f"{len(units) - len(todo.units)} of {len(units)} units are done, {len(todo.units)} are left", highlight=False)
+        console.print(f"{todo.retried} units with failed cells are tried again", highlight=False, markup=False)
+    console.print(
+        f"{len(units) - len(todo.units)} of {len(units)} units are done, {len(todo.units)} are left", highlight=False, markup=False
+    )
     tally = _worked(todo.units, run_dir, settings, console, address, executor) if todo.units else Tally()
     redone = {unit.identity for unit in todo.units}
     while True:
@@ -126,7 +128,7 @@ def evaluate(
         except DamagedFeaturesError as error:
             if error.unit.identity in redone:
                 raise
-            console.print(f"recomputing: {error}", highlight=False)
+            console.print(f"recomputing: {error}", highlight=False, markup=False)
             again = _worked([error.unit], run_dir, settings, console, address, executor)
             redone.add(error.unit.identity)
             tally.records += again.records
@@ -159,7 +161,7 @@ def _costs(run_dir: StoragePath, console: Console) -> RuntimeEstimates:
     try:
         return RuntimeEstimates.read(run_dir)
     except RunFolderError as error:
-        console.print(f"beginning anew: {error}", highlight=False)
+        console.print(f"beginning anew: {error}", highlight=False, markup=False)
         return RuntimeEstimates()
 
 

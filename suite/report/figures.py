@@ -41,6 +41,8 @@ _STYLE = {
     "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7,
     "lines.linewidth": 1.2, "lines.markersize": 4, "axes.linewidth": 0.6, "grid.linewidth": 0.4, "pdf.fonttype": 42, "savefig.dpi": 300,
     "xtick.major.width": 0.6, "ytick.major.width": 0.6, "font.family": "DejaVu Sans", "svg.hashsalt": "0",
+    # Names of people's images and methods are text, whatever they hold.
+    "text.parse_math": False,
 }  # fmt: skip
 
 Series = tuple[str, str]

@@ -8,11 +8,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment
-from rich.markup import escape as escape_rich
 from rich.table import Table
+from rich.text import Text
 from tabulate import tabulate
 
 from benchmarks.common.atomic import write_atomic
@@ -153,11 +154,27 @@ class PlainTable:
 
 
 FLOAT_FORMAT = "%.10g"
+LONGEST_TEXT = 400
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_HTML = re.compile(r"<[A-Za-z/!?]")
 
 
 def csv_text(frame: pd.DataFrame) -> str:
     """Return a frame as CSV, ten significant digits, the same bytes for the same values."""
-    return frame.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+    texts = frame.select_dtypes(include=["object", "string"]).columns
+    harmless = frame.assign(**{name: frame[name].map(_harmless) for name in texts})
+    return harmless.to_csv(index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+
+
+def _harmless(value: Any) -> Any:
+    """Return a text that a spreadsheet shows instead of computing: one that begins as a formula does gets an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def shown_text(text: str) -> str:
+    """Return a text of others as a table shows it: one line without control characters, cut where it is long; files keep the whole."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= LONGEST_TEXT else f"{line[:LONGEST_TEXT]} … ({len(line):,} characters)"
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -190,7 +207,8 @@ def to_latex(table: MetricTable | PlainTable) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("_", "\\_").replace("*", "\\*").replace("\n", " ")
+    text = text.replace("&", "&amp;").replace("<", "&lt;") if _HTML.search(text) else text
+    return text.replace("\\", "\\\\").replace("](", "]\\(").replace("|", "\\|").replace("_", "\\_").replace("*", "\\*").replace("\n", " ")
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -221,7 +239,7 @@ def _rich_cell(cell: Cell) -> str:
 
 def to_rich(table: MetricTable) -> Table:
     """Return the table for a terminal: means alone, since a terminal is narrow and the files have intervals and notes."""
-    shown = Table(title=escape_rich(table.title), title_justify="left")
+    shown = Table(title=Text(table.title), title_justify="left")
     for name in ("CR", "Method"):
         shown.add_column(name)
     for name in table.columns:
@@ -229,5 +247,5 @@ def to_rich(table: MetricTable) -> Table:
     for block in table.blocks:
         for index, row in enumerate(block.rows):
             label = block.label if index == 0 else ""
-            shown.add_row(label, escape_rich(row.label), *map(_rich_cell, row.cells), end_section=index == len(block.rows) - 1)
+            shown.add_row(label, Text(row.label), *map(_rich_cell, row.cells), end_section=index == len(block.rows) - 1)
     return shown

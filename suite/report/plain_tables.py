@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from suite.report.formats import PlainTable
+from suite.report.formats import PlainTable, shown_text
 from suite.report.points import SERIES, absent_metrics
 from suite.runs.labels import cr_label, series_label
 from suite.runs.records import WHOLE_CELL, metric_columns
@@ -59,7 +59,7 @@ def failure_points(records: pd.DataFrame) -> pd.DataFrame:
 def failures_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainTable:
     """Return what failed, how often and why."""
     rows = [
-        [p.dataset, p.channel, series_label(p.method, p.variant), str(p.rows), str(p.images), p.first_image, " ".join(p.error.split())]
+        [p.dataset, p.channel, series_label(p.method, p.variant), str(p.rows), str(p.images), p.first_image, shown_text(p.error)]
         for p in failure_points(records).itertuples(index=False)
     ]
     header = ["Dataset", "Channel", "Method", "rows", "pictures", "first image", "reason"]
