@@ -210,6 +210,8 @@ class Session:
         rewrite(results)
         self.console.print(main_table(results))
         for name, path in self.folder.layout.shown.items():
+            if not path.exists():
+                continue
             self._say(f"{name}: {path}")
         return results
 

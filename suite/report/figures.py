@@ -10,6 +10,7 @@ A method keeps its colour, marker and line through all figures of a run. Nothing
 
 import io
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,17 @@ _STYLE = {
     # Names of people's images and methods are text, whatever they hold.
     "text.parse_math": False,
 }  # fmt: skip
+
+# For names in scripts that the figures' font has no signs of; those that are here.
+_FALLBACKS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Yu Gothic",
+)
 
 Series = tuple[str, str]
 
@@ -91,9 +103,14 @@ def drawing() -> Iterator[None]:
     """Set the style of the figures for the duration of a block, and leave the global style as it was."""
     import matplotlib
     import seaborn
+    from matplotlib import font_manager
 
-    with matplotlib.rc_context():
-        seaborn.set_theme(context="paper", style="whitegrid", palette="colorblind", rc=_STYLE)
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    style = {**_STYLE, "font.family": ["DejaVu Sans", *(name for name in _FALLBACKS if name in there)]}
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A name in a script that no font here has; the tables hold it as it is.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        seaborn.set_theme(context="paper", style="whitegrid", palette="colorblind", rc=style)
         yield
 
 

@@ -43,8 +43,11 @@ def main_table(results: RunResults, metric: str | None = None) -> RenderableType
         raise RecordError(f"the records hold no metric {chosen!r}; choose one of {', '.join(available)}")
     tables = [table for (_, _, name), table in results.metric_tables.items() if name == chosen]
     counts = points.loc[points["n"] > 0, "n"]
-    lines = ["Means; bold is significantly better than every other row of its CR, underlined is not distinguishable from the best.",
-             f"n = {counts.min()} images a cell at least; intervals, symbols and every other metric are in tables/."]  # fmt: skip
+    lines = ["Means; bold is significantly better than every other row of its CR, underlined is not distinguishable from the best."]
+    if len(counts):
+        lines.append(f"n = {counts.min()} images a cell at least; intervals, symbols and every other metric are in tables/.")
+    else:
+        lines = ["Every cell failed; tables/failures.md says why."]
     lines += info.below
     if info.metrics_left_out:
         lines.append(f"Left out for want of weights or captions: {', '.join(info.metrics_left_out)}; the tables say what each needs.")

@@ -70,3 +70,19 @@ def test_a_long_message_with_control_characters_is_one_short_line() -> None:
     text = shown_text("\x1b[31mred\x1b[0m\n" + "x" * 5_000_000)
     assert text.isprintable() and len(text) < LONGEST_TEXT + 40 and "5,000," in text
     assert shown_text("ü 中 said: no") == "ü 中 said: no"
+
+
+def test_where_every_cell_failed_nothing_is_promised(tmp_path: Path) -> None:
+    run_dir = synthetic_run.make_run(tmp_path, ("awgn",), ("psnr",))
+    results = load_results(run_dir)
+    results.records["status"], results.records["error"], results.records["psnr"] = "failed", "no luck", np.nan
+    rewrite(results)
+    assert "nan" not in shown(main_table(results)) and "no luck" in (run_dir / "tables" / "failures.md").read_text()
+
+
+def test_a_name_in_another_script_draws_without_a_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    run_dir = synthetic_run.make_run(tmp_path, ("awgn",), ("psnr",))
+    results = load_results(run_dir)
+    results.records.loc[results.records["method"].eq("beta"), "method"] = "语义通信"
+    rewrite(results)
+    assert not [str(each.message) for each in recwarn if "Glyph" in str(each.message)]
