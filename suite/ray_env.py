@@ -8,15 +8,17 @@
                        ships the project's code with it, as suite/shipping.py packs it
 """
 
+import atexit
 import logging
 import os
 import secrets
+import shutil
 import socket
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir, mkdtemp
 from typing import Any
 
 from benchmarks.common.cores import available_cores
@@ -27,6 +29,8 @@ from suite.shipping import PROJECT, package
 
 CLIENT = "ray://"
 LOCAL = (None, "local")
+# A socket's path has 107 characters at most, of which Ray takes some sixty below the folder.
+LONGEST_FOLDER = 40
 # Seconds until nobody is taken to answer at a cluster's address.
 CONNECT_S = 60.0
 # Seconds without an answer after which the control process is dead: on this machine nobody starts it again, on a cluster its owner may,
@@ -142,9 +146,31 @@ def _start(cpus: int | None, gpus: int | None, object_store: int | None) -> None
             log_to_driver=False,
             logging_level=logging.ERROR,
             runtime_env={"env_vars": {"PYTHONPATH": _search_path()}},
+            _temp_dir=_short_folder(),
         )
     except Exception as error:
         raise ClusterError(f"Ray does not start on this machine ({last_line(error)}); free memory and cores, and try again") from error
+
+
+def _short_folder() -> str | None:
+    """Return a folder for Ray's sockets where the usual one has too long a name for them, ``None`` where it will do."""
+    if "RAY_TMPDIR" in os.environ or len(os.fsencode(gettempdir())) <= LONGEST_FOLDER:
+        return None
+    for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+        if os.access(folder, os.W_OK | os.X_OK):
+            # Of this user alone, and gone with the process.
+            own = mkdtemp(prefix="ray-", dir=folder)
+            atexit.register(_take_away, own)
+            return own
+    raise ClusterError(f"the temporary folder {gettempdir()} has too long a name for Ray's sockets; set TMPDIR to a shorter one")
+
+
+def _take_away(folder: str) -> None:
+    import ray
+
+    # Its processes would write there once more.
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _join(address: str, extra: Sequence[Path]) -> None:

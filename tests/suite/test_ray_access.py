@@ -208,3 +208,15 @@ def test_keys_are_back_once_others_are_started(monkeypatch):
         assert not {"LOCAL_KEY", "HF_TOKEN", "NOT_SET"} & set(os.environ)
         raise ZeroDivisionError
     assert os.environ["LOCAL_KEY"] == DOUBLE.KEY and os.environ["HF_TOKEN"] == SECRETS[2] and "NOT_SET" not in os.environ
+
+
+def test_a_temporary_folder_of_a_long_name_does_for_ray(tmp_path):
+    long = tmp_path / ("t" * 90)
+    long.mkdir()
+    code = "from suite.ray_env import connect; connect(None, cpus=1); import ray; print(ray.get(ray.remote(lambda: 7).remote()), end='')"
+    before = {path.name for path in Path("/tmp").glob("ray-*")}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(long)}, timeout=240
+    )
+    assert ran.stdout == "7", ran.stderr
+    assert {path.name for path in Path("/tmp").glob("ray-*")} <= before
