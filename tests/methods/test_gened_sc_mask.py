@@ -36,7 +36,7 @@ def test_extreme_masks_train_and_transmit(fill: str, dual: bool) -> None:
 def test_the_oracle_refuses_to_encode_without_masks_and_follows_them() -> None:
     method = build(importance="oracle").eval()
     images, masks = blobs(2)
-    with pytest.raises(MethodError, match="encode_routed"):
+    with pytest.raises(MethodError, match="encode_with_masks"):
         method.encode(images, POINT, None)
     assert torch.equal(method.maps(images, masks)["M"], masks)
     signals = [method.encode_with_masks(images, POINT, None, routed).analog for routed in (masks, 1 - masks)]
