@@ -17,7 +17,7 @@ def available_cores() -> int:
         True
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, *(math.ceil(quota) for quota in _quotas()), allowed))
+    return max(1, min([allowed, *map(math.ceil, _quotas())]))
 
 
 def _quotas() -> Iterator[float]:

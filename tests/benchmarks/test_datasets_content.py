@@ -93,7 +93,14 @@ def test_a_file_that_was_just_written_is_read_again(tmp_path, reads):
 def test_files_that_are_gone_or_closed_have_words(tmp_path, monkeypatch):
     assert digests([tmp_path / "gone.bmp"]) == {tmp_path / "gone.bmp": ABSENT}
     path = flat(tmp_path / "a.bmp", 1)
-    monkeypatch.setattr(Path, "open", lambda *_: (_ for _ in ()).throw(PermissionError("closed")))
+    opened = Path.open
+
+    def closed_to_us(self: Path, *arguments, **named):
+        if self == path:
+            raise PermissionError("closed")
+        return opened(self, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", closed_to_us)
     assert digests([path]) == {path: UNREADABLE}
 
 
