@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from benchmarks.common.validation import Settings
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,11 @@ class Traits:
     asks: Mapping[str, int] = field(default_factory=dict)
 
 
-class MethodSettings(BaseModel):
+class MethodSettings(Settings):
     """Base of every method's settings; an unknown key is an error.
 
     Class attributes:
         evaluation_only: fields that training never reads, so that networks which differ in them alone share their weights.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     evaluation_only: ClassVar[frozenset[str]] = frozenset()

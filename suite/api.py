@@ -127,7 +127,7 @@ def evaluate(
     """
     session = _session(grid, methods, datasets, data_dir, train_data, limit, out, address, settings, 0, quiet)
     session.evaluate(executor)
-    return load_results(session.folder.path)
+    return session.results
 
 
 def _session(

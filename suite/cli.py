@@ -1,11 +1,10 @@
-"""What the commands share: their options, and one clear sentence instead of a traceback for what a user can mend."""
+"""What the commands share beside their options: one clear sentence instead of a traceback for what a user can mend."""
 
 import functools
 import sys
 import traceback
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import typer
 
@@ -18,21 +17,6 @@ R = TypeVar("R")
 USAGE_ERROR = SemcomError.exit_code
 CRASHED = 70
 INTERRUPTED = 130
-
-GridName = Annotated[str, typer.Option("--grid", help="A built-in grid (quick, paper, full, ablation) or a .yaml file.")]
-Methods = Annotated[str | None, typer.Option(help="Only these methods: name or name/variant, separated by commas.")]
-Datasets = Annotated[str | None, typer.Option(help="These test sets instead of the grid's, separated by commas.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder that holds DUTS-TR/, DUTS-TE/, VOCdevkit/, kodak/ in their genuine layouts.")]
-TrainData = Annotated[Path | None, typer.Option(help="Training images: a plain folder, or one in the DUTS or VOC layout.")]
-Limit = Annotated[int | None, typer.Option(help="Only the first N images of each test set.", min=1)]
-Out = Annotated[str | None, typer.Option(help="Run folder, or s3://BUCKET/FOLDER; results/GRID if not given.")]
-Address = Annotated[
-    str | None, typer.Option(help="Ray cluster: 'auto' on one of its nodes, ray://HOST:10001 from outside; this machine if not given.")
-]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="Change a key of the grid, as KEY=VALUE: --set training.steps=500 --set cr=[1/24].")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the cells, the trainings and what they come to; start nothing.")]
 
 COMMON_HELP = "A grid names methods, data sets, SNRs, compression ratios, channels and metrics; `python -m suite.list` shows what there is."
 

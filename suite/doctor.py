@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suite.cli import Address, DataDir, Datasets, GridName, Methods, Set, TrainData, guarded
+from suite.cli import guarded
+from suite.options import GridOptions, takes_grid
 
 if TYPE_CHECKING:
     from suite.findings import Finding
@@ -22,14 +23,9 @@ app = typer.Typer(
 
 @app.command()
 @guarded
+@takes_grid("limit", "out", "dry_run")
 def doctor(
-    grid: GridName = "quick",
-    methods: Methods = None,
-    datasets: Datasets = None,
-    data_dir: DataDir = None,
-    train_data: TrainData = None,
-    address: Address = None,
-    set_: Set = None,
+    options: GridOptions,
     strict: Annotated[bool, typer.Option("--strict", help="End with exit status 1 if something that the grid needs is missing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -38,7 +34,8 @@ def doctor(
     from suite.config.compose import compose
     from suite.findings import Question, examine
 
-    question = Question(compose(grid, methods, datasets, None, set_ or []), data_dir, train_data, address)
+    grid = compose(options.grid, options.methods, options.datasets, None, options.set_)
+    question = Question(grid, options.data_dir, options.train_data, options.address)
     findings = examine(question)
     lacking = [finding for finding in findings if finding.needed and finding.state == "missing"]
     if as_json:

@@ -14,6 +14,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from suite.errors import SettingsError
+
 
 @dataclass(frozen=True)
 class GridOptions:
@@ -28,6 +30,9 @@ class GridOptions:
         address: Ray cluster; ``None`` for this machine.
         set_: assignments ``KEY=VALUE`` to keys of the grid.
         dry_run: say what would be done, and do nothing.
+
+    Raises:
+        SettingsError: a text holds a NUL character.
     """
 
     grid: Annotated[str, typer.Option("--grid", help="A built-in grid (quick, paper, full, ablation) or a .yaml file.")] = "quick"
@@ -46,6 +51,11 @@ class GridOptions:
         list[str], typer.Option("--set", help="Change a key of the grid, as KEY=VALUE: --set training.steps=500 --set cr=[1/24].")
     ] = field(default_factory=list)
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells, the trainings and what they come to; start nothing.")] = False
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            if isinstance(value := getattr(self, each.name), str | Path) and "\0" in str(value):
+                raise SettingsError(f"{each.name} holds the character NUL, which no name or path may: {value!r}; write it without")
 
 
 def takes_grid(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -1,7 +1,7 @@
 """What a call of the suite does, step by step, with one grid and one run folder; commands and the Python API stand on it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -69,6 +69,7 @@ class Session:
             self.prepared: Prepared = prepare(self.grid, data_dir, train_data, search)
         self.checkpoints: dict[TrainingJob, Checkpoint] = {}
         self.failures: dict[TrainingJob, str] = {}
+        self._results: RunResults | None = None
         self._started = self._at_work = False
         for note in self.prepared.notes:
             self._say(note)
@@ -106,12 +107,11 @@ class Session:
             self._say(sentence)
         searches = f", each after a search of {self.search} trials" if self.search else ""
         self._say(f"trainings left to do: {len(set(self.prepared.jobs.values())) - len(found)}{searches}")
-        with self._looking():
-            for job in self._missing(found):
-                try:
-                    check_trainable(job, self.grid.image_size)
-                except (MethodError, BenchmarkError) as error:
-                    self._say(f"training {job.label} lacks something: {error}")
+        for job in self._missing(found):
+            try:
+                check_trainable(job, self.grid.image_size)
+            except (MethodError, BenchmarkError) as error:
+                self._say(f"training {job.label} lacks something: {error}")
         for line in self.to_fetch:
             self._say(f"to be fetched first: {line}")
         self._say(f"metrics: {', '.join(self.prepared.metrics.names)}")
@@ -202,11 +202,21 @@ class Session:
         records = load(self.folder.path)
         failed = int(records["status"].eq("failed").sum())
         self.folder.finish(records=len(records), failed=failed)
+        self._results = load_results(self.folder.path, records)
         return failed
+
+    @property
+    def results(self) -> RunResults:
+        """The results in the run folder; those of this session's evaluation are not read again.
+
+        Raises:
+            RecordError, RunFolderError: as in :func:`suite.report.results.load_results`.
+        """
+        return self._results or load_results(self.folder.path)
 
     def report(self) -> RunResults:
         """Write tables and figures from the records, print the main table and where everything lies, and return the results."""
-        results = load_results(self.folder.path)
+        results = self.results
         rewrite(results)
         self.console.print(main_table(results))
         for name, path in self.folder.layout.shown.items():
@@ -249,15 +259,9 @@ class Session:
     def _missing(self, found: Mapping[TrainingJob, Checkpoint]) -> list[TrainingJob]:
         return [job for job in dict.fromkeys(self.prepared.jobs.values()) if job not in found]
 
-    @contextmanager
-    def _looking(self) -> Iterator[None]:
+    def _looking(self) -> AbstractContextManager[object]:
         """Fetch nothing within the block in a dry run, but keep what a run would fetch."""
-        if not self.dry_run:
-            yield
-            return
-        with nothing_fetched() as wanted:
-            yield
-        self.to_fetch += [line for line in wanted if line not in self.to_fetch]
+        return nothing_fetched(self.to_fetch) if self.dry_run else nullcontext()
 
     def _say(self, text: str) -> None:
         # Names of files may hold what would be markup.

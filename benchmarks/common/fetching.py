@@ -20,9 +20,16 @@ _WANTED: ContextVar[list[str] | None] = ContextVar("wanted", default=None)
 
 
 @contextmanager
-def nothing_fetched() -> Iterator[list[str]]:
-    """Forbid fetching for the length of a block; yields a list that says of each file what a run would fetch, and from where."""
-    wanted: list[str] = []
+def nothing_fetched(wanted: list[str] | None = None) -> Iterator[list[str]]:
+    """Forbid fetching for the length of a block.
+
+    Args:
+        wanted: where it is said of each file what a run would fetch, and from where, each once; a new list if not given.
+
+    Yields:
+        That list.
+    """
+    wanted = [] if wanted is None else wanted
     before = _WANTED.set(wanted)
     try:
         yield wanted

@@ -39,14 +39,13 @@ def canonical(value: Any) -> Any:
 
 @functools.cache
 def content_digest(path: Path) -> str:
-    """Return the hash of a file's content, of a folder's names and contents, or "absent"."""
+    """Return the hash of a file's content, of a folder's names and contents, or "absent"; a device or a pipe is no file and never ends."""
     if path.is_dir():
         return digest("folder", {str(each.relative_to(path)): content_digest(each) for each in sorted(path.rglob("*")) if each.is_file()})
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
+    if not path.is_file():
         return "absent"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(kind: str, value: Any) -> str:

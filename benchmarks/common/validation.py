@@ -1,12 +1,48 @@
-"""What pydantic found wrong, told to the person who wrote the settings: one sentence a problem, with the nearest key that exists."""
+"""Settings that people write: what they have in common, and what is wrong in them, told in one sentence a problem.
+
+::
+
+    YAML, --set, Python ──> a subclass of Settings ──> its values
+                                └─ ValidationError ──sentences──> "unknown key 'snr'. Did you mean 'snr_db'?"
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from benchmarks.common.names import suggestion
+
+
+class Settings(BaseModel):
+    """Base of settings: unknown keys, numbers that are not finite and NUL characters are errors, values do not change.
+
+    Example:
+        >>> class Noise(Settings):
+        ...     snr_db: float = 10.0
+        >>> Noise(snr_db=4).snr_db
+        4.0
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nul(cls, content: Any) -> Any:
+        # The operating system ends a path there, and Python raises where the path is first used.
+        if _holds_nul(content):
+            raise ValueError("a text holds the character NUL (\\0), which no name or path may; write it without")
+        return content
+
+
+def _holds_nul(content: Any) -> bool:
+    if isinstance(content, str | PurePath):
+        return "\0" in str(content)
+    if isinstance(content, Mapping):
+        return any(_holds_nul(key) or _holds_nul(value) for key, value in content.items())
+    return isinstance(content, list | tuple) and any(map(_holds_nul, content))
 
 
 def sentences(error: ValidationError, model: type[BaseModel], *, show_values: bool = True) -> list[str]:

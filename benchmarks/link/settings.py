@@ -1,11 +1,15 @@
 """How the link is set up, and which channels there are, each defined in one line; no torch is needed to know it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from benchmarks.common.validation import Settings
 from benchmarks.link.digital.settings import DigitalSettings
 
+# Beyond it powers leave what 32 bits resolve.
+MAX_DB = 200.0
+Decibel = Annotated[float, Field(ge=-MAX_DB, le=MAX_DB)]
 Equalizer = Literal["mmse", "zf"]
 Csi = Literal["perfect", "ls"]
 Interpolation = Literal["nn", "lin", "lin_time_avg"]
@@ -13,7 +17,7 @@ Profile = Literal["A", "B", "C"]
 TDL_PROFILES: tuple[Profile, ...] = ("A", "C")
 
 
-class OfdmSettings(BaseModel):
+class OfdmSettings(Settings):
     """Settings of the tapped delay lines under OFDM, whichever their profile.
 
     Attributes:
@@ -26,18 +30,16 @@ class OfdmSettings(BaseModel):
         interpolation: of the LS estimate: nearest pilot, linear in time and frequency, or linear in frequency and averaged in time.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     delay_spread_ns: float = Field(default=100.0, gt=0)
     speed: float = Field(default=1.0, ge=0)
     carrier_ghz: float = Field(default=3.5, gt=0)
-    subcarriers: int = Field(default=1024, ge=2)
+    subcarriers: int = Field(default=1024, ge=2, le=65_536)
     spacing_khz: float = Field(default=30.0, gt=0)
     csi: Csi = "perfect"
     interpolation: Interpolation = "lin_time_avg"
 
 
-class LinkSettings(BaseModel):
+class LinkSettings(Settings):
     """How the link is set up; every field changes results.
 
     Attributes:
@@ -47,10 +49,8 @@ class LinkSettings(BaseModel):
         ofdm: resource grid and channel estimation of ``tdl-a`` and ``tdl-c``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     equalizer: Equalizer = "mmse"
-    rician_k: float = Field(default=4.0, ge=0.0)
+    rician_k: float = Field(default=4.0, ge=0.0, le=1e6)
     digital: DigitalSettings = DigitalSettings()
     ofdm: OfdmSettings = OfdmSettings()
 

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from benchmarks.common.errors import PixelsError
 from benchmarks.common.images import image_tensor
+from benchmarks.common.validation import Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,7 +36,7 @@ T = TypeVar("T")
 Pixels = np.ndarray
 
 
-class MetricSettings(BaseModel):
+class MetricSettings(Settings):
     """How the metrics find their files.
 
     Attributes:
@@ -46,8 +47,6 @@ class MetricSettings(BaseModel):
             (``open_clip_config.json`` and weights); each key adds the metrics ``clip_score_<key>`` and ``clip_image_similarity_<key>``.
         reference_cache: how many references keep their features in memory; at least the number of images scored in turn.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights_dir: Path | None = None
     allow_download: bool = False

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from benchmarks.common.validation import Settings
 from methods.generative.responses import SpendingLimitError, Task
 
 _MILLION = 1e6
@@ -32,7 +33,7 @@ class UnpricedModelError(SpendingLimitError):
     """A run has a limit of cost and a model without a price, so the limit could not be kept."""
 
 
-class Price(BaseModel):
+class Price(Settings):
     """What a model costs, in US dollars; what is not given costs nothing.
 
     Attributes:
@@ -42,14 +43,12 @@ class Price(BaseModel):
         estimate: of a call before it is made; by default ``call`` and the tokens of an average question at these prices.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    call: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    input_text: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    input_image: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    output_text: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    output_image: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    estimate: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    call: float = Field(default=0.0, ge=0)
+    input_text: float = Field(default=0.0, ge=0)
+    input_image: float = Field(default=0.0, ge=0)
+    output_text: float = Field(default=0.0, ge=0)
+    output_image: float = Field(default=0.0, ge=0)
+    estimate: float | None = Field(default=None, ge=0)
 
     def expected(self, task: Task) -> float:
         """Return the assumed cost of a call for ``task``, US dollars."""
@@ -76,7 +75,7 @@ _KINDS: tuple[Literal["input_text", "input_image", "output_text", "output_image"
 )
 
 
-class Limits(BaseModel):
+class Limits(Settings):
     """How much a run may ask of models that cost something; calls whose answers are in the response cache are not counted.
 
     Attributes:
@@ -85,10 +84,8 @@ class Limits(BaseModel):
         prices: by the model's name as the settings give it, such as ``openai:gpt-image-2``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     max_calls: int | None = Field(default=None, ge=0)
-    max_cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    max_cost: float | None = Field(default=None, ge=0)
     prices: dict[str, Price] = {}
 
     def price(self, model: str) -> Price:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from benchmarks.common.validation import Settings
 
 
 def _row(value: Any) -> Any:
@@ -16,7 +18,7 @@ def _row(value: Any) -> Any:
     return value
 
 
-class AblationRow(BaseModel):
+class AblationRow(Settings):
     """One variant of an ablation.
 
     Attributes:
@@ -24,13 +26,11 @@ class AblationRow(BaseModel):
         has: the components it has.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     series: str
     has: tuple[str, ...] = ()
 
 
-class Ablation(BaseModel):
+class Ablation(Settings):
     """One question: the variants that answer it and what each of them has.
 
     Attributes:
@@ -40,8 +40,6 @@ class Ablation(BaseModel):
         rows: the variants in the order of the table.
         notes: sentences below the table.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")]
     title: str

@@ -2,16 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from benchmarks.common.validation import Settings
+from benchmarks.link.settings import Decibel
 from methods.generative.costs import Limits
 from methods.generative.settings import Captioning, Editing, Generation, ModelSettings
-
-
-class Strict(BaseModel):
-    """Base of settings: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GenerativeSettings(Limits):
@@ -43,7 +39,7 @@ class GenerativeSettings(Limits):
         return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
 
 
-class StageSettings(Strict):
+class StageSettings(Settings):
     """Actors of a stage of its own.
 
     Attributes:
@@ -53,12 +49,12 @@ class StageSettings(Strict):
         accelerator: kind of GPU that the actors' machines must have, as Ray names it: ``H100`` for the large ones of ``cluster.yaml``.
     """
 
-    workers: int = Field(default=0, ge=0)
-    gpus: float = Field(default=0.0, ge=0.0)
+    workers: int = Field(default=0, ge=0, le=100_000)
+    gpus: float = Field(default=0.0, ge=0.0, le=1024.0)
     accelerator: str = ""
 
 
-class EvaluationSettings(Strict):
+class EvaluationSettings(Settings):
     """How the grid is worked through; nothing here changes results but ``batch``, which float rounding depends on.
 
     Attributes:
@@ -78,19 +74,19 @@ class EvaluationSettings(Strict):
             refined is scored by the same actors.
     """
 
-    batch: int = Field(default=1, ge=1)
-    unit: int = Field(default=4, ge=1)
-    workers: int = Field(default=0, ge=0)
-    most: int = Field(default=0, ge=0)
-    gpus: float = Field(default=0.0, ge=0.0)
-    time_limit_s: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    batch: int = Field(default=1, ge=1, le=4096)
+    unit: int = Field(default=4, ge=1, le=65_536)
+    workers: int = Field(default=0, ge=0, le=100_000)
+    most: int = Field(default=0, ge=0, le=100_000)
+    gpus: float = Field(default=0.0, ge=0.0, le=1024.0)
+    time_limit_s: float = Field(default=0.0, ge=0.0)
     code_changed: Literal["redo", "keep"] = "redo"
     describe: StageSettings = StageSettings()
     refine: StageSettings = StageSettings()
     score: StageSettings = StageSettings()
 
 
-class SheetSettings(Strict):
+class SheetSettings(Settings):
     """Which reconstructions are kept for the qualitative sheet.
 
     Attributes:
@@ -101,4 +97,4 @@ class SheetSettings(Strict):
 
     images: int = Field(default=4, ge=0)
     channel: str = "awgn"
-    snr_db: float = 4.0
+    snr_db: Decibel = 4.0

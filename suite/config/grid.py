@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from benchmarks.common.validation import Settings
 from benchmarks.datasets.base import Fit
-from benchmarks.link.settings import LinkSettings
+from benchmarks.link.settings import Decibel, LinkSettings
 from benchmarks.metrics import MetricSettings
 from suite.config.ablations import Ablation
-from suite.config.execution import EvaluationSettings, GenerativeSettings, SheetSettings, Strict
+from suite.config.execution import EvaluationSettings, GenerativeSettings, SheetSettings
 from suite.config.training import TrainingSettings
 
 T = TypeVar("T")
@@ -52,11 +53,10 @@ def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
 
 
 Ratio = Annotated[Fraction, BeforeValidator(_fraction)]
-Decibel = Annotated[float, Field(allow_inf_nan=False)]
 Some = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
-class MethodEntry(Strict):
+class MethodEntry(Settings):
     """One method of the grid.
 
     Attributes:
@@ -86,7 +86,7 @@ class GridTraining(TrainingSettings):
     data: str = "photos"
 
 
-class Grid(Strict):
+class Grid(Settings):
     """What is measured: the product of methods, datasets, ratios, channels, SNRs and repetitions.
 
     Attributes:
@@ -119,7 +119,7 @@ class Grid(Strict):
     snr_db: Some[Decibel]
     cr: Some[Ratio]
     channels: Some[str]
-    repetitions: int = Field(default=1, ge=1)
+    repetitions: int = Field(default=1, ge=1, le=10_000)
     metrics: tuple[str, ...] | Literal["available"] = "available"
     metric_settings: MetricSettings = MetricSettings()
     link: LinkSettings = LinkSettings()

@@ -2,7 +2,10 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from benchmarks.common.validation import Settings
+from benchmarks.link.settings import Decibel
 
 # Fields that leave the trained weights alone (up to floating-point rounding); every other one enters the identity of a checkpoint.
 LEAVES_WEIGHTS = frozenset(
@@ -21,7 +24,7 @@ LEAVES_WEIGHTS = frozenset(
 )
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Settings):
     """How a method is trained.
 
     Attributes:
@@ -52,33 +55,31 @@ class TrainingSettings(BaseModel):
         nodes: machines a trial.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    steps: int = Field(default=3000, ge=1)
-    batch: int = Field(default=16, ge=1)
-    crop: int = Field(default=64, ge=8)
-    learning_rate: float = Field(default=2e-3, gt=0.0, allow_inf_nan=False)
+    steps: int = Field(default=3000, ge=1, le=1_000_000_000)
+    batch: int = Field(default=16, ge=1, le=65_536)
+    crop: int = Field(default=64, ge=8, le=4_096)
+    learning_rate: float = Field(default=2e-3, gt=0.0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup: int = Field(default=50, ge=0)
+    warmup: int = Field(default=50, ge=0, le=1_000_000_000)
     optimiser: Literal["adam", "adamw"] = "adamw"
-    weight_decay: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
-    clip: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    clip: float = Field(default=1.0, ge=0.0)
     ema: float = Field(default=0.0, ge=0.0, lt=1.0)
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     stored: Literal["float32", "float16"] = "float32"
-    snr_db: tuple[float, ...] = Field(default=(1.0, 4.0, 7.0, 10.0), min_length=1)
+    snr_db: tuple[Decibel, ...] = Field(default=(1.0, 4.0, 7.0, 10.0), min_length=1)
     channels: tuple[str, ...] = Field(default=("awgn",), min_length=1)
     seed: int = Field(default=0, ge=0)
-    validation_pictures: int = Field(default=16, ge=1)
+    validation_pictures: int = Field(default=16, ge=1, le=100_000)
     compile: bool = False
     validate_every: int = Field(default=500, ge=1)
     checkpoint_every: int = Field(default=250, ge=1)
     log_every: int = Field(default=50, ge=1)
-    threads: int = Field(default=1, ge=1)
-    workers: int = Field(default=0, ge=0)
-    gpus: int = Field(default=0, ge=0)
-    processes: int = Field(default=1, ge=1)
-    nodes: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1, le=1_024)
+    workers: int = Field(default=0, ge=0, le=1_024)
+    gpus: int = Field(default=0, ge=0, le=1_024)
+    processes: int = Field(default=1, ge=1, le=1_024)
+    nodes: int = Field(default=1, ge=1, le=100_000)
 
     @field_validator("snr_db")
     @classmethod

@@ -135,11 +135,12 @@ class RunResults:
         return answered(self.comparison, self.info)
 
 
-def load_results(path: str | StoragePath) -> RunResults:
+def load_results(path: str | StoragePath, records: pd.DataFrame | None = None) -> RunResults:
     """Load the results of a run; no model is run.
 
     Args:
         path: the run folder, as in ``results/quick`` or ``s3://bucket/quick``.
+        records: its records, where they are loaded already.
 
     Raises:
         RecordError: there is no such folder, it holds no records, or a record file is damaged.
@@ -151,7 +152,7 @@ def load_results(path: str | StoragePath) -> RunResults:
         layout.path.check()
     elif not layout.path.is_dir():
         raise RecordError(f"there is no run folder {layout.path}; give the folder that suite.run wrote")
-    records, info = load(layout.path), read_info(layout)
+    records, info = load(layout.path) if records is None else records, read_info(layout)
     if info is None:
         raise RunFolderError(f"there is no {layout.run_json}; give the folder of a run")
     return RunResults(layout, records, info)

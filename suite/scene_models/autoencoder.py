@@ -20,12 +20,12 @@ from torch.nn import functional as F
 
 from benchmarks.common.atomic import write_json
 from benchmarks.common.images import image_tensor
-from suite.config.execution import Strict
+from benchmarks.common.validation import Settings
 from suite.config.training import TrainingSettings
 from suite.scene_models.images import SceneImages
 
 
-class AutoencoderSettings(Strict):
+class AutoencoderSettings(Settings):
     """Sizes and losses of the autoencoder.
 
     Attributes:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmarks.common.images import image_tensor
-from suite.config.execution import Strict
+from benchmarks.common.validation import Settings
 from suite.config.training import TrainingSettings
 from suite.scene_models.clip import DEVIATION, MEAN, WEIGHTS, ClipSettings, block_weights, normalised
 from suite.scene_models.images import Batch, SceneImages
@@ -28,7 +28,7 @@ IGNORED = -100
 POSITIONS = 512
 
 
-class CaptionerSettings(Strict):
+class CaptionerSettings(Settings):
     """Sizes of the decoder; the encoder's are CLIP's.
 
     Attributes:

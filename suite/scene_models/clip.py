@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from benchmarks.common.atomic import write_json
 from benchmarks.common.images import image_tensor
-from suite.config.execution import Strict
+from benchmarks.common.validation import Settings
 from suite.config.training import TrainingSettings
 from suite.scene_models.images import SceneImages
 from suite.scene_models.tokenizer import clip_tokenizer, token_ids
@@ -28,7 +28,7 @@ MEAN, DEVIATION = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
 
-class ClipSettings(Strict):
+class ClipSettings(Settings):
     """Sizes of the two towers.
 
     Attributes:

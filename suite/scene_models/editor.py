@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from suite.config.execution import Strict
+from benchmarks.common.validation import Settings
 from suite.config.training import TrainingSettings
 from suite.scene_models.degradations import Codec, degraded_images, maps
 from suite.scene_models.images import SceneImages
@@ -28,7 +28,7 @@ from suite.scene_models.tokenizer import token_ids
 PROMPTS = {"edit.txt": "{caption}\n\nRestore the image.", "mask.txt": "{caption}\n\nPaint the map."}
 
 
-class EditorSettings(Strict):
+class EditorSettings(Settings):
     """What the editor learns from.
 
     Attributes:

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from suite.config.execution import Strict
+from benchmarks.common.validation import Settings
 from suite.config.training import TrainingSettings
 from suite.scene_models.clip import WEIGHTS, ClipSettings, block_weights
 from suite.scene_models.images import SceneImages
@@ -37,7 +37,7 @@ from suite.scene_models.tokenizer import clip_tokenizer, token_ids
 PROMPTS = {"generate.txt": "{caption}"}
 
 
-class GeneratorSettings(Strict):
+class GeneratorSettings(Settings):
     """Sizes of the UNet, and the training of both.
 
     Attributes:

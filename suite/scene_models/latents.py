@@ -17,13 +17,13 @@ from torch.nn import functional as F
 
 from benchmarks.common.atomic import write_atomic, write_text
 from benchmarks.common.images import image_tensor
-from suite.config.execution import Strict
+from benchmarks.common.validation import Settings
 from suite.train.optimisation import key
 
 CHUNK = 50
 
 
-class UNetSettings(Strict):
+class UNetSettings(Settings):
     """Sizes of the denoiser.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from suite.config.execution import Strict
+from benchmarks.common.validation import Settings
 from suite.config.training import TrainingSettings
 from suite.scene_models.autoencoder import AutoencoderSettings
 from suite.scene_models.captioner import CaptionerSettings
@@ -11,7 +11,7 @@ from suite.scene_models.editor import EditorSettings
 from suite.scene_models.generator import GeneratorSettings
 
 
-class Budget(Strict):
+class Budget(Settings):
     """Settings of every part.
 
     Attributes:

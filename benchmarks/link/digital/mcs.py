@@ -142,9 +142,11 @@ def load(path: Path) -> McsTable:
     Raises:
         LinkError: there is no such file, or it is no MCS table.
     """
+    if not path.is_file():
+        raise LinkError(f"there is no MCS table at {path}; measure one: {COMMAND} --out {path}")
     try:
-        return McsTable.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise LinkError(f"there is no MCS table at {path}; measure one: {COMMAND} --out {path}") from None
+        return McsTable.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise LinkError(f"the MCS table {path} cannot be read ({error.strerror}); mend this or name another one") from error
     except ValidationError as error:
         raise LinkError(f"{path} is no MCS table: {error}; measure it again: {COMMAND} --out {path}") from None

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from benchmarks.common.validation import Settings
 
 Mode = Literal["ldpc", "adaptive", "lossless", "uncoded"]
 Modulation = Literal["qpsk", "16qam", "64qam"]
@@ -11,7 +13,7 @@ Compression = Literal["none", "brotli", "clip-bpe"]
 OnFailure = Literal["nothing", "damaged"]
 
 
-class DigitalSettings(BaseModel):
+class DigitalSettings(Settings):
     """How messages are compressed, protected and modulated; every field changes results.
 
     Attributes:
@@ -31,12 +33,10 @@ class DigitalSettings(BaseModel):
         mcs_table: the table that "adaptive" reads; ``None`` for the one measured with the project.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     mode: Mode = "ldpc"
     modulation: Modulation = "16qam"
     code_rate: float = Field(default=0.5, ge=0.2, le=0.9)
-    iterations: int = Field(default=50, ge=1)
+    iterations: int = Field(default=50, ge=1, le=10_000)
     compression: Compression = "none"
     on_failure: OnFailure = "damaged"
     header_repetitions: int = Field(default=1, ge=1, le=8)

@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, ClassVar, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from benchmarks.common.names import suggestion
-from benchmarks.common.validation import sentences
+from benchmarks.common.validation import Settings, sentences
 from methods.errors import MethodError
 from methods.generative.responses import GenerativeError, Request, Response
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings, ModelSettings
@@ -39,10 +39,10 @@ class GenerativeOptionsError(MethodError):
     """A backend, task or option that does not exist."""
 
 
-class Options(BaseModel):
+class Options(Settings):
     """Base of a backend's options and access settings; an unknown key is an error and no message repeats a value."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
 
 class Backend(ABC):
