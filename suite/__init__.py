@@ -13,10 +13,34 @@ Importing it loads neither torch nor Ray.
 """
 
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+_SIBLINGS = ("methods", "benchmarks")
+
 __all__ = ["evaluate", "load_results", "run", "train", "transmit"]
+
+
+def _check_siblings() -> None:
+    """Say so where another folder's package bears the name of one of the project's, and would be imported in its place.
+
+    Raises:
+        ImportError: in a program; a command ends with the sentence.
+    """
+    for name in _SIBLINGS:
+        found = find_spec(name)
+        if found is None or found.origin is None or Path(found.origin).parents[1] != Path(__file__).parents[1]:
+            other = "is missing beside it" if found is None else f"is {found.origin or list(found.submodule_search_locations or ())}"
+            sentence = f"error: the project's package '{name}' {other}; run the command from another folder, or rename that one"
+            if sys.argv[:1] != ["-m"]:
+                raise ImportError(sentence)
+            print(sentence, file=sys.stderr)
+            raise SystemExit(2)
+
+
+_check_siblings()
 
 
 class _CallableModule(ModuleType):

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from benchmarks.common.errors import ImageError, MetricUnavailableError
+from benchmarks.common.project import REFERENCE
 from benchmarks.datasets import Dataset, open_dataset
 from benchmarks.link.link import Link
 from benchmarks.metrics import check, fetch, lookup, metric_table
@@ -25,14 +26,13 @@ from suite.config.methods import ConfiguredMethod, is_remote, resolve
 from suite.errors import SettingsError
 from suite.evaluate.plan import Trained, WorkUnit, make_units
 from suite.runs.layout import RunLayout
-from suite.runs.provenance import PROJECT
 from suite.train.checkpoint import Checkpoint
 from suite.train.jobs import TrainingJob, load_card_settings
 from suite.train.sources import ImageSource
 
 # Images that are looked at to learn whether a data set comes with captions.
 CAPTION_PROBES = 8
-SHIPPED = RunLayout(PROJECT / "results" / "reference").checkpoints
+SHIPPED = RunLayout(REFERENCE).checkpoints
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,11 @@ from tempfile import TemporaryDirectory, gettempdir, mkdtemp
 from typing import Any
 
 from benchmarks.common.cores import available_cores
+from benchmarks.common.project import PROJECT
 from suite.endings import active, watch
 from suite.errors import ClusterError
 from suite.keys import kept_back
-from suite.shipping import PROJECT, package
+from suite.shipping import package
 
 CLIENT = "ray://"
 LOCAL = (None, "local")

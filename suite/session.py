@@ -10,6 +10,7 @@ from rich.text import Text
 
 from benchmarks.common.errors import BenchmarkError, DatasetError
 from benchmarks.common.fetching import nothing_fetched
+from benchmarks.common.project import REFERENCE, not_shipped
 from benchmarks.common.storage import StoragePath, open_path
 from methods.errors import MethodError
 from suite.config.compose import compose
@@ -73,6 +74,8 @@ class Session:
         self._started = self._at_work = False
         for note in self.prepared.notes:
             self._say(note)
+        if self.prepared.jobs and (sentence := not_shipped(REFERENCE)):
+            self._say(f"what the project ships trained would be trained anew: {sentence}")
 
     @property
     def places(self) -> list[StoragePath]:

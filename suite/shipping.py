@@ -16,10 +16,10 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import typer
 
+from benchmarks.common.project import PROJECT
 from suite.cli import guarded
 from suite.errors import SuiteError
 
-PROJECT = Path(__file__).resolve().parents[1]
 PACKAGES = ("suite", "methods", "benchmarks")
 # The built-in grid reads its small models and weights there.
 PARTS = (*PACKAGES, "results/reference")

@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.project import shipped
 from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
 from benchmarks.metrics.clip import ClipImageSimilarity, ClipScore, read_clip
 from benchmarks.metrics.errors import DuplicateMetricError
@@ -173,6 +174,7 @@ def metric_table(settings: MetricSettings | None = None) -> dict[str, MetricSpec
     """
     table = dict(METRICS)
     for key, folder in (settings.clip_models if settings else {}).items():
+        folder = shipped(folder)
         score, similarity = f"clip_score_{key}", f"clip_image_similarity_{key}"
         # Another model cuts captions elsewhere, so its flag stands in a column of its own.
         added = (clip_score_metric(score, folder, key, flag=f"{score}_truncated"), clip_similarity_metric(similarity, folder, key))

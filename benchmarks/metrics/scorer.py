@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.common.errors import MetricUnavailableError, PixelsError
 from benchmarks.common.fetching import may_fetch
 from benchmarks.common.names import unknown
+from benchmarks.common.project import not_shipped
 from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec, Pixels, SetMetric, WeightFile
 from benchmarks.metrics.catalog import metric_table
 from benchmarks.metrics.clip import unusable
@@ -171,7 +172,8 @@ def _failure_reason(
     if absent := [name for name in spec.packages if importlib.util.find_spec(name) is None]:
         return f"{spec.name} needs the package {absent[0]}: install the project's extra 'metrics' (pip install '.[metrics]')."
     if spec.folder is not None and not (spec.folder / "open_clip_config.json").is_file():
-        return f"{spec.name} needs a CLIP model in open_clip's layout: {spec.folder / 'open_clip_config.json'} is not there."
+        absent = not_shipped(spec.folder) or f"{spec.folder / 'open_clip_config.json'} is not there"
+        return f"{spec.name} needs a CLIP model in open_clip's layout: {absent}."
     if spec.folder is not None and (sentence := unusable(f"local-dir:{spec.folder}", None)):
         return f"{spec.name}: {sentence}"
     if spec.needs_caption and not captions:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from benchmarks.common.project import shipped
 from suite.config.catalog import METHODS
 from suite.report.intervals import bootstrap_means
 from suite.report.qualitative import read_sample
@@ -54,7 +55,7 @@ def check_run(results: RunResults) -> list[Trend]:
     """Return every claim that a run can answer; what its images show only where its grid names a CLIP of the built-in scenes."""
     found = trends(results.records, {name: metric.better for name, metric in results.info.metrics.items()})
     folder = results.info.grid.metric_settings.clip_models.get("scenes")
-    return found if folder is None else [*found, *caption_accuracy(results, Path(folder))]
+    return found if folder is None else [*found, *caption_accuracy(results, shipped(Path(folder)))]
 
 
 def trends(records: pd.DataFrame, better: Mapping[str, str]) -> list[Trend]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.cores import available_cores
+from benchmarks.common.project import PROJECT
 
 PACKAGES = (
     "torch",
@@ -24,7 +25,6 @@ PACKAGES = (
     "numpy",
     "pandas",
 )
-PROJECT = Path(__file__).resolve().parents[2]
 _NAMES_A_REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
 
 

@@ -4,10 +4,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
+from benchmarks.common.project import PROJECT
 
 
 def measure(seconds: float) -> dict[str, Any]:

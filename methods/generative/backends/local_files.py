@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.common.errors import WeightsFileError
 from benchmarks.common.fetching import may_fetch
+from benchmarks.common.project import not_shipped, shipped
 from benchmarks.common.weights_files import check_folder
 from methods.generative.responses import ModelUnavailableError
 
@@ -85,7 +86,7 @@ def find_model(name: str, marker: str, revision: str | None = None, download: bo
         ModelUnavailableError: there is no such folder, it lacks ``marker``, or the cache lacks the model and fetching is not
             allowed or fails.
     """
-    folder = Path(name).expanduser()
+    folder = shipped(Path(name).expanduser())
     if folder.is_dir():
         if not (folder / marker).is_file():
             raise ModelUnavailableError(
@@ -93,9 +94,8 @@ def find_model(name: str, marker: str, revision: str | None = None, download: bo
             )
         return ModelFiles(name, folder)
     if not _HUB_NAME.fullmatch(name):
-        raise ModelUnavailableError(
-            f"there is no folder {folder}; name an existing folder, or a model of the Hugging Face Hub as owner/name"
-        )
+        way_out = not_shipped(folder) or "name an existing folder, or a model of the Hugging Face Hub as owner/name"
+        raise ModelUnavailableError(f"there is no folder {folder}; {way_out}")
     return _from_hub(name, marker, revision, download)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.common.hashing import content_digest
 from benchmarks.common.names import suggestion
+from benchmarks.common.project import shipped
 from methods.errors import MissingAssetError
 from methods.generative.backends.base import GenerativeOptionsError, task_name
 from methods.generative.settings import CaptionerSettings, ModelSettings
@@ -49,7 +50,7 @@ def _whole_characters(text: str, end: int) -> str:
 def prompt_identity(settings: ModelSettings) -> str | dict[str, str]:
     """Return the hash of what a model may be told: of the file that its settings name, else of each prompt of its task."""
     if settings.prompt_file is not None:
-        return content_digest(settings.prompt_file)
+        return content_digest(shipped(settings.prompt_file))
     # Captions that came with the data set are not asked for.
     names = () if settings.backend == "dataset" else _OF_TASK[task_name(settings)]
     return {name: content_digest(PROMPTS / f"{name}.txt") for name in names}
@@ -71,7 +72,7 @@ def filled_prompt(settings: ModelSettings, default: str, text: str = "") -> str:
     known = _OF_TASK[task]
     if default not in known:
         raise GenerativeOptionsError(f"a {task} has no prompt '{default}'.{suggestion(default, known)} Known: {', '.join(known)}")
-    path = settings.prompt_file or PROMPTS / f"{default}.txt"
+    path = PROMPTS / f"{default}.txt" if settings.prompt_file is None else shipped(settings.prompt_file)
     try:
         prompt = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -1,0 +1,64 @@
+"""The project called from elsewhere: another working folder, an installed package without the repository, a folder of like names."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from benchmarks.common.project import PROJECT, REFERENCE, not_shipped, shipped
+
+
+def call(folder: Path, *arguments: str, **surroundings: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=folder, env=os.environ | surroundings, capture_output=True, text=True, timeout=120)
+
+
+def test_what_the_project_ships_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clip = Path("results/reference/scene_models/clip")
+    assert shipped(clip) == PROJECT / clip and shipped(clip).is_dir()
+    assert shipped(Path("results/own")) == Path("results/own")
+    clip.mkdir(parents=True)
+    assert shipped(clip) == clip
+    assert not_shipped(REFERENCE) == not_shipped(clip) == ""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The files of the built package, as an installation lays them out."""
+    source, wheels, site = (tmp_path_factory.mktemp(name) for name in ("source", "wheels", "site"))
+    for name in ("suite", "methods", "benchmarks"):
+        shutil.copytree(PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", str(wheels), str(source)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
+        wheel.extractall(site)
+    return site
+
+
+def test_an_installed_package_runs_and_says_what_it_does_not_hold(installed, tmp_path):
+    here = {"PYTHONPATH": str(installed)}
+    plan = call(tmp_path, "suite.run", "--methods", "deepjscc,digital", "--dry-run", "--out", "o", **here)
+    assert plan.returncode == 0, plan.stderr
+    assert "results/reference comes with the project's repository" in plan.stdout and "train 3000 steps" in plan.stdout
+    whole = call(tmp_path, "suite.run", "--dry-run", "--out", "o", **here)
+    assert whole.returncode == 2 and "Traceback" not in whole.stderr
+    assert "scene_models/editor comes with the project's repository" in whole.stderr
+    assert call(tmp_path, "suite.list", "methods", **here).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["benchmarks", "methods"])
+def test_a_package_of_the_same_name_in_the_working_folder_is_told(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    done = call(tmp_path, "suite.list", "methods")
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        f"error: the project's package '{name}' is {tmp_path / name / '__init__.py'}; run the command from another folder, or rename that one"
+    )
