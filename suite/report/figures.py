@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 COLUMN_WIDTH = 3.5
 PAGE_WIDTH = 7.16
 PANEL_HEIGHT = 2.1
+# Inches; so many lines of a legend the usual height has room for.
+LEGEND_LINE = 0.15
+LEGEND_LINES = 3
 _COARSE = f"/{STAGE_ONE}"
 _MARKERS = "osD^vPXp"
 _COLOURS = (0, 1, 2, 3, 4, 9, 5, 7)
@@ -174,6 +177,8 @@ def _curve(axes: "Axes", x: str, line: pd.DataFrame, style: SeriesStyle, label: 
 def _legend(figure: "Figure", axes: "Sequence[Axes]") -> None:
     entries = {label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
     ncol = 2 if figure.get_figwidth() < PAGE_WIDTH else 4
+    # A longer legend would take its room from the panels.
+    figure.set_figheight(figure.get_figheight() + LEGEND_LINE * max(0, math.ceil(len(entries) / ncol) - LEGEND_LINES))
     place: dict[str, Any] = {"loc": "outside lower center", "ncol": ncol, "frameon": False, "handlelength": 2.6, "columnspacing": 1.2}
     figure.legend(list(entries.values()), list(entries), **place)
 

@@ -20,6 +20,8 @@ CONFIDENCE = 0.95
 RESAMPLES = 2000
 SEED = 20_177
 _MAX_COLUMNS = 256
+# Of scipy's test: with more differences it is the normal approximation whatever they are.
+_EXACT_UP_TO = 50
 
 Array = NDArray[np.float64]
 Mark = Literal["", "best", "tie"]
@@ -116,13 +118,26 @@ def holm(p_values: Sequence[float]) -> Array:
     return adjusted
 
 
-def _wilcoxon(differences: Array) -> float:
-    kept = differences[np.isfinite(differences)]
-    if len(kept) < 2:
-        return float("nan")
-    if not kept.any():
-        return 1.0
-    return float(stats.wilcoxon(kept).pvalue)
+def wilcoxon_p(differences: Array) -> Array:
+    """Return the p-value of the two-sided Wilcoxon signed-rank test of each column of (n images, m pairs).
+
+    NaN marks an image without a difference; a column with fewer than two differences has no p-value.
+    """
+    p = np.full(differences.shape[1], np.nan)
+    together = np.isfinite(differences).all(axis=0)
+    if len(differences) <= _EXACT_UP_TO:
+        # Up to there scipy decides by ties and zeros anywhere how it computes every column that it is given at once.
+        sizes = np.sort(np.abs(differences), axis=0)
+        together &= (np.diff(sizes, axis=0, prepend=0.0) > 0).all(axis=0)
+    else:
+        together &= (differences != 0).any(axis=0)
+    if len(differences) >= 2 and together.any():
+        p[together] = stats.wilcoxon(differences[:, together], axis=0).pvalue
+    for column in np.flatnonzero(~together):
+        kept = differences[np.isfinite(differences[:, column]), column]
+        if len(kept) >= 2:
+            p[column] = stats.wilcoxon(kept).pvalue if kept.any() else 1.0
+    return p
 
 
 def paired_differences(values: Array) -> list[Pair]:
@@ -133,9 +148,9 @@ def paired_differences(values: Array) -> list[Pair]:
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
     differences = values[:, first] - values[:, second]
     means = bootstrap_means(differences)
-    p = [_wilcoxon(differences[:, column]) for column in range(differences.shape[1])]
+    p = wilcoxon_p(differences)
     columns = zip(pairs, means.mean, means.low, means.high, p, holm(p), means.n, strict=True)
-    return [Pair(a, b, float(d), float(lo), float(hi), p_raw, float(p_adj), int(n)) for (a, b), d, lo, hi, p_raw, p_adj, n in columns]
+    return [Pair(a, b, float(d), float(lo), float(hi), float(p_raw), float(p_adj), int(n)) for (a, b), d, lo, hi, p_raw, p_adj, n in columns]
 
 
 def mark_best(values: Array, pairs: Sequence[Pair], better: Better) -> list[Mark]:

@@ -185,3 +185,16 @@ def test_run_without_values_draws_nothing(tmp_path: Path) -> None:
     write_unit(tmp_path / "records" / "u.parquet", [row | {"status": "failed", "error": "no weights"}], ["psnr"])
     (tmp_path / "run.json").write_text(json.dumps({"metrics": {"psnr": {"title": "PSNR", "better": "higher"}}}))
     assert write_figures(load_results(tmp_path), RunLayout(tmp_path)) == []
+
+
+def test_a_long_legend_leaves_the_panels_their_room() -> None:
+    def panel_height(methods: int) -> float:
+        rows = [("kodak", "awgn", f"method{index:02d}", "default", 1 / 24, snr, 30.0 + snr) for index in range(methods) for snr in (1.0, 4.0)]
+        points = pd.DataFrame(rows, columns=["dataset", "channel", "method", "variant", "cr", "snr_db", "mean"])
+        points = points.assign(low=points["mean"] - 1, high=points["mean"] + 1)
+        with figures.drawing():
+            figure = figures._snr_figure(points, series_styles(points), "kodak", "PSNR")
+            figure.draw_without_rendering()
+        return figure.axes[0].get_position().height * figure.get_figheight()
+
+    assert panel_height(50) == pytest.approx(panel_height(12), rel=0.1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from suite.report.intervals import bootstrap_means, holm, mark_best, paired_differences
+from suite.report.intervals import bootstrap_means, holm, mark_best, paired_differences, wilcoxon_p
 
 
 def test_interval_agrees_with_scipy_bootstrap() -> None:
@@ -104,3 +104,22 @@ def test_null_methods_are_rarely_called_best() -> None:
         values = rng.normal(0, 1, size=(25, 4))
         named += "best" in mark_best(values, paired_differences(values), "higher")
     assert named <= 4
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("n", [1, 2, 8, 24, 50, 51, 120])
+def test_many_pairs_are_tested_at_once_as_one_by_one(n):
+    rng = np.random.default_rng(n)
+    differences = rng.normal(0.3, 1.0, (n, 60))
+    differences[:, 10:12] = np.round(differences[:, 10:12])
+    differences[:, 12] = 0.0
+    differences[:, 14:20][rng.random((n, 6)) < 0.3] = np.nan
+    differences[0, 20] = 0.0
+    if n > 1:
+        differences[1, 21] = -differences[0, 21]
+
+    def alone(column):
+        kept = column[np.isfinite(column)]
+        return np.nan if len(kept) < 2 else stats.wilcoxon(kept).pvalue if kept.any() else 1.0
+
+    assert wilcoxon_p(differences).tolist() == pytest.approx([alone(column) for column in differences.T], abs=0, nan_ok=True)
