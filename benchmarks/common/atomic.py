@@ -54,6 +54,11 @@ def write_atomic(path: StoragePath, write: Callable[[IO[bytes]], object]) -> Non
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        # A full disk is noticed where bytes are written, and there the system names no file.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ when the same call is made again; ``out`` must therefore be visible on every nod
 (a loss that is not finite, a wrong setting) is reported at once instead.
 """
 
+import errno
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -26,6 +27,9 @@ from suite.train.jobs import TrainingJob, train_job
 from suite.train.protocols import TrainingWork
 from suite.train.search import search
 from suite.train.trials import FAILURE, Progress, cpus, resources, run_trial
+
+# Of the disk: a trial that is started again meets it again.
+_STAYS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class TrainingsFailedError(TrainingError):
@@ -171,6 +175,10 @@ def _trial(config: Mapping[str, Any], work: Sequence[TrainingWork], settings: Se
         run_trial(work[config["job"]], settings[config["job"]], storage, tune.report)
     except SemcomError as error:
         tune.report({FAILURE: str(error)})
+    except OSError as error:
+        if error.errno not in _STAYS:
+            raise
+        tune.report({FAILURE: f"{error}; what was trained so far is kept, mend this and run the same command again"})
 
 
 def _check_fits(job: TrainingJob) -> None:

@@ -1,18 +1,24 @@
 """Hostile and huge input: each attack ends in one sentence that names the value, before anything runs, or costs its own cell alone."""
 
+import errno
+import os
 from collections.abc import Iterator
 
 import pytest
 from pydantic import BaseModel
 
 import methods.registry
+from benchmarks.common.atomic import write_atomic
 from benchmarks.common.errors import SemcomError
 from benchmarks.common.validation import Settings
 from suite.config.compose import compose
 from suite.config.reading import build_grid, read_grid
+from suite.config.training import TrainingSettings
 from suite.options import GridOptions
 from suite.prepare import prepare
 from suite.session import Session
+from suite.train import tune
+from suite.train.trials import FAILURE
 
 HUGE = [
     "repetitions=1000000000",
@@ -79,3 +85,25 @@ def test_a_nul_character_is_told_wherever_it_stands(tmp_path):
     for field in ("grid", "methods", "datasets", "out", "data_dir", "train_data", "address"):
         with pytest.raises(SemcomError, match=f"{field}.*NUL"):
             Session(GridOptions(**{"grid": "quick", field: "a\0b"}))
+
+
+def test_a_full_disk_is_called_full_and_names_the_file(tmp_path):
+    def fill(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*resume\.pt'"):
+        write_atomic(tmp_path / "resume.pt", fill)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_on_a_full_disk_ends_at_once_with_the_systems_words(monkeypatch):
+    from ray import tune as ray_tune
+
+    reports: list[dict[str, str]] = []
+    monkeypatch.setattr(ray_tune, "report", reports.append)
+
+    def work(**_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out/resume.pt")
+
+    tune._trial({"job": 0}, [work], [TrainingSettings()], "")
+    assert reports[0][FAILURE].startswith("[Errno 28] No space left on device: 'out/resume.pt'; what was trained so far is kept")

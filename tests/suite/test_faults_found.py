@@ -33,15 +33,30 @@ def folder(tmp_path) -> Path:
 
 
 def test_images_that_are_sound_give_their_cells_and_the_page(folder, tmp_path):
-    named = {"price_$5_to_$6.png": "ids_1_2_3.png", "xres_minus1_over_0.jpg": "index_palette_voc.png", "itxt_compressed.png": "ids_1_2_3.png"}
+    named = {
+        "price_$5_to_$6.png": "ids_1_2_3.png",
+        "xres_minus1_over_0.jpg": "index_palette_voc.png",
+        "itxt_compressed.png": "ids_1_2_3.png",
+    }
     for image, mask in named.items():
         shutil.copy(FAULTS / image, folder / image)
         shutil.copy(FAULTS / "masks" / mask, folder / "masks" / f"{Path(image).stem}.png")
     # The photograph says that it is to be turned; a mask is drawn over what is seen.
     turned = folder / "masks" / "xres_minus1_over_0.png"
     Image.open(turned).transpose(Image.Transpose.ROTATE_90).save(turned)
-    arguments = ("--grid", FAULTS / "tiny.yaml", "--data-dir", folder, "--out", tmp_path / "out", "--set", "metrics=[psnr, psnr_background]")
-    done = subprocess.run([sys.executable, "-m", "suite.run", *map(str, arguments)], cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    arguments = (
+        "--grid",
+        FAULTS / "tiny.yaml",
+        "--data-dir",
+        folder,
+        "--out",
+        tmp_path / "out",
+        "--set",
+        "metrics=[psnr, psnr_background]",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "suite.run", *map(str, arguments)], cwd=PROJECT, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     results = load_results(tmp_path / "out")
     assert sorted(results.records["image"]) == sorted(Path(name).stem for name in named)
@@ -54,7 +69,9 @@ def test_a_caption_may_hold_what_other_programs_take_for_the_end_of_a_line(folde
     Image.new("RGB", (64, 64), (9, 99, 199)).save(folder / "a.png")
     shutil.rmtree(folder / "masks")
     shutil.copy(FAULTS / "captions_u2028.jsonl", folder / "captions.jsonl")
-    result = CliRunner().invoke(app, ["--grid", str(FAULTS / "tiny.yaml"), "--data-dir", str(folder), "--out", str(tmp_path / "o"), "--dry-run"])
+    result = CliRunner().invoke(
+        app, ["--grid", str(FAULTS / "tiny.yaml"), "--data-dir", str(folder), "--out", str(tmp_path / "o"), "--dry-run"]
+    )
     assert result.exit_code == 0, result.output
     shutil.copy(FAULTS / "captions_latin1.jsonl", folder / "captions.jsonl")
     assert "captions.jsonl" in refused("--grid", FAULTS / "tiny.yaml", "--data-dir", folder, "--out", tmp_path / "o")

@@ -189,7 +189,9 @@ def test_run_without_values_draws_nothing(tmp_path: Path) -> None:
 
 def test_a_long_legend_leaves_the_panels_their_room() -> None:
     def panel_height(methods: int) -> float:
-        rows = [("kodak", "awgn", f"method{index:02d}", "default", 1 / 24, snr, 30.0 + snr) for index in range(methods) for snr in (1.0, 4.0)]
+        rows = [
+            ("kodak", "awgn", f"method{index:02d}", "default", 1 / 24, snr, 30.0 + snr) for index in range(methods) for snr in (1.0, 4.0)
+        ]
         points = pd.DataFrame(rows, columns=["dataset", "channel", "method", "variant", "cr", "snr_db", "mean"])
         points = points.assign(low=points["mean"] - 1, high=points["mean"] + 1)
         with figures.drawing():
