@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from helpers.places import ROOT
+
 # Each stands on those before it.
 STACK = ("benchmarks", "methods", "suite")
 HEAVY = ("torch", "ray")

@@ -13,6 +13,8 @@ from methods.base import Method, MethodSettings, OperatingPoint, Received, Signa
 from methods.registry import METHODS
 from suite.config.grid import Grid
 from suite.config.reading import build_grid
+from suite.evaluate import runner
+from suite.evaluate.executors.inline import inline
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +48,19 @@ def make_grid():
         return build_grid(keys | changes)
 
     return make
+
+
+@pytest.fixture
+def without_ray(monkeypatch) -> list[str]:
+    """Carry out the units of runs that would use Ray in this process; returns the identities of those units, as they come."""
+    seen: list[str] = []
+
+    def stream(units, run_dir, settings, address=None):
+        seen.extend(unit.identity for unit in units)
+        yield from inline(units, run_dir, settings)
+
+    monkeypatch.setattr(runner, "stream", stream)
+    return seen
 
 
 class BlocksSettings(MethodSettings):

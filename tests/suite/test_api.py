@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import suite
-
-ROOT = Path(__file__).parents[2]
+from helpers.places import ROOT
 
 
 @pytest.fixture(scope="module")

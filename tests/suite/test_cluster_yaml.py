@@ -8,14 +8,13 @@ import pytest
 import yaml
 from moto import mock_aws
 
+from helpers.places import ROOT
 from suite.shipping import KEY_LIKE
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def written():
-    return yaml.safe_load((PROJECT / "cluster.yaml").read_text())
+    return yaml.safe_load((ROOT / "cluster.yaml").read_text())
 
 
 @pytest.fixture
@@ -66,11 +65,11 @@ def test_workers_come_and_go_by_themselves(prepared):
 
 
 def test_nodes_run_the_pinned_versions(prepared):
-    pinned = re.search(r"^ray==(\S+)$", (PROJECT / "constraints.txt").read_text(), re.MULTILINE).group(1)
+    pinned = re.search(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE).group(1)
     for image in (prepared["docker"]["head_image"], prepared["docker"]["worker_image"]):
         assert re.fullmatch(rf"rayproject/ray:{re.escape(pinned)}-py311-(cpu|gpu)", image)
     for target, source in prepared["file_mounts"].items():
-        assert target == f"~/semcom/{source}" and (PROJECT / source).exists()
+        assert target == f"~/semcom/{source}" and (ROOT / source).exists()
     for commands in ("head_setup_commands", "worker_setup_commands"):
         assert any("--constraint ~/semcom/constraints.txt" in command for command in prepared[commands])
 

@@ -15,10 +15,8 @@ from benchmarks.common.atomic import write_sealed_json
 from benchmarks.datasets import open_dataset
 from suite.config.methods import resolve
 from suite.errors import RecordError, RunFolderError, SuiteError, TrainingError
-from suite.evaluate import runner
 from suite.evaluate import runner as work
 from suite.evaluate.costs import Spent, read_spending
-from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.scheduling import RuntimeEstimates
 from suite.evaluate.stages import set_metrics as cells
@@ -103,8 +101,7 @@ def test_costs_and_spending(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["null", "[]", "3", '{"seconds": {"a": "long"}, "records": {"a": 1}}', '{"seconds": 1, "records": []}'])
-def test_damaged_costs_end_no_run(text, make_grid, images, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
+def test_damaged_costs_end_no_run(text, make_grid, images, tmp_path, without_ray, capsys):
     (RunLayout(tmp_path).costs).write_text(text)
     units = plan(make_grid, images, ("psnr",))[:1]
     assert work.evaluate(units, tmp_path, units[0].grid.evaluation, Console(width=300)).records > 0
@@ -167,19 +164,12 @@ class Colours:
 
 
 @pytest.fixture
-def with_cells(make_grid, images, tmp_path, monkeypatch):
+def with_cells(make_grid, images, tmp_path, monkeypatch, without_ray):
     """Return a run's plan, folder and counter of units, with a metric of whole cells in the place of FID."""
-    done: list[str] = []
-
-    def counted(units, run_dir, settings, address=None):
-        done.extend(unit.identity for unit in units)
-        return inline(units, run_dir)
-
-    monkeypatch.setattr(runner, "stream", counted)
     monkeypatch.setattr(cells, "set_metric", lambda name, settings, device="cpu": Colours())
     units = plan(make_grid, images, ("psnr", "fid_inception"))
     work.evaluate(units, tmp_path, units[0].grid.evaluation, QUIET)
-    return units, tmp_path, done
+    return units, tmp_path, without_ray
 
 
 def test_features(with_cells):

@@ -3,7 +3,6 @@
 import os
 import pickle
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -11,7 +10,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -19,6 +17,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from helpers.openai_double import KEY, Double, Fault
 from suite.errors import EvaluationError
 from suite.evaluate.model_access import Access
 from suite.keys import kept_back
@@ -27,8 +26,7 @@ from suite.ray_env import PROJECT
 from suite.session import Session
 from suite.train import tune
 
-DOUBLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "methods" / "openai_double.py")))
-SECRETS = (DOUBLE.KEY, "sk-official-5d1f0c7b", "hf_5b0c9d2e77")
+SECRETS = (KEY, "sk-official-5d1f0c7b", "hf_5b0c9d2e77")
 PATIENCE_S = 240
 # What a stranger on the machine does: nothing of the run's environment is his.
 ATTACK = """
@@ -70,7 +68,7 @@ def gcs_address(process: psutil.Popen) -> str:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Any]:
-    double = DOUBLE.Double()
+    double = Double()
     yield double
     double.close()
 
@@ -84,7 +82,7 @@ def victim(server, images, tmp_path_factory) -> Iterator[Victim]:
     keys = {"name": "victim", "image_size": 32, "methods": ["nam24"], "datasets": ["folder"], "snr_db": [1], "cr": ["1/2"]}
     keys |= {"channels": ["awgn"], "metrics": ["psnr"], "limit": 1, "generative": models}
     (folder / "grid.yaml").write_text(yaml.safe_dump(keys))
-    server.faults = [None] + [DOUBLE.Fault(wait=3600)] * 100
+    server.faults = [None] + [Fault(wait=3600)] * 100
     command = ["-m", "suite.run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(images), "--out", str(folder / "run")]
     with (folder / "log").open("wb") as log:
         environment = stranger() | dict(zip(("LOCAL_KEY", "OPENAI_API_KEY", "HF_TOKEN"), SECRETS, strict=True))
@@ -172,15 +170,15 @@ def test_a_clusters_authentication_is_left_to_its_owner():
 def test_keys_on_their_way_show_nothing_and_arrive(monkeypatch):
     from ray.data._internal.metadata_exporter import sanitize_for_struct
 
-    monkeypatch.setenv("LOCAL_KEY", DOUBLE.KEY)
+    monkeypatch.setenv("LOCAL_KEY", KEY)
     access = Access("bank", 1).with_keys(("LOCAL_KEY", "NOT_SET"))
     # As Ray Data writes down the arguments of its actors.
     shown = f"{access!r} {sanitize_for_struct((access, 'cpu'), 10_000)}"
-    assert "LOCAL_KEY" in shown and DOUBLE.KEY not in shown
+    assert "LOCAL_KEY" in shown and KEY not in shown
     packed = pickle.dumps(access)
     monkeypatch.delenv("LOCAL_KEY")
     pickle.loads(packed).model_client()
-    assert os.environ["LOCAL_KEY"] == DOUBLE.KEY and "NOT_SET" not in os.environ
+    assert os.environ["LOCAL_KEY"] == KEY and "NOT_SET" not in os.environ
 
 
 def test_the_ray_of_trainings_is_started_without_the_keys_that_the_grid_names(victim, images, tmp_path, monkeypatch):
@@ -191,7 +189,7 @@ def test_the_ray_of_trainings_is_started_without_the_keys_that_the_grid_names(vi
         raise EvaluationError("no further")
 
     monkeypatch.setattr(tune, "connect", refuse)
-    monkeypatch.setenv("LOCAL_KEY", DOUBLE.KEY)
+    monkeypatch.setenv("LOCAL_KEY", KEY)
     changes = ["cr=[1/12]", "training.preset=compact"]
     options = GridOptions(
         str(victim.folder / "grid.yaml"), "nam24,deepjscc", data_dir=images, limit=1, out=str(tmp_path / "run"), set_=changes
@@ -202,12 +200,12 @@ def test_the_ray_of_trainings_is_started_without_the_keys_that_the_grid_names(vi
 
 
 def test_keys_are_back_once_others_are_started(monkeypatch):
-    monkeypatch.setenv("LOCAL_KEY", DOUBLE.KEY)
+    monkeypatch.setenv("LOCAL_KEY", KEY)
     monkeypatch.setenv("HF_TOKEN", SECRETS[2])
     with pytest.raises(ZeroDivisionError), kept_back(("LOCAL_KEY", "NOT_SET")):
         assert not {"LOCAL_KEY", "HF_TOKEN", "NOT_SET"} & set(os.environ)
         raise ZeroDivisionError
-    assert os.environ["LOCAL_KEY"] == DOUBLE.KEY and os.environ["HF_TOKEN"] == SECRETS[2] and "NOT_SET" not in os.environ
+    assert os.environ["LOCAL_KEY"] == KEY and os.environ["HF_TOKEN"] == SECRETS[2] and "NOT_SET" not in os.environ
 
 
 def test_a_temporary_folder_of_a_long_name_does_for_ray(tmp_path):

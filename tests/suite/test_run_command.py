@@ -13,8 +13,6 @@ from methods.registry import METHODS
 from suite import list as listing
 from suite.config.compose import compose
 from suite.config.methods import resolve
-from suite.evaluate import runner
-from suite.evaluate.executors.inline import inline
 from suite.run import app
 
 RUN = CliRunner()
@@ -134,8 +132,7 @@ def guide(tmp_path, monkeypatch):
     METHODS._entries.pop("blocks", None)
 
 
-def test_the_guide_adds_a_method_in_one_file(guide, out, images, monkeypatch):
-    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
+def test_the_guide_adds_a_method_in_one_file(guide, out, images, without_ray):
     assert "blocks" in [row["name"] for row in json.loads(RUN.invoke(listing.app, ["methods", "--json"]).stdout)]
     arguments = ("--methods", "blocks,blocks/coarse", "--datasets", "folder", "--data-dir", str(images), "--set", "image_size=64",
                  "--set", "metrics=[psnr]", "--limit", "3", "--out", out)  # fmt: skip
@@ -149,8 +146,7 @@ def test_the_guide_adds_a_method_in_one_file(guide, out, images, monkeypatch):
     assert again.exit_code == 0 and "0 are left" in again.output
 
 
-def test_failed_cells_make_the_exit_code_non_zero_and_are_reported(out, images, monkeypatch):
-    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
+def test_failed_cells_make_the_exit_code_non_zero_and_are_reported(out, images, without_ray):
     result = run("--methods", "blocks_for_tests,blocks_for_tests/raises", "--datasets", "folder", "--data-dir", str(images),
                  "--set", "image_size=32", "--set", "metrics=[psnr]", "--out", out)  # fmt: skip
     assert result.exit_code == 1

@@ -20,7 +20,6 @@ from benchmarks.common.storage import RemotePath, local_copy, open_path, read_ma
 from benchmarks.datasets import open_dataset
 from suite.config.methods import resolve
 from suite.errors import RecordError, RunFolderError
-from suite.evaluate import runner
 from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.runner import evaluate, remaining
@@ -158,8 +157,7 @@ def test_denied_access_is_one_sentence_and_never_a_damaged_file(bucket, denied, 
         remaining(work, bucket)
 
 
-def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
+def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, images, tmp_path, without_ray):
     tables = {}
     for out in (bucket, tmp_path / bucket.name):
         result = call(out, images)
@@ -249,8 +247,7 @@ def test_a_writer_that_fails_uploads_nothing(bucket):
 
 
 @pytest.mark.parametrize("left", [0.5, 0.0])
-def test_a_half_written_object_is_recomputed_and_reported(left, bucket, make_grid, images, monkeypatch, capsys):
-    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
+def test_a_half_written_object_is_recomputed_and_reported(left, bucket, make_grid, images, without_ray, capsys):
     work = units(make_grid, images)
     list(inline(work, bucket))
     whole = load(bucket)
@@ -267,8 +264,7 @@ def test_a_half_written_object_is_recomputed_and_reported(left, bucket, make_gri
     pd.testing.assert_frame_equal(load(bucket)[values], whole[values], check_exact=True)
 
 
-def test_units_of_another_plan_are_moved_aside_and_back(bucket, make_grid, images, monkeypatch):
-    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
+def test_units_of_another_plan_are_moved_aside_and_back(bucket, make_grid, images, without_ray):
     console = Console(quiet=True)
     for size in (2, 3, 2):
         work = units(make_grid, images, evaluation={"unit": size, "batch": 1})

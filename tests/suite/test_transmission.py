@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmarks.common.errors import ImageError, UnknownNameError
 from benchmarks.metrics import Scorer
+from helpers.places import ROOT
 from suite.config.compose import compose
 from suite.errors import EvaluationError
 from suite.evaluate.executors.inline import inline
@@ -86,4 +87,4 @@ def test_an_image_may_be_a_file_an_opened_one_or_an_array(photo):
 
 def test_neither_it_nor_an_evaluation_in_this_process_imports_ray():
     code = "import sys, suite.transmission, suite.evaluate.executors.inline, suite.evaluate.runner; sys.exit('ray' in sys.modules)"
-    assert subprocess.run((sys.executable, "-c", code), cwd=Path(__file__).parents[2]).returncode == 0
+    assert subprocess.run((sys.executable, "-c", code), cwd=ROOT).returncode == 0

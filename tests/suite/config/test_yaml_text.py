@@ -1,9 +1,8 @@
 """YAML that says something else than it seems to, or more than there is room for."""
 
-from pathlib import Path
-
 import pytest
 
+from helpers.places import ROOT
 from suite.config.grid import Grid
 from suite.config.reading import override, read_grid
 from suite.config.yaml_text import load_yaml
@@ -68,5 +67,5 @@ def test_an_assignment_is_read_by_the_same_rule():
 
 
 def test_the_built_in_grids_are_read_as_before():
-    for path in (Path(__file__).parents[3] / "benchmarks" / "grids").glob("*.yaml"):
+    for path in (ROOT / "benchmarks" / "grids").glob("*.yaml"):
         Grid.model_validate(read_grid(str(path)))

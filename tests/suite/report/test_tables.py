@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from helpers import synthetic_run
+from helpers.places import ROOT
 from suite.errors import RecordError
 from suite.report.formats import Cell, escape_latex
 from suite.report.metric_tables import metric_tables
@@ -233,7 +234,7 @@ def test_command_without_records_says_so_in_one_line(tmp_path: Path, prepare: An
 
 def test_tables_load_no_model_library() -> None:
     code = "import sys, suite.tables; print([m for m in ('torch', 'ray', 'matplotlib') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
 
 

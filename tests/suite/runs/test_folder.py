@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.common.atomic import write_atomic, write_json
 from benchmarks.common.hashing import canonical, digest
+from helpers.places import ROOT
 from suite.errors import RunFolderError
 from suite.runs.folder import RunFolder
 from suite.runs.provenance import git_state
@@ -150,9 +151,8 @@ def test_what_a_killed_start_left_does_not_pass_for_somebody_elses(make_grid, tm
 
 
 def test_no_message_advises_to_delete_a_folder():
-    project = Path(__file__).parents[2]
-    texts = {path: path.read_text() for part in ("suite", "methods", "benchmarks") for path in (project / part).rglob("*.py")}
-    texts |= {path: path.read_text() for part in ("suite", "methods", "benchmarks", "results") for path in (project / part).rglob("*.md")}
+    texts = {path: path.read_text() for part in ("suite", "methods", "benchmarks") for path in (ROOT / part).rglob("*.py")}
+    texts |= {path: path.read_text() for part in ("suite", "methods", "benchmarks", "results") for path in (ROOT / part).rglob("*.md")}
     told = re.compile(r"(delete|remove|rm -r\w*) (the|this|that|its|your|whole) (\w+ )?(folder|director)", re.IGNORECASE)
     assert [str(path) for path, text in texts.items() if told.search(text)] == []
 

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from helpers.places import ROOT
 from suite.errors import RecordError
 from suite.runs import parquet, records
 from suite.runs.records import COLUMNS, KEY, arrow_schema, load, read_unit, write_unit
 
-README = Path(__file__).parents[3] / "results" / "README.md"
+README = ROOT / "results" / "README.md"
 PINNED = [
     *("run", "method", "variant", "dataset", "image", "cr", "channel", "snr_db", "repetition", "status", "error"),
     *("symbols_analog", "symbols_digital", "symbols_total", "measured_snr_db", "seconds_encode", "seconds_decode"),
