@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.common.errors import UnknownNameError
-from helpers.places import SHARED
+from helpers import golden
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.sgdjscc import ASSETS, load_authors
 from methods.sgdjscc.networks.snr_estimator import SNREstimator
@@ -17,15 +17,12 @@ from methods.sgdjscc.release.assets import CONVERTED
 from methods.sgdjscc.release.builders import PAPER
 from methods.sgdjscc.release.convert import convert, split
 
-GOLDEN = SHARED / "golden" / "sgdjscc"
 LISTS = {"JSCC_model.pth": "jscc_model", "diffusion_backbone.pth": "backbone", "diffusion_controlnet.pth": "controlnet"}
-
-with_lists = pytest.mark.skipif(not GOLDEN.is_dir(), reason="shared/golden/sgdjscc is not there")
 
 
 def listed(file: str) -> dict[str, Tensor]:
     """Tensors without content, by the names and shapes of a released file."""
-    keys = json.loads((GOLDEN / f"keys_{LISTS[file]}.json").read_text())
+    keys = json.loads(golden.find(f"sgdjscc/keys_{LISTS[file]}.json").read_text())
     return {name: torch.empty(shape, dtype=getattr(torch, dtype), device="meta") for name, (shape, dtype) in keys.items()}
 
 
@@ -34,7 +31,6 @@ def parts(file: str) -> dict[str, dict[str, Tensor]]:
     return split(asset, {asset.wrapper: listed(file)} if asset.wrapper else listed(file))
 
 
-@with_lists
 @pytest.mark.parametrize("file", LISTS)
 def test_every_name_of_the_full_size_files_has_a_place(file: str) -> None:
     found = parts(file)
@@ -44,7 +40,6 @@ def test_every_name_of_the_full_size_files_has_a_place(file: str) -> None:
         assert all(tensor.is_meta for name, tensor in network.state_dict().items()), "a parameter was left as it was drawn"
 
 
-@with_lists
 def test_missing_renamed_and_misshapen_names_are_listed() -> None:
     tensors = parts("diffusion_backbone.pth")["denoiser"]
     renamed = {("x_embedder.weight" if name == "x_embedder.proj.weight" else name): tensor for name, tensor in tensors.items()}

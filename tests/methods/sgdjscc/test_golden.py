@@ -1,20 +1,15 @@
 """Each network and the sampler against recorded outputs of the authors' modules (MauroZMJ/SGDJSCC, commit 2188acc)."""
 
-import json
-
 import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.places import SHARED
+from helpers import golden
 from methods.sgdjscc import load_authors
 from methods.sgdjscc.networks.edge_codec import normalised
 from methods.sgdjscc.sampler import plan, sample, unit_power
 from methods.sgdjscc.schedule import guidance_weight, matching_time, noise_share, share_of_snr, snr_db_of_share
 from methods.sgdjscc.tiles import cut, merge
-
-GOLDEN = SHARED / "golden" / "sgdjscc"
-pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="shared/golden/sgdjscc is not there")
 
 
 @pytest.fixture(autouse=True)
@@ -23,18 +18,14 @@ def _no_gradients():
         yield
 
 
-def case(name: str) -> tuple[dict, dict[str, Tensor]]:
-    from safetensors.torch import load_file
-
-    return json.loads((GOLDEN / name / "case.json").read_text()), load_file(GOLDEN / name / "tensors.safetensors")
+def case(name: str) -> dict[str, Tensor]:
+    return golden.tensors(f"sgdjscc/{name}")
 
 
 def network(part: str, name: str) -> nn.Module:
-    from safetensors.torch import load_file
-
-    state = load_file(GOLDEN / name / "state_dict.safetensors")
+    state = golden.tensors(f"sgdjscc/{name}", "state_dict")
     exact = {key: value.float() if value.dtype == torch.float16 else value for key, value in state.items()}
-    return load_authors(part, exact, case(name)[0]["kwargs"])
+    return load_authors(part, exact, golden.card(f"sgdjscc/{name}")["kwargs"])
 
 
 def near(found: Tensor, expected: Tensor, within: float = 1e-4) -> None:
@@ -42,7 +33,7 @@ def near(found: Tensor, expected: Tensor, within: float = 1e-4) -> None:
 
 
 def test_schedule_step_matching_and_guidance_weight() -> None:
-    _, t = case("schedule")
+    t = case("schedule")
     near(noise_share(t["t"]), t["s_of_t"], 1e-12)
     near(matching_time(t["s"]), t["t_of_s"], 1e-12)
     near(guidance_weight(t["t"], 4.0), t["w_of_t"], 1e-12)
@@ -51,7 +42,7 @@ def test_schedule_step_matching_and_guidance_weight() -> None:
 
 
 def test_autoencoder() -> None:
-    _, t = case("vae_4level_2res")
+    t = case("vae_4level_2res")
     vae = network("autoencoder", "vae_4level_2res")
     mean, log_variance = vae.moments(t["image"])
     near(mean, t["mean"])
@@ -61,7 +52,7 @@ def test_autoencoder() -> None:
 
 
 def test_snr_estimator_at_two_sizes() -> None:
-    _, t = case("snr_net")
+    t = case("snr_net")
     estimator = network("snr_estimator", "snr_net")
     near(estimator(t["x"]), t["amplitude"])
     near(estimator(t["x8"]), t["amplitude8"])
@@ -69,7 +60,7 @@ def test_snr_estimator_at_two_sizes() -> None:
 
 
 def test_denoiser_with_and_without_mask() -> None:
-    _, t = case("mdt_small")
+    t = case("mdt_small")
     denoiser = network("denoiser", "mdt_small")
     found = denoiser(t["x"], t["sigma"], t["text"])
     near(found, t["x0_pred"])
@@ -79,7 +70,7 @@ def test_denoiser_with_and_without_mask() -> None:
 
 @pytest.mark.parametrize("name", ["control_small", "control_3in"])
 def test_edge_control(name: str) -> None:
-    _, t = case(name)
+    t = case(name)
     denoiser = network("controlled_denoiser", name)
     given = (t["x"], t["sigma"], t["text"])
     near(denoiser(*given, t["control_latent"], t["strength"]), t["x0_pred"])
@@ -89,7 +80,7 @@ def test_edge_control(name: str) -> None:
 
 @pytest.mark.parametrize("row", [0, 1])
 def test_edge_codec_through_its_channel(row: int) -> None:
-    _, t = case("edge_4stage")
+    t = case("edge_4stage")
     codec = network("edge_codec", "edge_4stage")
     rate = int(t["cr"][row])
     features = codec.encode(t["edge_uncertainty"][row : row + 1], rate)
@@ -114,7 +105,7 @@ def sampled(
 
 
 def test_released_sampler_over_the_whole_loop() -> None:
-    _, t = case("sampler_batched")
+    t = case("sampler_batched")
     denoiser = network("controlled_denoiser", "sampler_batched")
     given = (t["latent"], t["text"], t["negative"])
     found = sampled("released", denoiser, *given, t["control_latent"], t["s"])
@@ -127,7 +118,7 @@ def test_released_sampler_over_the_whole_loop() -> None:
 
 
 def test_regular_sampler_over_the_whole_loop() -> None:
-    _, t = case("sampler_single")
+    t = case("sampler_single")
     denoiser = network("controlled_denoiser", "sampler_batched")
     found = sampled("regular", denoiser, t["latent"], t["text"], t["negative"], t["control_latent"], t["s"])
     near(found, t["final_latent"], 1e-3)
@@ -138,7 +129,7 @@ def test_regular_sampler_over_the_whole_loop() -> None:
 
 
 def test_released_tiles() -> None:
-    about, t = case("tiles")
+    about, t = golden.card("sgdjscc/tiles"), case("tiles")
     for size, expected in about["other_sizes"].items():
         height, width = map(int, size.split("x"))
         tiles = cut(height, width, 128, "released")
@@ -157,7 +148,7 @@ def test_released_tiles() -> None:
 @pytest.mark.parametrize("snr_db", [1, -15])
 def test_whole_path_of_a_tile(snr_db: int) -> None:
     """The parts in the order of the released script, with its noise."""
-    _, every = case("end_to_end_tile32")
+    every = case("end_to_end_tile32")
     t = {name.removeprefix(f"snr{snr_db}."): value for name, value in every.items() if name.startswith(f"snr{snr_db}.")}
     vae, estimator = network("autoencoder", "vae_4level_2res"), network("snr_estimator", "snr_net")
     codec, denoiser = network("edge_codec", "edge_4stage"), network("controlled_denoiser", "sampler_batched")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from helpers.places import SHARED
+from helpers import golden
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.sgdjscc import load_authors
 from methods.sgdjscc.edges import AuthorsDetector
@@ -18,7 +18,6 @@ from methods.sgdjscc.networks.muge import FEATURES, STYLES, MuGE, restyled
 from methods.sgdjscc.release.assets import CONVERTED
 from methods.sgdjscc.release.muge_names import names, unused
 
-KEYS = SHARED / "golden" / "sgdjscc" / "keys_muge.json"
 # Blocks a stage, kernel, stride: EfficientNet-B0's stages (Tan and Le, table 1), B7 deepens each 3.1 times.
 STAGES = ((4, 3, 1), (7, 3, 2), (7, 5, 2), (10, 3, 2), (10, 5, 1), (13, 5, 2), (4, 3, 1))
 
@@ -43,9 +42,8 @@ def released(network: MuGE) -> dict[str, Tensor]:
     return {theirs: state[ours] for ours, theirs in names(network)}
 
 
-@pytest.mark.skipif(not KEYS.is_file(), reason="shared/golden/sgdjscc is not there")
 def test_every_released_name_has_a_place() -> None:
-    keys = json.loads(KEYS.read_text())
+    keys = json.loads(golden.find("sgdjscc/keys_muge.json").read_text())
     assert len(keys) == 1466
     tensors = {name: torch.empty(shape, dtype=getattr(torch, dtype), device="meta") for name, (shape, dtype) in keys.items()}
     loaded = load_authors("edge_detector", tensors, {})

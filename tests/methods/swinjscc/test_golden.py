@@ -4,35 +4,33 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from helpers import golden
 from helpers.places import SHARED
 from methods.errors import CheckpointMismatchError
 from methods.swinjscc import load_authors
 from methods.swinjscc.authors import _translate
 from methods.swinjscc.network import SwinJSCCNetwork
 
-GOLDEN = SHARED / "golden" / "swinjscc"
-CASES = sorted(path.name for path in GOLDEN.glob("*") if path.is_dir()) or ["absent"]
+# With the activations of every stage, and without.
+TAPPED = ("ra_4stage", "sa_4stage", "sara_4stage", "wo_4stage")
+CASES = (*TAPPED, "wo_2stage_cifar", "wo_4stage_init")
+KEYS = SHARED / "notes"
 FULL_SIZE = {"wo_SAandRA": ("SwinJSCC_w/o_SAandRA", 96), "w_SA": ("SwinJSCC_w/_SA", 96)} | {
     "w_RA": ("SwinJSCC_w/_RA", None),
     "w_SAandRA": ("SwinJSCC_w/_SAandRA", None),
 }
-
-pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the stored outputs of the authors' code are not here")
 
 
 class Case:
     """One stored case with the network that carries its weights."""
 
     def __init__(self, name: str) -> None:
-        self.card = json.loads((GOLDEN / name / "case.json").read_text())
-        self.weights = load_file(GOLDEN / name / "state_dict.safetensors")
-        self.tensors = load_file(GOLDEN / name / "tensors.safetensors")
-        taps = GOLDEN / name / "taps.safetensors"
-        self.taps = load_file(taps) if taps.exists() else {}
+        stored = f"swinjscc/{name}"
+        self.card = golden.card(stored)
+        self.weights, self.tensors, self.taps = (golden.tensors(stored, part) for part in ("state_dict", "tensors", "taps"))
         self.network: SwinJSCCNetwork = load_authors(self.weights, self.card["encoder_kwargs"], self.card["decoder_kwargs"])
         self.snr_db, self.rate = self.card["snr_dB"], self.card["rate"]
 
@@ -96,6 +94,7 @@ def test_through_the_authors_channel(case: Case, channel: str) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("case", TAPPED, indirect=True)
 def test_intermediate_activations(case: Case) -> None:
     seen: dict[str, Tensor] = {}
     network = case.network
@@ -110,9 +109,10 @@ def test_intermediate_activations(case: Case) -> None:
     network.decode_features(case.encode()[0], case.snr_db)
     for hook in hooks:
         hook.remove()
-    for name in places:
-        if name in case.taps:
-            close(torch.cat(seen[name]), case.taps[name])
+    compared = [name for name in places if name in case.taps]
+    assert len(compared) >= 9
+    for name in compared:
+        close(torch.cat(seen[name]), case.taps[name])
 
 
 def test_gradients_through_the_authors_channel(case: Case) -> None:
@@ -139,9 +139,10 @@ def test_gradients_through_the_authors_channel(case: Case) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.skipif(not KEYS.is_dir(), reason="the lists of the released files' names in ../shared/notes are not here")
 @pytest.mark.parametrize("variant", sorted(FULL_SIZE))
 def test_full_size_keys_load(variant: str) -> None:
-    listed = json.loads((SHARED / "notes" / f"swinjscc_base_keys_SwinJSCC_{variant}.json").read_text())
+    listed = json.loads((KEYS / f"swinjscc_base_keys_SwinJSCC_{variant}.json").read_text())
     model, channels = FULL_SIZE[variant]
     weights = {key: torch.full((), 0.01).expand(shape) for key, (shape, _) in listed.items()}
     common = {"model": model, "img_size": (256, 256), "C": channels, "window_size": 8, "mlp_ratio": 4.0, "qkv_bias": True}
