@@ -64,11 +64,17 @@ def run(
 
     Example:
         >>> import suite
-        >>> results = suite.run("quick", methods=["deepjscc"], limit=1, out=folder, executor="inline", quiet=True)
-        >>> sorted(results.records["channel"].unique())
-        ['awgn', 'rayleigh']
+        >>> few = {"cr": ["1/24"], "channels": ["awgn"], "metrics": ["psnr"]}
+        >>> run = suite.run("quick", methods="deepjscc", limit=1, settings=few, out="results/look", executor="inline", quiet=True)
+        >>> run
+        RunResults('look', 4 records, 0 failed, metrics: psnr)
+        >>> run.report_path.name
+        'report.html'
     """
-    session = _session(grid, methods, datasets, data_dir, train_data, limit, out, address, settings, tune, quiet)
+    session = _session(
+        grid, methods=methods, datasets=datasets, data_dir=data_dir, train_data=train_data, limit=limit, out=out, address=address,
+        settings=settings, tune=tune, quiet=quiet,
+    )  # fmt: skip
     with session.at_work():
         session.train()
         session.evaluate(executor)
@@ -93,10 +99,13 @@ def train(
 
     Example:
         >>> import suite
-        >>> sorted(suite.train("quick", methods=["deepjscc"], out=folder, quiet=True))
+        >>> # Those of the quick grid come with the project, so nothing is trained here.
+        >>> sorted(suite.train("quick", methods=["deepjscc"], out="results/networks", quiet=True))
         ['deepjscc/default 1/24', 'deepjscc/default 1/48']
     """
-    session = _session(grid, methods, None, data_dir, train_data, None, out, address, settings, tune, quiet)
+    session = _session(
+        grid, methods=methods, data_dir=data_dir, train_data=train_data, out=out, address=address, settings=settings, tune=tune, quiet=quiet
+    )
     session.train()
     return {job.label: found for job, found in session.checkpoints.items()}
 
@@ -121,26 +130,31 @@ def evaluate(
 
     Example:
         >>> import suite
-        >>> results = suite.evaluate("quick", methods=["digital/jpeg"], limit=1, out=folder, executor="inline", quiet=True)
-        >>> len(results.records)
-        16
+        >>> few = {"cr": ["1/24"], "snr_db": [4, 10], "metrics": ["psnr"]}
+        >>> run = suite.evaluate("quick", methods="digital/jpeg", limit=1, settings=few, out="results/jpeg", executor="inline", quiet=True)
+        >>> sorted(run.records["channel"])
+        ['awgn', 'awgn', 'rayleigh', 'rayleigh']
     """
-    session = _session(grid, methods, datasets, data_dir, train_data, limit, out, address, settings, 0, quiet)
+    session = _session(
+        grid, methods=methods, datasets=datasets, data_dir=data_dir, train_data=train_data, limit=limit, out=out, address=address,
+        settings=settings, quiet=quiet,
+    )  # fmt: skip
     session.evaluate(executor)
     return session.results
 
 
 def _session(
     grid: str | Path,
+    *,
     methods: str | Iterable[str] | None,
-    datasets: str | Iterable[str] | None,
+    datasets: str | Iterable[str] | None = None,
     data_dir: str | Path | None,
     train_data: str | Path | None,
-    limit: int | None,
+    limit: int | None = None,
     out: str | Path | None,
     address: str | None,
     settings: Mapping[str, Any] | None,
-    tune: int,
+    tune: int = 0,
     quiet: bool,
 ) -> Session:
     options = GridOptions(

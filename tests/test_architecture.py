@@ -2,19 +2,16 @@
 
 import ast
 import functools
-import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from helpers.places import ROOT
+from helpers.sources import STACK, modules
 
-# Each stands on those before it.
-STACK = ("benchmarks", "methods", "suite")
 HEAVY = ("torch", "ray")
 # What a help page does without besides: each takes longer to load than the page to print.
 HEAVIER_THAN_HELP = (*HEAVY, "pandas", "pyarrow", "scipy", "skimage", "sklearn", "matplotlib", "numpy", "pydantic")
@@ -46,13 +43,6 @@ class Import:
 
     def __str__(self) -> str:
         return f"{self.module}:{self.line} imports {self.target}"
-
-
-@functools.cache
-def modules() -> dict[str, Path]:
-    """Return every module of the project by its dotted name."""
-    files = itertools.chain.from_iterable(sorted((ROOT / package).rglob("*.py")) for package in STACK)
-    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
 
 
 def visited(node: ast.AST, late: bool = False) -> Iterator[tuple[ast.AST, bool]]:

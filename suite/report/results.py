@@ -36,7 +36,10 @@ class RunResults:
 
     Example:
         >>> results = load_results("results/quick")
-        >>> results.table("psnr", dataset="scenes", channel="awgn")
+        >>> results.table("psnr", dataset="scenes", channel="awgn").columns.tolist()
+        [1.0, 4.0, 7.0, 10.0]
+        >>> results.failed
+        0
     """
 
     def __init__(self, layout: RunLayout[StoragePath], records: pd.DataFrame, info: RunInfo) -> None:
@@ -146,6 +149,10 @@ def load_results(path: str | StoragePath, records: pd.DataFrame | None = None) -
         RecordError: there is no such folder, it holds no records, or a record file is damaged.
         RunFolderError: its ``run.json`` is missing or damaged.
         StorageError: the bucket is missing, denied or out of reach.
+
+    Example:
+        >>> load_results("results/quick").metrics
+        ['psnr']
     """
     layout = RunLayout(open_path(path))
     if isinstance(layout.path, RemotePath):
