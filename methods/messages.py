@@ -23,6 +23,10 @@ class Geometry:
         height, width: image size in pixels.
         cr: channel symbols per source value, k = cr x 3 x height x width; ``None`` for a fixed-rate method and
             for a network that serves every rate.
+
+    Example:
+        >>> Geometry(256, 256).symbols(Fraction(1, 24))
+        8192
     """
 
     height: int

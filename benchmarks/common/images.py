@@ -73,6 +73,11 @@ def quantise(images: Tensor) -> np.ndarray:
 
     Raises:
         PixelsError: the shape is another one, or a value is NaN, infinite or out of range; the message names the image.
+
+    Example:
+        >>> pixels = np.arange(192, dtype=np.uint8).reshape(1, 8, 8, 3)
+        >>> np.array_equal(quantise(image_tensor(pixels)), pixels)
+        True
     """
     if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
         raise PixelsError(f"images to quantise are a float tensor of shape (B, 3, H, W), not {images.dtype} {tuple(images.shape)}")

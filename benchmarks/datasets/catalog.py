@@ -100,6 +100,11 @@ def open_dataset(
     Raises:
         UnknownNameError: there is no such data set.
         DatasetError: the split, fit or size is unknown, or the folder is missing, empty or laid out otherwise.
+
+    Example:
+        >>> scenes = open_dataset("scenes", image_size=64)
+        >>> scenes.load(scenes.items()[0]).image.shape
+        (64, 64, 3)
     """
     if name not in DATASETS:
         raise unknown("data set", name, DATASETS)

@@ -34,6 +34,12 @@ class KeyedDraws:
         seed: the run's seed.
         images: the batch's image ids, one a row.
         channel, snr_db, repetition: the cell.
+
+    Example:
+        >>> noise = KeyedDraws(1, ["kodim01"], "awgn", 4.0, 0).complex_normal("noise", 1, 512)
+        >>> again = KeyedDraws(1, ["kodim07", "kodim01"], "awgn", 4.0, 0).complex_normal("noise", 2, 768)
+        >>> torch.equal(noise[0], again[1, :512])
+        True
     """
 
     def __init__(self, seed: int, images: Sequence[str], channel: str, snr_db: float, repetition: int) -> None:

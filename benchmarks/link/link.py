@@ -84,6 +84,14 @@ class Link:
 
     Args:
         settings: the link's settings; the channels and the digital stream are built from them once.
+
+    Example:
+        >>> import torch
+        >>> from benchmarks.link.draws import KeyedDraws
+        >>> draws = KeyedDraws(1, ["kodim01"], "awgn", 10.0, 0)
+        >>> delivered = Link().send("awgn", 10.0, draws, analog=torch.ones(1, 512, dtype=torch.complex64))
+        >>> delivered.entries[0].symbols_total
+        512
     """
 
     def __init__(self, settings: LinkSettings | None = None) -> None:

@@ -105,6 +105,11 @@ class Scorer:
         UnknownNameError: a name is unknown.
         MetricKindError: a metric is of kind "cell".
         MetricUnavailableError: a metric cannot run here; the message has a line for each such metric.
+
+    Example:
+        >>> scorer, grey = Scorer(["psnr"]), np.full((64, 64, 3), 128, np.uint8)
+        >>> {name: round(value, 2) for name, value in scorer.score(scorer.reference("grey", grey), grey + 1).items()}
+        {'psnr': 48.13}
     """
 
     def __init__(self, names: Sequence[str], settings: MetricSettings | None = None, device: str = "cpu") -> None:

@@ -13,6 +13,10 @@ def compose(name: str, methods: str | None, datasets: str | None, limit: int | N
 
     Raises:
         SettingsError, UnknownNameError: the grid, a key or a value is wrong.
+
+    Example:
+        >>> compose("quick", "deepjscc,digital/jpeg", None, 4, ["cr=[1/24]"]).limit
+        4
     """
     keys = read_grid(name)
     if methods is not None:
