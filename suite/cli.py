@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
-from benchmarks.common.errors import SemcomError
+from benchmarks.common.errors import SemcomError, sentence_of
 from suite.endings import KEPT, Ending, listening
 
 P = ParamSpec("P")
@@ -55,4 +55,4 @@ def _told(error: BaseException, ending: Ending) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return f"interrupted; {KEPT}", INTERRUPTED
     traceback.print_exception(error)
-    return f"crashed: {type(error).__name__}: {error}; the lines above tell where; {KEPT}", CRASHED
+    return f"crashed: {sentence_of(error)}; the lines above tell where; {KEPT}", CRASHED

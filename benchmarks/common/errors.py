@@ -23,6 +23,16 @@ def printable(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode()
 
 
+def sentence_of(error: BaseException) -> str:
+    """Return ``Name: message`` of an exception as it can be shown and stored, whatever its own code does when it is asked for it."""
+    try:
+        message = f"{error}"
+    # It is foreign code that speaks here, and may raise anything.
+    except BaseException:  # noqa: BLE001, RUF100
+        message = "its message cannot be read"
+    return printable(f"{type(error).__name__}: {message}")
+
+
 class BenchmarkError(SemcomError):
     """Base class of everything that goes wrong inside ``benchmarks``."""
 

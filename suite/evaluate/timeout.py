@@ -1,8 +1,10 @@
-"""A limit on how long a method may take to answer."""
+"""A limit on how long a method may take to answer, and a way to tell what it raises itself from the signals that end a command."""
 
 import queue
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -39,7 +41,34 @@ def run_with_timeout(seconds: float, work: Callable[[], T]) -> T:
     try:
         result, error = answers.get(timeout=seconds)
     except queue.Empty:
-        raise TimeLimitError(f"no answer within {seconds:g} s; raise evaluation.time_limit_s if the method is only slow") from None
+        raise TimeLimitError(f"no answer within {seconds:g} s; raise evaluation.time_limit_s if it is only slow") from None
     if error is not None:
         raise error
     return result
+
+
+@contextmanager
+def signals_heard() -> Iterator[list[int]]:
+    """Note the SIGINT and SIGTERM that arrive within the block, and let whoever handled them before go on handling them.
+
+    Their handlers raise KeyboardInterrupt or SystemExit in the midst of whatever runs, and a method may raise the same by itself.
+    """
+    heard: list[int] = []
+    before: dict[signal.Signals, Callable[[int, Any], Any]] = {}
+
+    def note(number: int, frame: Any) -> None:
+        heard.append(number)
+        before[signal.Signals(number)](number, frame)
+
+    # Signals reach the main thread alone.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                before[number] = handler
+                signal.signal(number, note)
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 
+from benchmarks.common.errors import sentence_of
 from benchmarks.datasets import Sample
 from methods.generative import ModelClient, SpendingLimitError
 from suite.errors import TimeLimitError
@@ -62,7 +63,7 @@ class Describer:
             except TimeLimitError as error:
                 # What hangs once would hang for each image; and the thread that hangs keeps the network.
                 self._networks.forget()
-                late = Description(error=f"{type(error).__name__}: {error}")
+                late = Description(error=sentence_of(error))
                 return done + [caption_row(request, source, image, late) for image in ids[start:]]
         return done
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.errors import BenchmarkError, sentence_of
 from benchmarks.common.images import image_tensor
 from benchmarks.datasets import Dataset, Sample, open_dataset
 from benchmarks.datasets.base import Fit
@@ -45,7 +45,7 @@ def load(images: ImageRange, grid: Grid) -> tuple[dict[str, Sample], dict[str, s
         try:
             samples[id] = dataset.load(id)
         except BenchmarkError as error:
-            unreadable[id] = f"{type(error).__name__}: {error}"
+            unreadable[id] = sentence_of(error)
     return samples, unreadable
 
 

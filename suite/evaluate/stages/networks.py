@@ -58,10 +58,10 @@ class Networks:
     def describing(self, configured: ConfiguredMethod, grid: Grid, identity: str) -> Method:
         """Return a method's network without its weights, which ``describe`` knows nothing of; kept under ``identity``."""
         with self._lock:
-            if identity not in self._describing:
-                size = grid.image_size
-                self._describing[identity] = self.place(configured.build(size, size, configured.ratios(grid.cr)[0]), None)
-            return self._describing[identity]
+            kept, size = self._describing, grid.image_size
+            if identity not in kept:
+                kept[identity] = self.place(configured.build(size, size, configured.ratios(grid.cr)[0]), None)
+            return kept[identity]
 
     def place(self, method: Method, weights: StoragePath | None) -> Method:
         """Return ``method`` ready for use: weights loaded, on the device, with the model client."""
@@ -74,8 +74,10 @@ class Networks:
         return method
 
     def forget(self) -> None:
-        """Let go of the network that is kept."""
+        """Let go of every network, and of the lock, of which a thread that hangs may have one or the other for good."""
         self._kept = None
+        self._describing = {}
+        self._lock = threading.Lock()
 
     def link(self, unit: WorkUnit) -> Link:
         """Return the link of the unit's grid."""
@@ -92,11 +94,12 @@ class Networks:
     def _keep(self, kind: str, unit: WorkUnit, make: Callable[[], Any]) -> Any:
         key = (kind, unit.configured, unit.weights_hash, unit.cr)
         with self._lock:
-            if self._kept is None or self._kept[0] != key:
+            kept = self._kept
+            if kept is None or kept[0] != key:
                 # Let go first, so that two networks never lie in memory at once.
-                self._kept = None
-                self._kept = (key, make())
-            return self._kept[1]
+                kept = self._kept = None
+                kept = self._kept = (key, make())
+            return kept[1]
 
 
 def _load_weights(method: torch.nn.Module, path: StoragePath) -> None:

@@ -1,21 +1,24 @@
 """What comes of work that may fail: guarded calls, the failed cells of a unit, the beginning of every record."""
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from benchmarks.common.errors import printable, sentence_of
 from methods.generative import SpendingLimitError
 from suite.config.grid import Grid
 from suite.errors import TimeLimitError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import Cell, Reconstruction
-from suite.evaluate.timeout import run_with_timeout
+from suite.evaluate.timeout import run_with_timeout, signals_heard
 from suite.runs.labels import STAGE_ONE
 
+S = TypeVar("S")
 T = TypeVar("T")
 # Between the sentence of a failure, which records bear, and its traceback, which lies beside them.
 TRACE = "\n\x1e"
@@ -27,14 +30,36 @@ def guard(work: Callable[[], T], seconds: float = 0.0) -> tuple[T | None, str]:
     Raises:
         SpendingLimitError: a limit that ends more than one cell.
         TimeLimitError: ``seconds`` have passed, if they are not 0.
+        KeyboardInterrupt, SystemExit: a signal ends the command, or the worker; one that ``work`` raises by itself is its failure.
     """
-    try:
-        return run_with_timeout(seconds, work), ""
-    except (SpendingLimitError, TimeLimitError):
-        raise
-    # A method is foreign code: whatever it raises must fail its own cells and leave the other methods' work alone.
-    except Exception as error:
-        return None, f"{type(error).__name__}: {error}{TRACE}{traceback.format_exc()}"
+    with signals_heard() as heard:
+        try:
+            return run_with_timeout(seconds, work), ""
+        except (SpendingLimitError, TimeLimitError):
+            raise
+        # A method is foreign code: whatever it raises must fail its own cells and leave the other methods' work alone.
+        except BaseException as error:  # noqa: BLE001, RUF100
+            if heard and not isinstance(error, Exception):
+                raise
+            return None, f"{sentence_of(error)}{TRACE}{printable(traceback.format_exc())}"
+
+
+def each_in_turn(items: Iterable[S], work: Callable[[S], T], seconds: float, forget: Callable[[], None]) -> Iterator[tuple[T | None, str]]:
+    """Yield what :func:`guard` gives for each item; where one takes longer than ``seconds``, the rest fails with it, unasked.
+
+    What hangs once would hang for each. ``forget`` is called then, to let go of what the thread that hangs still uses.
+    """
+    late = ""
+    for item in items:
+        result: tuple[T | None, str] = None, late
+        if not late:
+            try:
+                result = guard(partial(work, item), seconds)
+            except TimeLimitError as error:
+                late = sentence_of(error)
+                result = None, late
+                forget()
+        yield result
 
 
 def without_trace(reason: str) -> str:
@@ -83,7 +108,7 @@ def failures(unit: WorkUnit, ids: Sequence[str], reason: str, cells: Sequence[Ce
 
 
 def limit_of(grid: Grid, remote: bool = False) -> float:
-    """Return the seconds that a method may take; a call to somebody else's model has a limit of its own, and may have to queue."""
+    """Return the seconds that foreign code may take; a call to somebody else's model has a limit of its own, and may have to queue."""
     return 0.0 if remote else grid.evaluation.time_limit_s
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.common.errors import sentence_of
 from benchmarks.common.images import quantise
 from methods.base import Method, Refined
 from methods.generative import ModelClient, SpendingLimitError
@@ -71,7 +72,7 @@ class Refiner:
                 done += _failed(decoded_batch, late) if late else self._batch(unit, method, decoded_batch)
             except TimeLimitError as error:
                 # What hangs once would hang in each cell; and the thread that hangs keeps the network.
-                late = f"{type(error).__name__}: {error}"
+                late = sentence_of(error)
                 self._networks.forget()
                 done += _failed(decoded_batch, late)
         return done

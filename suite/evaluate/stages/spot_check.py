@@ -17,6 +17,7 @@ from benchmarks.datasets import Sample
 from suite.evaluate.stages.cells import BatchSender
 from suite.evaluate.stages.images import Batch, assemble
 from suite.evaluate.stages.messages import UnitInput
+from suite.evaluate.stages.outcomes import limit_of
 from suite.evaluate.timeout import run_with_timeout
 
 # Of 255, on average over an image: float rounding moves a decision here and there, another image moves everything.
@@ -47,7 +48,7 @@ def receiver_fault(
         return assemble(samples, list(of)[:size], size, device)
 
     def decoded(batch: BatchSender) -> Tensor | None:
-        return run_with_timeout(unit.grid.evaluation.time_limit_s, partial(batch.transmission, cell)).decoded
+        return run_with_timeout(limit_of(unit.grid), partial(batch.transmission, cell)).decoded
 
     # Its own filling is all the first has beside it; then it follows another image.
     one, other = sender(batch(ids[:1])), sender(batch(ids[1::-1]))

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.common.errors import sentence_of
 from benchmarks.common.images import to_uint8
 from benchmarks.datasets import Sample
 from methods.base import Method
@@ -26,7 +27,7 @@ from suite.evaluate.stages.cells import UNDESCRIBED, BatchSender, Outcome
 from suite.evaluate.stages.images import assemble, chunks, load
 from suite.evaluate.stages.messages import UnitInput, UnitOutput
 from suite.evaluate.stages.networks import Networks
-from suite.evaluate.stages.outcomes import failures, guard, without_trace
+from suite.evaluate.stages.outcomes import failures, guard, limit_of, without_trace
 from suite.evaluate.stages.spot_check import receiver_fault
 from suite.link.sending import Ends
 
@@ -70,7 +71,7 @@ class Transmitter:
                 left = left[len(ids) :]
         except TimeLimitError as error:
             # What hangs once would hang in each cell; and the thread that hangs keeps the network.
-            ends, reason = None, f"{type(error).__name__}: {error}"
+            ends, reason = None, sentence_of(error)
             self.networks.forget()
         if ends is None:
             outcome.reconstructions += failures(unit, left, reason)
@@ -80,7 +81,7 @@ class Transmitter:
 
     def _ends(self, task: UnitInput, samples: dict[str, Sample], sound: list[str]) -> tuple[Ends | None, str]:
         """Return the unit's network, or why it is of no use."""
-        unit, limit = task.unit, task.unit.grid.evaluation.time_limit_s
+        unit, limit = task.unit, limit_of(task.unit.grid)
         if unit.failure_reason:
             return None, unit.failure_reason
         ends, reason = guard(lambda: self.networks.ends(unit), limit)
@@ -107,7 +108,7 @@ class Transmitter:
 
     def _batch(self, task: UnitInput, ends: Ends, samples: dict[str, Sample], ids: list[str]) -> Outcome:
         """Return the cells of a batch; a cell that fails is tried again image by image, and fails for the guilty ones alone."""
-        unit, limit = task.unit, task.unit.grid.evaluation.time_limit_s
+        unit, limit = task.unit, limit_of(task.unit.grid)
 
         def sender(ids: list[str]) -> BatchSender:
             return BatchSender(task, ends, self.networks, assemble(samples, ids, unit.grid.evaluation.batch, self.device))

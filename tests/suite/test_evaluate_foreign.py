@@ -1,0 +1,107 @@
+"""Methods as foreign code: whatever they raise, their own cells fail and no others."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from benchmarks.common.errors import sentence_of
+from benchmarks.datasets import open_dataset
+from methods.registry import METHODS
+from suite.config.methods import resolve
+from suite.evaluate import runner
+from suite.evaluate.executors.inline import inline
+from suite.evaluate.plan import make_units
+from suite.evaluate.stages.networks import Networks
+from suite.evaluate.stages.outcomes import guard, without_trace
+from suite.runs.records import load
+from suite.speed.sleeping import NAME as SLEEPING
+
+OTHER = {"name": SLEEPING, "settings": {"decode_s": 0.0}}
+
+
+class Mute(Exception):
+    """Cannot say what happened."""
+
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+RAISED = {
+    "mute": (Mute(), "Mute: its message cannot be read"),
+    "surrogate": (ValueError("half \ud800 of a pair"), r"ValueError: half \ud800 of a pair"),
+    "interrupt": (KeyboardInterrupt("not from a keyboard"), "KeyboardInterrupt: not from a keyboard"),
+    "exit": (SystemExit(3), "SystemExit: 3"),
+}
+
+
+def units(make_grid, images, scored=("psnr",), **changes):
+    grid = make_grid(**{"cr": ["1/12"], "snr_db": [10], "channels": ["awgn"], "evaluation": {"unit": 5}, **changes})
+    dataset = open_dataset("folder", images, grid.image_size, "test", grid.fit)
+    return make_units("run", grid, resolve(grid), {"folder": (dataset, images)}, {}, scored, {})
+
+
+def evaluated(work, out, monkeypatch):
+    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
+    runner.evaluate(work, out, work[0].grid.evaluation, Console(quiet=True))
+    return load(out)
+
+
+@pytest.mark.parametrize("raised", RAISED)
+@pytest.mark.parametrize(
+    ("stage", "limit"),
+    [("__init__", 0.0), ("describe", 0.0), ("encode", 0.0), ("decode", 0.0), ("decode", 60.0), ("refine", 0.0), ("maps", 0.0)],
+)
+def test_whatever_a_method_raises_fails_its_own_cells(raised, stage, limit, make_grid, images, tmp_path, monkeypatch):
+    error, sentence = RAISED[raised]
+
+    def broken(self, *rest):
+        raise error
+
+    blocks = METHODS.get("blocks_for_tests")
+    traits = replace(blocks.traits(blocks.Settings()), describes=stage == "describe", refines=stage == "refine")
+    monkeypatch.setattr(blocks, "traits", classmethod(lambda cls, settings: traits))
+    monkeypatch.setattr(blocks, stage, broken)
+    work = units(make_grid, images, methods=["blocks_for_tests", OTHER], limit=2, evaluation={"unit": 2, "time_limit_s": limit})
+    records = evaluated(work, tmp_path, monkeypatch)
+    own = records["method"].ne(SLEEPING) & ~records["variant"].str.endswith("stage-one")
+    assert own.sum() == 2 and records[~own]["status"].eq("ok").all()
+    assert records[own]["error"].tolist() == ["" if stage == "maps" else sentence] * 2
+
+
+@pytest.mark.parametrize("limit", [0.0, 60.0])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_still_ends_the_work_of_a_method(limit, number):
+    def terminated(*_):
+        raise SystemExit(1)
+
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGTERM, terminated)
+    threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
+    try:
+        with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit):
+            guard(lambda: [time.sleep(0.01) for _ in range(1000)], limit)
+        assert signal.getsignal(signal.SIGTERM) is terminated and signal.getsignal(signal.SIGINT) is before[signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGTERM, before[signal.SIGTERM])
+
+
+def test_a_reason_can_be_stored_with_its_traceback():
+    _, reason = guard(lambda: exec("raise ValueError(chr(0xD800))"))
+    assert without_trace(reason) == r"ValueError: \ud800"
+    assert reason.encode() and sentence_of(Mute()) == RAISED["mute"][1]
+
+
+def test_what_hangs_keeps_no_network_and_no_lock(make_grid, images):
+    (unit,) = units(make_grid, images, methods=["blocks_for_tests"])
+    networks = Networks()
+    first = networks.describing(unit.configured, unit.grid, "who")
+    assert networks.describing(unit.configured, unit.grid, "who") is first
+    # As a thread does that hangs while it builds.
+    networks._lock.acquire()
+    networks.forget()
+    assert networks.describing(unit.configured, unit.grid, "who") is not first
