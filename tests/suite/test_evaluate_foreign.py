@@ -1,4 +1,4 @@
-"""Methods as foreign code: whatever they raise, their own cells fail and no others."""
+"""Methods and metrics as foreign code: whatever they raise and however long they take, their own cells fail and no others."""
 
 import os
 import signal
@@ -6,11 +6,14 @@ import threading
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from benchmarks.common.errors import sentence_of
 from benchmarks.datasets import open_dataset
+from benchmarks.metrics import METRICS as TABLE
+from benchmarks.metrics import Scorer, SetMetric
 from methods.registry import METHODS
 from suite.config.methods import resolve
 from suite.evaluate import runner
@@ -94,6 +97,56 @@ def test_a_reason_can_be_stored_with_its_traceback():
     _, reason = guard(lambda: exec("raise ValueError(chr(0xD800))"))
     assert without_trace(reason) == r"ValueError: \ud800"
     assert reason.encode() and sentence_of(Mute()) == RAISED["mute"][1]
+
+
+@pytest.mark.parametrize("hangs", ["score", "__init__"])
+def test_scoring_has_the_limit_too(hangs, make_grid, images, tmp_path, monkeypatch):
+    waits: list[str] = []
+    real = getattr(Scorer, hangs)
+
+    def hang(self, *rest):
+        waits.append(hangs)
+        if len(waits) == 1:
+            time.sleep(30)
+        return real(self, *rest)
+
+    monkeypatch.setattr(Scorer, hangs, hang)
+    work = units(make_grid, images, methods=["blocks_for_tests"], evaluation={"unit": 2, "time_limit_s": 0.3})
+    records = evaluated(work, tmp_path, monkeypatch)
+    late = records["status"].eq("failed")
+    # The unit that met the hanging metric, and the others with a metric made anew.
+    assert late.sum() == 2 and len(records) == 5 and records[late]["error"].str.startswith("TimeLimitError: no answer within 0.3 s").all()
+    assert records[~late]["psnr"].notna().all() and records[late]["psnr"].isna().all()
+    if hangs == "score":
+        assert records[late]["symbols_total"].eq(256).all()
+
+
+class Picky(SetMetric):
+    """A metric of whole cells that fails, or hangs, on a bright image."""
+
+    hangs = False
+
+    def features(self, image):
+        if image.mean() > 128:
+            time.sleep(30 * self.hangs)
+            raise RuntimeError("too bright")
+        return image.reshape(-1, 3).mean(axis=0).astype(np.float32)
+
+    def reduce(self, references, candidates):
+        return float(len(references))
+
+
+@pytest.mark.parametrize(("hangs", "reason"), [(False, "RuntimeError: too bright"), (True, "TimeLimitError: no answer within 0.3 s")])
+def test_a_metric_of_whole_cells_that_fails_on_an_image_fails_its_cells(hangs, reason, make_grid, images, tmp_path, monkeypatch):
+    spec = replace(TABLE["gmsd"], name="picky_cell", per="cell", build=Picky, packages=(), minimum_side=1)
+    monkeypatch.setitem(TABLE, "picky_cell", spec)
+    monkeypatch.setattr(Picky, "hangs", hangs)
+    work = units(make_grid, images, ("psnr", "picky_cell"), metrics=["psnr", "picky_cell"], evaluation={"unit": 1, "time_limit_s": 0.3})
+    records = evaluated(work, tmp_path, monkeypatch)
+    cells, rest = records[records["image"].eq("*")], records[records["image"].ne("*")]
+    failed = rest["status"].eq("failed")
+    assert 0 < failed.sum() < 5 and rest[failed]["error"].str.startswith(reason).all()
+    assert cells["picky_cell"].tolist() == [5.0 - failed.sum()]
 
 
 def test_what_hangs_keeps_no_network_and_no_lock(make_grid, images):

@@ -12,18 +12,21 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from benchmarks.common.atomic import write_png, write_text
-from benchmarks.common.errors import BenchmarkError
+from benchmarks.common.errors import sentence_of
 from benchmarks.common.storage import StoragePath
 from benchmarks.metrics import Scorer
+from suite.errors import TimeLimitError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import Reconstruction, UnitOutput
-from suite.evaluate.stages.outcomes import TRACE, without_trace
+from suite.evaluate.stages.outcomes import TRACE, each_in_turn, limit_of, without_trace
 from suite.evaluate.stages.set_metrics import CellFeatures, of_cells
+from suite.evaluate.timeout import run_with_timeout
 from suite.runs.layout import RunLayout
 from suite.runs.records import write_unit
 
@@ -72,16 +75,32 @@ class UnitScorer:
         unit = output.unit
         if output.stopped:
             return UnitResult(unit.identity, 0, {}, output.stopped)
-        scorer = self._scorer(unit)
-        rows = [self._row(scorer, output, reconstruction) for reconstruction in output.reconstructions]
+        try:
+            scorer = self._scorer(unit)
+            rows = self._rows(scorer, output)
+            missing = self._features.keep(output, [index for index, row in enumerate(rows) if row["status"] == "failed"])
+        except TimeLimitError as error:
+            return self.given_up(output, sentence_of(error))
+        for index, reason in missing.items():
+            rows[index] = _failed(output.reconstructions[index], reason)
         self._keep(output)
+        return self._publish(output, rows, scorer.columns)
+
+    def given_up(self, output: UnitOutput, reason: str) -> UnitResult:
+        """Publish a unit that cannot be scored: each of its cells failed, with this reason where it had none of its own."""
+        lost = [each if each.pixels is None else Reconstruction(_failed(each, reason)) for each in output.reconstructions]
+        output = replace(output, reconstructions=lost)
         self._features.keep(output)
+        return self._publish(output, [dict(each.record) for each in lost], ())
+
+    def _publish(self, output: UnitOutput, rows: list[dict[str, Any]], columns: Sequence[str]) -> UnitResult:
+        unit = output.unit
         self._keep_traces(unit, rows)
         for row in rows:
             row["error"] = without_trace(row["error"])
-        write_unit(self.layout.record(unit.file), rows, list(scorer.columns), unit.identity, unit.work, unit.code)
+        write_unit(self.layout.record(unit.file), rows, list(columns), unit.identity, unit.work, unit.code)
         remarks = tuple(sample.remark for sample in output.samples.values() if sample.remark)
-        return replace(_done(unit, rows, scorer.columns), remarks=remarks)
+        return replace(_done(unit, rows, columns), remarks=remarks)
 
     def _keep_traces(self, unit: WorkUnit, rows: Sequence[dict[str, Any]]) -> None:
         """Write the tracebacks of a unit's failures, each once, and take away those of an earlier attempt."""
@@ -97,21 +116,26 @@ class UnitScorer:
         if unit.metrics not in self._scorers:
             whole = of_cells(unit)
             names = [name for name in unit.metrics if name not in whole]
-            self._scorers[unit.metrics] = Scorer(names, unit.grid.metric_settings, self.device)
+            build = partial(Scorer, names, unit.grid.metric_settings, self.device)
+            self._scorers[unit.metrics] = run_with_timeout(limit_of(unit.grid), build)
         return self._scorers[unit.metrics]
 
-    def _row(self, scorer: Scorer, output: UnitOutput, reconstruction: Reconstruction) -> dict[str, Any]:
-        record = dict(reconstruction.record)
-        if reconstruction.pixels is None:
-            return record
-        sample = output.samples[record["image"]]
-        try:
-            caption = sample.caption or output.references.get(sample.id)
-            reference = scorer.reference(sample.id, sample.image, caption, sample.mask)
-            scores = scorer.score(reference, reconstruction.pixels)
-        except BenchmarkError as error:
-            return record | {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-        return record | {name: float(value) for name, value in scores.items() if not math.isnan(value)}
+    def _rows(self, scorer: Scorer, output: UnitOutput) -> list[dict[str, Any]]:
+        """Return the record of every cell, with what its reconstruction scores where there is one."""
+        rows = [dict(each.record) for each in output.reconstructions]
+        there = [index for index, each in enumerate(output.reconstructions) if each.pixels is not None]
+        scored = each_in_turn(there, partial(self._scores, scorer, output), limit_of(output.unit.grid), self._scorers.clear)
+        for index, (scores, reason) in zip(there, scored, strict=True):
+            rows[index] = _failed(output.reconstructions[index], reason) if scores is None else rows[index] | scores
+        return rows
+
+    def _scores(self, scorer: Scorer, output: UnitOutput, index: int) -> dict[str, float]:
+        reconstruction = output.reconstructions[index]
+        sample = output.samples[reconstruction.record["image"]]
+        caption = sample.caption or output.references.get(sample.id)
+        reference = scorer.reference(sample.id, sample.image, caption, sample.mask)
+        scores = scorer.score(reference, np.asarray(reconstruction.pixels))
+        return {name: float(value) for name, value in scores.items() if not math.isnan(value)}
 
     def _keep(self, output: UnitOutput) -> None:
         unit = output.unit
@@ -125,6 +149,11 @@ class UnitScorer:
             write_png(self.layout.sample(record), np.asarray(reconstruction.pixels))
             for name, map_ in output.maps.get(record["image"], {}).items():
                 write_png(self.layout.map(record, name), map_)
+
+
+def _failed(reconstruction: Reconstruction, reason: str) -> dict[str, Any]:
+    """Return the record of a cell that was decoded and has no scores: what it cost stays."""
+    return dict(reconstruction.record) | {"status": "failed", "error": reason}
 
 
 def _done(unit: WorkUnit, rows: Sequence[dict[str, Any]], metrics: Sequence[str]) -> UnitResult:

@@ -8,7 +8,8 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common.atomic import sealed, unsealed, write_atomic
-from benchmarks.common.errors import BenchmarkError, StorageError
+from benchmarks.common.errors import BenchmarkError, StorageError, sentence_of
 from benchmarks.common.hashing import digest
 from benchmarks.common.storage import StoragePath
 from benchmarks.metrics import SetMetric, lookup, set_metric
 from suite.errors import RecordError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import UnitOutput
+from suite.evaluate.stages.outcomes import each_in_turn, limit_of
+from suite.evaluate.timeout import run_with_timeout
 from suite.runs.layout import RunLayout, set_metrics_file
 from suite.runs.records import KEY, WHOLE_CELL, read_unit, write_unit
 
@@ -61,34 +64,65 @@ class CellFeatures:
         self._metrics: dict[str, SetMetric] = {}
         self._references: dict[tuple[str, str, str], np.ndarray] = {}
 
-    def keep(self, output: UnitOutput) -> None:
-        """Write the features of every reference and reconstruction of a unit, if a metric asks for them."""
+    def keep(self, output: UnitOutput, left_out: Collection[int] = ()) -> dict[int, str]:
+        """Write the features of every reference and reconstruction of a unit, if a metric asks for them.
+
+        Args:
+            output: the unit.
+            left_out: rows that have failed since.
+
+        Returns:
+            Why others have none, by row.
+
+        Raises:
+            TimeLimitError: a metric was not built in time.
+        """
         unit = output.unit
         names = of_cells(unit)
         if not names:
-            return
-        done = [(row, each.record["image"], each.pixels) for row, each in enumerate(output.reconstructions) if each.pixels is not None]
-        arrays: dict[str, np.ndarray] = {"rows": np.array([row for row, _, _ in done], dtype=np.int64)}
-        for name in names:
-            metric = self._metric(name, unit)
-            references = [self._reference(name, metric, output, image) for _, image, _ in done]
-            arrays[f"{name}/references"] = np.stack(references) if done else np.empty((0, 0), np.float32)
-            found = [metric.features(pixels) for _, _, pixels in done]
-            arrays[f"{name}/candidates"] = np.stack(found) if done else np.empty((0, 0), np.float32)
+            return {}
+        there = [row for row, each in enumerate(output.reconstructions) if each.pixels is not None and row not in left_out]
+        metrics = {name: self._metric(name, unit) for name in names} if there else {}
+        found: dict[int, dict[str, np.ndarray]] = {}
+        reasons: dict[int, str] = {}
+        computed = each_in_turn(there, partial(self._features, output, metrics), limit_of(unit.grid), self._forget)
+        for row, (features, reason) in zip(there, computed, strict=True):
+            if features is None:
+                reasons[row] = reason
+            else:
+                found[row] = features
+        arrays: dict[str, np.ndarray] = {"rows": np.array(list(found), dtype=np.int64)}
+        for name in (f"{each}/{side}" for each in names for side in ("references", "candidates")):
+            arrays[name] = np.stack([features[name] for features in found.values()]) if found else np.empty((0, 0), np.float32)
         buffer = BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         write_atomic(self.layout.features(unit.file), lambda file: file.write(sealed(buffer.getvalue())))
+        return reasons
+
+    def _features(self, output: UnitOutput, metrics: Mapping[str, SetMetric], row: int) -> dict[str, np.ndarray]:
+        """Return what each metric sees in a reconstruction and in its reference."""
+        image, pixels = output.reconstructions[row].record["image"], output.reconstructions[row].pixels
+        found: dict[str, np.ndarray] = {}
+        for name, metric in metrics.items():
+            found[f"{name}/references"] = self._reference(name, metric, output, image)
+            found[f"{name}/candidates"] = metric.features(np.asarray(pixels))
+        return found
 
     def _metric(self, name: str, unit: WorkUnit) -> SetMetric:
         if name not in self._metrics:
-            self._metrics[name] = set_metric(name, unit.grid.metric_settings, self.device)
+            build = partial(set_metric, name, unit.grid.metric_settings, self.device)
+            self._metrics[name] = run_with_timeout(limit_of(unit.grid), build)
         return self._metrics[name]
+
+    def _forget(self) -> None:
+        self._metrics, self._references = {}, {}
 
     def _reference(self, name: str, metric: SetMetric, output: UnitOutput, image: str) -> np.ndarray:
         key = (name, output.unit.images.fingerprint, image)
-        if key not in self._references:
-            self._references[key] = metric.features(output.samples[image].image)
-        return self._references[key]
+        kept = self._references
+        if key not in kept:
+            kept[key] = metric.features(output.samples[image].image)
+        return kept[key]
 
 
 def reduce_cells(units: Sequence[WorkUnit], run_dir: StoragePath, redone: Collection[str] = ()) -> int:
@@ -184,4 +218,4 @@ def _reduced(
     try:
         return row | {name: metric.reduce(np.stack(references[name]), np.stack(reconstructions[name])) for name, metric in metrics.items()}
     except BenchmarkError as error:
-        return row | {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        return row | {"status": "failed", "error": sentence_of(error)}
