@@ -48,6 +48,11 @@ class Describer:
             return CaptionResult(done, str(error))
         return CaptionResult(done)
 
+    def given_up(self, request: CaptionRequest, reason: str) -> CaptionResult:
+        """Return a request that nobody can answer: no image has a text, for this reason."""
+        nothing = Description(error=reason)
+        return CaptionResult([caption_row(request, source, image, nothing) for source in request.sources for image in request.images.ids])
+
     def _described(self, request: CaptionRequest, source: CaptionSource, samples: dict[str, Sample]) -> list[Caption]:
         # Metrics of text prefer the data set's own captions.
         own = {image: each.caption for image, each in samples.items() if source.configured is None and each.caption}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,9 @@ from benchmarks.common.images import image_tensor
 from benchmarks.datasets import Dataset, Sample, open_dataset
 from benchmarks.datasets.base import Fit
 from suite.config.grid import Grid
+from suite.errors import TimeLimitError
 from suite.evaluate.plan import ImageRange
+from suite.evaluate.timeout import run_with_timeout
 
 
 @dataclass
@@ -41,11 +43,18 @@ def load(images: ImageRange, grid: Grid) -> tuple[dict[str, Sample], dict[str, s
     dataset = _opened(images.dataset, images.data_dir, images.fingerprint, grid.image_size, grid.fit)
     samples: dict[str, Sample] = {}
     unreadable: dict[str, str] = {}
+    late = ""
     for id in images.ids:
         try:
-            samples[id] = dataset.load(id)
+            if late:
+                unreadable[id] = late
+            else:
+                samples[id] = run_with_timeout(grid.evaluation.time_limit_s, partial(dataset.load, id))
         except BenchmarkError as error:
             unreadable[id] = sentence_of(error)
+        except TimeLimitError as error:
+            # A file system that does not answer for one would not for the rest.
+            late = unreadable[id] = sentence_of(error)
     return samples, unreadable
 
 

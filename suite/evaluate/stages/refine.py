@@ -49,16 +49,24 @@ class Refiner:
             return output
         unit = output.unit
         try:
-            method, reason = guard(lambda: self._networks.method(unit))
+            method, reason = guard(lambda: self._networks.method(unit), limit_of(unit.grid))
             if method is None:
-                done = [failed for decoded_batch in output.decoded_batches for failed in _failed(decoded_batch, reason)]
-            elif unit.route == "remote":
+                return self.given_up(output, reason)
+            if unit.route == "remote":
                 done = self._at_once(unit, method, output.decoded_batches)
             else:
                 done = self._in_turn(unit, method, output.decoded_batches)
         except SpendingLimitError as error:
             return UnitOutput(unit, stopped=str(error))
+        except TimeLimitError as error:
+            self._networks.forget()
+            return self.given_up(output, sentence_of(error))
         return replace(output, reconstructions=[*output.reconstructions, *done], decoded_batches=[])
+
+    def given_up(self, output: UnitOutput, reason: str) -> UnitOutput:
+        """Return a unit that cannot be refined: what was to be refined failed with this reason."""
+        lost = [failed for decoded_batch in output.decoded_batches for failed in _failed(decoded_batch, reason)]
+        return replace(output, reconstructions=[*output.reconstructions, *lost], decoded_batches=[])
 
     def _at_once(self, unit: WorkUnit, method: Method, decoded_batches: Sequence[DecodedBatch]) -> list[Reconstruction]:
         rows = [decoded_batch.row(index, 1) for decoded_batch in decoded_batches for index in range(len(decoded_batch.records))]

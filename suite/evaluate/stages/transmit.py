@@ -27,7 +27,7 @@ from suite.evaluate.stages.cells import UNDESCRIBED, BatchSender, Outcome
 from suite.evaluate.stages.images import assemble, chunks, load
 from suite.evaluate.stages.messages import UnitInput, UnitOutput
 from suite.evaluate.stages.networks import Networks
-from suite.evaluate.stages.outcomes import failures, guard, limit_of, without_trace
+from suite.evaluate.stages.outcomes import each_in_turn, failures, guard, limit_of, without_trace
 from suite.evaluate.stages.spot_check import receiver_fault
 from suite.link.sending import Ends
 
@@ -76,8 +76,12 @@ class Transmitter:
         if ends is None:
             outcome.reconstructions += failures(unit, left, reason)
         else:
-            maps = {id: self._maps(ends.sender, samples, id) for id in sound if id in unit.images.keep}
+            maps = self._maps(ends.sender, samples, [id for id in sound if id in unit.images.keep], limit_of(unit.grid))
         return UnitOutput(unit, samples, outcome.reconstructions, outcome.decoded_batches, task.references, maps=maps)
+
+    def given_up(self, task: UnitInput, reason: str) -> UnitOutput:
+        """Return a unit that cannot be transmitted: each of its cells failed with this reason."""
+        return UnitOutput(task.unit, reconstructions=list(failures(task.unit, task.unit.images.ids, reason)))
 
     def _ends(self, task: UnitInput, samples: dict[str, Sample], sound: list[str]) -> tuple[Ends | None, str]:
         """Return the unit's network, or why it is of no use."""
@@ -98,13 +102,19 @@ class Transmitter:
         fault = self._faults[label]
         return (None if fault else ends), fault
 
-    def _maps(self, method: Method, samples: dict[str, Sample], id: str) -> dict[str, np.ndarray]:
-        """Return what the sender sees in an image; none where looking fails, which is no failure of a cell."""
-        batch = assemble(samples, [id], 1, self.device)
-        shown, reason = guard(lambda: {name: _grey(map_) for name, map_ in method.maps(batch.images, batch.masks).items()})
-        if shown is None:
-            log.warning("no maps of %s: %s", id, without_trace(reason))
-        return shown or {}
+    def _maps(self, method: Method, samples: dict[str, Sample], ids: list[str], limit: float) -> dict[str, dict[str, np.ndarray]]:
+        """Return what the sender sees in images, by image; none where looking fails, which is no failure of a cell."""
+
+        def shown(id: str) -> dict[str, np.ndarray]:
+            batch = assemble(samples, [id], 1, self.device)
+            return {name: _grey(map_) for name, map_ in method.maps(batch.images, batch.masks).items()}
+
+        found: dict[str, dict[str, np.ndarray]] = {}
+        for id, (maps, reason) in zip(ids, each_in_turn(ids, shown, limit, self.networks.forget), strict=True):
+            if maps is None:
+                log.warning("no maps of %s: %s", id, without_trace(reason))
+            found[id] = maps or {}
+        return found
 
     def _batch(self, task: UnitInput, ends: Ends, samples: dict[str, Sample], ids: list[str]) -> Outcome:
         """Return the cells of a batch; a cell that fails is tried again image by image, and fails for the guilty ones alone."""
