@@ -33,3 +33,7 @@ class EvaluationError(SuiteError):
 
 class TimeLimitError(EvaluationError):
     """A method that did not answer in time."""
+
+
+class WorkerDiedError(EvaluationError):
+    """Work at which workers died again and again."""

@@ -66,7 +66,11 @@ class EvaluationSettings(Settings):
             them; 0 for ``workers`` and no more.
         gpus: GPUs of a transmitting actor, may be a fraction; 0 keeps it on the CPU.
         time_limit_s: seconds that a method may take to describe a batch, or for one cell of it to transmit or to refine, before the
-            rest of its unit fails; 0 waits for ever. Calls to models of others end by themselves, as their ``access`` says.
+            rest of its unit fails, and that reading an image or scoring a reconstruction may take; 0 waits for ever. Calls to models of
+            others end by themselves, as their ``access`` says. Under a limit, a worker that gives no sign of life for so long, and for
+            30 s at least, is killed, which counts as below.
+        retries: how often a unit is tried again after a worker died in the midst of it, killed or out of memory, before the unit's cells
+            fail with that reason; the loss of a whole machine does not count.
         code_changed: what becomes of units that were done before a method's code changed: "redo", or "keep" them, with a warning on
             every table and the page.
         describe, refine: actors that write captions before the transmission, and those that make images after it.
@@ -80,6 +84,7 @@ class EvaluationSettings(Settings):
     most: int = Field(default=0, ge=0, le=100_000)
     gpus: float = Field(default=0.0, ge=0.0, le=1024.0)
     time_limit_s: float = Field(default=0.0, ge=0.0)
+    retries: int = Field(default=2, ge=0, le=100)
     code_changed: Literal["redo", "keep"] = "redo"
     describe: StageSettings = StageSettings()
     refine: StageSettings = StageSettings()

@@ -6,100 +6,41 @@ every other stage has as many actors as its settings and the machines allow.
 
 import logging
 import pickle
+import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-import torch
 
 from benchmarks.common.cores import available_cores
 from benchmarks.common.errors import SemcomError
-from benchmarks.common.storage import StoragePath, open_path
+from benchmarks.common.storage import StoragePath
 from suite.config.execution import EvaluationSettings
 from suite.errors import EvaluationError
 from suite.evaluate.executors import allocation
+from suite.evaluate.executors.actors import (
+    Actor,
+    Care,
+    DescribeActor,
+    RefineActor,
+    ScoreActor,
+    TransmitActor,
+    TransmitScoreActor,
+    WorkerFailure,
+)
 from suite.evaluate.executors.allocation import ClusterResources, PoolSpec
+from suite.evaluate.executors.attempts import forget_attempts
 from suite.evaluate.model_access import Access
 from suite.evaluate.stages.captions import CaptionRequest, CaptionResult
-from suite.evaluate.stages.describe import Describer
 from suite.evaluate.stages.messages import UnitInput
-from suite.evaluate.stages.refine import Refiner
-from suite.evaluate.stages.score import UnitResult, UnitScorer
-from suite.evaluate.stages.transmit import Transmitter
+from suite.evaluate.stages.score import UnitResult
 from suite.keys import HUB_TOKENS
 from suite.ray_env import connect, prepare_environment
 
 log = logging.getLogger(__name__)
 
-Rows = dict[str, np.ndarray]
 # Rows that the one actor of an API works on at once, so that its calls never wait for the last of one row.
 OVERLAPPING = 4
-
-
-@dataclass(frozen=True)
-class WorkerFailure:
-    """What ends the run, such as a full disk, as a row like any other: Ray would lose what its own exception was raised from."""
-
-    error: OSError | SemcomError
-
-
-class Actor:
-    """Ray Data's view of a stage: takes one pickled object, gives one."""
-
-    def __init__(self, stage: Any) -> None:
-        torch.set_num_threads(1)
-        self._stage = stage
-
-    def __call__(self, rows: Rows) -> Rows:
-        """Work on one row."""
-        return {"content": np.array([pickle.dumps(self._result(pickle.loads(rows["content"][0])))], dtype=object)}
-
-    def _result(self, item: Any) -> Any:
-        try:
-            return item if isinstance(item, WorkerFailure) else self._stage(item)
-        except (OSError, SemcomError) as error:
-            return WorkerFailure(error)
-        # What nobody foresaw is told in one sentence too; Ray's paragraph ends in advice about Ray.
-        except Exception as error:
-            log.exception("an actor could not do its work")
-            return WorkerFailure(EvaluationError(f"a worker failed: {type(error).__name__}: {error}; its log has the traceback"))
-
-
-class DescribeActor(Actor):
-    """:class:`~suite.evaluate.stages.describe.Describer` as an actor."""
-
-    def __init__(self, access: Access, device: str) -> None:
-        super().__init__(Describer(access.model_client(), access.concurrency, device))
-
-
-class TransmitActor(Actor):
-    """:class:`~suite.evaluate.stages.transmit.Transmitter` as an actor."""
-
-    def __init__(self, access: Access, device: str) -> None:
-        super().__init__(Transmitter(device, access.refused))
-
-
-class RefineActor(Actor):
-    """:class:`~suite.evaluate.stages.refine.Refiner` as an actor."""
-
-    def __init__(self, access: Access, device: str) -> None:
-        super().__init__(Refiner(access.model_client(), access.concurrency, device))
-
-
-class ScoreActor(Actor):
-    """:class:`~suite.evaluate.stages.score.UnitScorer` as an actor."""
-
-    def __init__(self, run_dir: str, device: str) -> None:
-        super().__init__(UnitScorer(open_path(run_dir), device))
-
-
-class TransmitScoreActor(Actor):
-    """Both in one, where nothing comes between them and neither has machines of its own."""
-
-    def __init__(self, access: Access, run_dir: str) -> None:
-        transmit, score = Transmitter(stopped=access.refused), UnitScorer(open_path(run_dir))
-        super().__init__(lambda task: score(transmit(task)))
+# Under a limit on time, the least silence that a worker is killed for: a busy machine may leave one without a turn for seconds.
+LEAST_SILENCE_S = 30.0
 
 
 class Pools:
@@ -124,6 +65,8 @@ class Pools:
         # A unit of a large editor may take longer than Ray's patience with a silent pipeline.
         context.execution_no_progress_timeout_s = -1
         self.settings = settings
+        limit = settings.time_limit_s
+        self._care = Care(secrets.token_hex(8), settings.retries, max(limit, LEAST_SILENCE_S) if limit else 0.0)
         self._keys = keys
         have = ray.cluster_resources()
         self.machines = ClusterResources(max(1, int(have.get("CPU", available_cores()))), float(have.get("GPU", 0)), address is not None)
@@ -132,20 +75,26 @@ class Pools:
         """Yield what comes of ``requests``, from one actor for models that are somebody else's or from the pool of describers."""
         size = allocation.describers(self.settings, self.machines, len(requests), remote)
         asking = access.with_keys(self._keys if remote else HUB_TOKENS)
-        yield from _run(_pool(_rows(requests), DescribeActor, (asking, _device(size)), size))
+        yield from self._run(_pool(_rows(requests), DescribeActor, (self._care, asking, _device(size)), size))
 
     def work(self, tasks: Sequence[UnitInput], access: Access, run_dir: StoragePath) -> Iterator[UnitResult]:
         """Yield each of ``tasks``, all of one route, as it is published."""
         route = tasks[0].unit.route
         size = allocation.workers(self.settings, self.machines, route, len(tasks))
         if size.score is None:
-            yield from _run(_pool(_rows(tasks), TransmitScoreActor, (access, str(run_dir)), size.transmit))
+            yield from self._run(_pool(_rows(tasks), TransmitScoreActor, (self._care, access, str(run_dir)), size.transmit))
             return
-        rows = _pool(_rows(tasks), TransmitActor, (access, _device(size.transmit)), size.transmit)
+        rows = _pool(_rows(tasks), TransmitActor, (self._care, access, _device(size.transmit)), size.transmit)
         if size.refine is not None:
             asking = access.with_keys(self._keys if route == "remote" else HUB_TOKENS)
-            rows = _pool(rows, RefineActor, (asking, _device(size.refine)), size.refine)
-        yield from _run(_pool(rows, ScoreActor, (str(run_dir), _device(size.score)), size.score))
+            rows = _pool(rows, RefineActor, (self._care, asking, _device(size.refine)), size.refine)
+        yield from self._run(_pool(rows, ScoreActor, (self._care, str(run_dir), _device(size.score)), size.score))
+
+    def _run(self, rows: Any) -> Iterator[Any]:
+        try:
+            yield from _results(rows)
+        finally:
+            forget_attempts(self._care.prefix)
 
 
 def _rows(items: Sequence[Any]) -> Any:
@@ -172,7 +121,7 @@ def _pool(rows: Any, actor: type[Actor], arguments: tuple[Any, ...], size: PoolS
     )
 
 
-def _run(rows: Any) -> Iterator[Any]:
+def _results(rows: Any) -> Iterator[Any]:
     from ray.exceptions import RayError
 
     try:

@@ -99,7 +99,7 @@ def test_a_full_disk_passes_the_later_stages_and_ends_the_run_in_its_own_words()
     for stage in (str.upper, full_disk, str.lower):
         rows = pools.Actor(stage)(rows)
     done = pools.Actor(str.upper)({"content": np.array([pickle.dumps("done")], dtype=object)})["content"][0]
-    found = pools._run(Rows([done, rows["content"][0], done]))
+    found = pools._results(Rows([done, rows["content"][0], done]))
     assert next(found) == "DONE"
     with pytest.raises(OSError, match="No space left on device: 'records/one.parquet'"):
         next(found)
@@ -123,4 +123,4 @@ def never_foreseen(_):
 def test_whatever_ends_a_run_in_an_actor_is_one_sentence(stage, error, sentence):
     rows = pools.Actor(stage)({"content": np.array([pickle.dumps("unit")], dtype=object)})
     with pytest.raises(error, match=sentence):
-        next(pools._run(Rows(list(rows["content"]))))
+        next(pools._results(Rows(list(rows["content"]))))
