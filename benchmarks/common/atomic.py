@@ -5,8 +5,10 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -42,18 +44,62 @@ def write_atomic(path: StoragePath, write: Callable[[IO[bytes]], object]) -> Non
         OSError, StorageError: the file cannot be written; what was at ``path`` before is untouched.
     """
     if isinstance(path, RemotePath):
-        buffer = BytesIO()
-        write(buffer)
-        path.write_bytes(buffer.getvalue())
+        _upload(path, write)
         return
+    with _beside(path, write) as partial:
+        partial.replace(path)
+
+
+def create_atomic(path: StoragePath, write: Callable[[IO[bytes]], object]) -> bool:
+    """Let ``write`` fill a file that stands at ``path`` from then on, unless one is there; return whether it is this one.
+
+    A bucket offers no "only if absent" through pyarrow: of several who write there at the same moment each may be told that it was first,
+    and the last one's file stands.
+
+    Raises:
+        OSError, StorageError: the file cannot be written; nothing of it is there then.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [create_atomic(Path(folder) / "claim", lambda file: file.write(who)) for who in (b"first", b"second")]
+        [True, False]
+    """
+    if isinstance(path, RemotePath):
+        if path.is_file():
+            return False
+        _upload(path, write)
+        return True
+    with _beside(path, write) as partial:
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            return False
+        except OSError:
+            # A file system without hard links.
+            if path.exists():
+                return False
+            partial.replace(path)
+    return True
+
+
+def _upload(path: RemotePath, write: Callable[[IO[bytes]], object]) -> None:
+    buffer = BytesIO()
+    write(buffer)
+    path.write_bytes(buffer.getvalue())
+
+
+@contextmanager
+def _beside(path: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Path]:
+    """Yield a complete file beside ``path``, which is gone after the block unless it was moved."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+    partial = temporary_name(path)
     try:
         with partial.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        yield partial
     except OSError as error:
         if error.filename is not None or error.errno is None:
             raise
@@ -63,9 +109,23 @@ def write_atomic(path: StoragePath, write: Callable[[IO[bytes]], object]) -> Non
         partial.unlink(missing_ok=True)
 
 
+def temporary_name(path: Path) -> Path:
+    """Return a name beside ``path`` that nobody else has, and that :data:`PARTIAL` knows should it be left behind."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+
+
 def write_json(path: StoragePath, content: Any) -> None:
     """Write ``content`` as readable JSON, atomically."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, _readable(content))
+
+
+def create_json(path: StoragePath, content: Any) -> bool:
+    """Write ``content`` as :func:`write_json` does, unless a file is there; return whether it is this one: :func:`create_atomic`."""
+    return create_atomic(path, lambda file: file.write(_readable(content).encode()))
+
+
+def _readable(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def sealed(content: bytes) -> bytes:

@@ -11,6 +11,7 @@ An object appears in a bucket when its upload is complete, or not at all; an upl
 
 import fnmatch
 import functools
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ from benchmarks.common.errors import StorageError
 T = TypeVar("T")
 # A bucket answers in tens of milliseconds, whatever the number of those who ask.
 READERS = 32
+# A password before the bucket, and the values of options that are secret.
+_SECRETS = re.compile(r"(?<=:)[^/@:?&'\s]+(?=@)|(?<=secret=)[^&'\s]+")
 
 
 @dataclass(frozen=True, order=True)
@@ -32,8 +35,10 @@ class RemotePath:
 
     Attributes:
         scheme: "s3" or another one that pyarrow knows.
-        path: bucket and key, ``bucket/run/records``.
+        path: bucket and key, ``bucket/run/records``; credentials may stand before the bucket, ``key:secret@bucket/run``.
         options: what stands behind the ``?``, such as ``endpoint_override=localhost:9000&scheme=http``.
+
+    Written out, as messages do it, a path shows no secret.
     """
 
     scheme: str
@@ -41,7 +46,10 @@ class RemotePath:
     options: str = ""
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.path}" + (f"?{self.options}" if self.options else "")
+        return _without_secrets(f"{self.scheme}://{self.path}" + (f"?{self.options}" if self.options else ""))
+
+    def __repr__(self) -> str:
+        return f"RemotePath({str(self)!r})"
 
     def __truediv__(self, name: str | Path) -> "RemotePath":
         return self._at(self.path / name)
@@ -92,7 +100,7 @@ class RemotePath:
             FileNotFoundError: there is no such file.
             StorageError: it cannot be reached.
         """
-        with self._told("read"), self._files.open_input_stream(str(self.path)) as file:
+        with self._told("read"), self._files.open_input_stream(self._key) as file:
             return bytes(file.read())
 
     def read_text(self, encoding: str = "utf-8") -> str:
@@ -106,8 +114,8 @@ class RemotePath:
             StorageError: it cannot be written.
         """
         with self._told("write"):
-            # No context manager: leaving it after an error would complete the upload with what had arrived.
-            stream = self._files.open_output_stream(str(self.path))
+            # In one write: closing a stream after an error, or only dropping it, completes the upload with what had arrived.
+            stream = self._files.open_output_stream(self._key)
             stream.write(content)
             stream.close()
         return len(content)
@@ -117,12 +125,12 @@ class RemotePath:
         if missing_ok and not self.is_file():
             return
         with self._told("delete"):
-            self._files.delete_file(str(self.path))
+            self._files.delete_file(self._key)
 
     def replace(self, target: "RemotePath") -> None:
         """Move the file to ``target``: copied first, then deleted, so that it is never in neither place."""
         with self._told("move"):
-            self._files.move(str(self.path), str(target.path))
+            self._files.move(self._key, target._key)
 
     def rglob(self, pattern: str) -> Iterator["RemotePath"]:
         """Yield the files at any depth below whose name matches ``pattern``."""
@@ -137,8 +145,8 @@ class RemotePath:
         from pyarrow.fs import FileSelector
 
         with self._told("list"):
-            found = self._files.get_file_info(FileSelector(str(self.path), allow_not_found=True))
-        return (self._at(PurePosixPath(each.path)) for each in found)
+            found = self._files.get_file_info(FileSelector(self._key, allow_not_found=True))
+        return (self._keyed(each.path) for each in found)
 
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
         """Do nothing: a bucket's folders are there as soon as something lies in them."""
@@ -149,7 +157,7 @@ class RemotePath:
         Raises:
             StorageError: it is not.
         """
-        bucket = self.path.parts[0]
+        bucket = self._bucket
         with self._told("reach"):
             found = self._files.get_file_info(bucket)
         if found.type.name == "NotFound":
@@ -157,23 +165,35 @@ class RemotePath:
 
     @property
     def _files(self) -> Any:
-        return _file_system(self.scheme, self.path.parts[0], self.options)
+        return _file_system(self.scheme, self.path.parts[0], self.options)[0]
+
+    @property
+    def _bucket(self) -> str:
+        return _file_system(self.scheme, self.path.parts[0], self.options)[1]
+
+    @property
+    def _key(self) -> str:
+        """The path within the file system, which knows no credentials."""
+        return str(PurePosixPath(self._bucket, *self.path.parts[1:]))
+
+    def _keyed(self, key: str) -> "RemotePath":
+        return self._at(PurePosixPath(self.path.parts[0], PurePosixPath(key).relative_to(self._bucket)))
 
     def _at(self, path: PurePosixPath) -> "RemotePath":
         return RemotePath(self.scheme, path, self.options)
 
     def _type(self) -> str:
         with self._told("look up"):
-            return str(self._files.get_file_info(str(self.path)).type.name)
+            return str(self._files.get_file_info(self._key).type.name)
 
     def _matching(self, pattern: str, recursive: bool) -> Iterator["RemotePath"]:
         from pyarrow.fs import FileSelector
 
         with self._told("list"):
-            found = self._files.get_file_info(FileSelector(str(self.path), recursive=recursive, allow_not_found=True))
+            found = self._files.get_file_info(FileSelector(self._key, recursive=recursive, allow_not_found=True))
         for each in found:
             if each.is_file and fnmatch.fnmatchcase(each.base_name, pattern):
-                yield self._at(PurePosixPath(each.path))
+                yield self._keyed(each.path)
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
@@ -182,7 +202,7 @@ class RemotePath:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise StorageError(_sentence(self, what, str(error))) from error
+            raise StorageError(_sentence(self, what, _without_secrets(str(error)))) from error
 
 
 StoragePath: TypeAlias = Path | RemotePath
@@ -190,17 +210,23 @@ StoragePath: TypeAlias = Path | RemotePath
 
 def _sentence(path: RemotePath, what: str, error: str) -> str:
     if "NO_SUCH_BUCKET" in error:
-        return f"cannot {what} {path}: there is no bucket '{path.path.parts[0]}'; create it or correct the name"
+        return f"cannot {what} {path}: there is no bucket '{path._bucket}'; create it or correct the name"
     if "ACCESS_DENIED" in error or "403" in error:
         return f"cannot {what} {path}: access is denied; give these credentials the right to list, read, write and delete there"
     return f"cannot {what} {path}: {' '.join(error.split())}; mend this and run the same command again"
 
 
 @functools.cache
-def _file_system(scheme: str, bucket: str, options: str) -> Any:
+def _file_system(scheme: str, authority: str, options: str) -> tuple[Any, str]:
+    """Return the file system of an address, and what the address's bucket is called in it."""
     from pyarrow.fs import FileSystem
 
-    return FileSystem.from_uri(f"{scheme}://{bucket}" + (f"?{options}" if options else ""))[0]
+    files, bucket = FileSystem.from_uri(f"{scheme}://{authority}" + (f"?{options}" if options else ""))
+    return files, bucket
+
+
+def _without_secrets(text: str) -> str:
+    return _SECRETS.sub("***", text)
 
 
 def open_path(name: str | Path | RemotePath) -> StoragePath:
@@ -222,7 +248,8 @@ def open_path(name: str | Path | RemotePath) -> StoragePath:
     try:
         _file_system(scheme, path.path.parts[0], options)
     except (OSError, ValueError) as error:
-        raise StorageError(f"'{name}' cannot be used ({' '.join(str(error).split())}); write a folder or s3://BUCKET/FOLDER") from error
+        shown, why = _without_secrets(str(name)), _without_secrets(" ".join(str(error).split()))
+        raise StorageError(f"'{shown}' cannot be used ({why}); write a folder or s3://BUCKET/FOLDER") from None
     return path
 
 

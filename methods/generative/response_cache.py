@@ -5,32 +5,35 @@
     request ──digest──> ab/abcd....json   a caption or a refusal, with the request in words
                         ab/abcd....png    an image; the same JSON in its text chunk "answer"
 
-A file appears whole or not at all. The first answer to a request stands: of two writers the second gets the first's.
+A file appears whole or not at all. The first answer to a request stands: of two writers the second gets the first's. A damaged file
+is told and counts as none: its request is asked again, and the new answer takes its place.
 """
 
 import hashlib
 import json
+import logging
 import math
-import os
-import re
-import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.common.atomic import create_atomic, write_atomic
+from benchmarks.common.errors import StorageError
 from benchmarks.common.image_files import opened
+from benchmarks.common.storage import StoragePath, open_path
 from methods.errors import MethodError
 from methods.generative.responses import RefusalError, Request, Response
 
 Kept = Response | RefusalError
 _CHUNK, _CHECKSUM = "answer", "checksum"
+_log = logging.getLogger(__name__)
 
 
 class CacheError(MethodError):
-    """A response cache that cannot be read or written, or that holds a damaged file."""
+    """A response cache that cannot be read or written."""
 
 
 class ResponseCache:
@@ -41,38 +44,41 @@ class ResponseCache:
 
     Raises:
         CacheError: ``root`` names a file system that pyarrow does not know or that cannot be used.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     cache, question = ResponseCache(folder), Request("caption", "openai:seer-1", "What is this?")
+        ...     cache.put(question, Response(text="a cat")) == cache.get(question)
+        True
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = str(root)
-        self._files: Any = None
-        self._base = ""
-        if "://" in self.root:
-            self._files, self._base = _remote(self.root)
-        else:
-            self._folder = Path(root).resolve()
-
-    def __reduce__(self) -> tuple[type["ResponseCache"], tuple[str]]:
-        # A file system handle belongs to its process.
-        return ResponseCache, (self.root if self._files is not None else str(self._folder),)
+    def __init__(self, root: str | StoragePath) -> None:
+        with _told("use", root):
+            self.root = open_path(root)
 
     def __contains__(self, request: Request) -> bool:
-        return any(self._exists(name) for name in _names(request))
+        with _told("read", self.root):
+            return any((self.root / name).is_file() for name in _names(request))
 
     def get(self, request: Request) -> Kept | None:
-        """Return the answer or refusal that stands for ``request``, ``None`` if there is neither.
+        """Return the answer or refusal that stands for ``request``, ``None`` if there is neither, or none that can be believed.
 
         Raises:
-            CacheError: the file is damaged or the store cannot be read.
+            CacheError: the store cannot be read.
         """
         for name in _names(request):
-            content = self._read(name)
-            if content is not None:
+            path = self.root / name
+            with _told("read", path):
                 try:
-                    return _unpacked(name, content)
-                # In a damaged file without a checksum Pillow meets whatever the bits then mean.
-                except Exception as error:
-                    raise CacheError(f"{self._place(name)} is damaged ({error}); delete it and its request is asked again") from error
+                    content = path.read_bytes()
+                except FileNotFoundError:
+                    continue
+            try:
+                return _unpacked(name, content)
+            # In a damaged file without a checksum Pillow meets whatever the bits then mean.
+            except Exception as error:
+                _log.warning("%s is damaged (%s); its request is asked again", path, error)
         return None
 
     def put(self, request: Request, kept: Kept) -> Kept:
@@ -82,84 +88,26 @@ class ResponseCache:
             CacheError: it cannot be written.
         """
         name, content = _packed(request, kept)
-        if not self._write(name, content):
-            standing = self.get(request)
-            return kept if standing is None else standing
-        return kept
-
-    def _place(self, name: str) -> str:
-        return f"{_shown(self.root)}/{name}"
-
-    def _exists(self, name: str) -> bool:
-        if self._files is None:
-            return (self._folder / name).is_file()
-        try:
-            return bool(self._files.get_file_info(f"{self._base}/{name}").is_file)
-        except OSError as error:
-            raise CacheError(f"{self._place(name)} cannot be looked up: {' '.join(str(error).split())}") from error
-
-    def _read(self, name: str) -> bytes | None:
-        try:
-            if self._files is None:
-                return (self._folder / name).read_bytes()
-            with self._files.open_input_stream(f"{self._base}/{name}") as stream:
-                return bytes(stream.read())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise CacheError(f"{self._place(name)} cannot be read: {' '.join(str(error).split())}") from error
-
-    def _write(self, name: str, content: bytes) -> bool:
-        """Write a file that is not there yet, in one step; return whether it is this one that stands now."""
-        try:
-            if self._files is None:
-                return _write_first(self._folder / name, content)
-            # A bucket offers no "only if absent" through pyarrow; between this look and the write another writer may slip in.
-            if self._exists(name):
-                return False
-            with self._files.open_output_stream(f"{self._base}/{name}") as stream:
-                stream.write(content)
-            return True
-        except OSError as error:
-            raise CacheError(f"{self._place(name)} cannot be written: {' '.join(str(error).split())}; mend this and run again") from error
+        path = self.root / name
+        with _told("write", path):
+            if create_atomic(path, lambda file: file.write(content)):
+                return kept
+            if (standing := self.get(request)) is not None:
+                return standing
+            # What stands there is damaged.
+            write_atomic(path, lambda file: file.write(content))
+            return kept
 
 
-def _remote(root: str) -> tuple[Any, str]:
-    from pyarrow.fs import FileSystem
-
-    location, _, options = root.partition("?")
+@contextmanager
+def _told(what: str, path: str | StoragePath) -> Iterator[None]:
+    """Tell a store that fails as a :class:`CacheError`."""
     try:
-        files, base = FileSystem.from_uri(location.rstrip("/") + (f"?{options}" if options else ""))
-    except (OSError, ValueError) as error:
-        raise CacheError(
-            f"'{_shown(root)}' cannot be used as a response cache ({' '.join(str(error).split())}); write a folder or s3://BUCKET/FOLDER"
-        ) from error
-    return files, base.rstrip("/")
-
-
-def _shown(root: str) -> str:
-    # An address may carry credentials, before the bucket or among the options.
-    return re.sub(r"//[^/]*@", "//", root.partition("?")[0]).rstrip("/")
-
-
-def _write_first(path: Path, content: bytes) -> bool:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(partial, path)
-        except FileExistsError:
-            return False
-        except OSError:
-            # A file system without hard links: the last writer of equal requests stands.
-            partial.replace(path)
-        return True
-    finally:
-        partial.unlink(missing_ok=True)
+        yield
+    except StorageError as error:
+        raise CacheError(f"the response cache fails: {error}") from error
+    except OSError as error:
+        raise CacheError(f"the response cache fails: cannot {what} {path}: {error.strerror or error}; mend this and run again") from error
 
 
 def _names(request: Request) -> tuple[str, ...]:

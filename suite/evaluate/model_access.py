@@ -14,9 +14,9 @@ from suite.keys import Keys
 from suite.runs.layout import RunLayout
 
 
-def cache_folder(grid: Grid, run_dir: StoragePath) -> str:
+def cache_folder(grid: Grid, run_dir: StoragePath) -> StoragePath:
     """Return where a run keeps answers: the grid's bank, by default a folder beside the run folder, which other runs share."""
-    return str(open_path(grid.generative.bank) if grid.generative.bank else RunLayout(run_dir).response_cache)
+    return open_path(grid.generative.bank) if grid.generative.bank else RunLayout(run_dir).response_cache
 
 
 def asks_others(unit: WorkUnit) -> bool:
@@ -30,13 +30,13 @@ class Access:
     """What an actor needs to open its model client; picklable where the count is a shared one.
 
     Attributes:
-        bank: folder or address of the response cache.
+        bank: where the response cache lies.
         concurrency: calls under way at once.
         spending: the count of calls, ``None`` where no call is counted.
         keys: what models ask for; only those who ask them bear any.
     """
 
-    bank: str
+    bank: StoragePath
     concurrency: int
     spending: SharedSpending | FolderSpending | None = None
     keys: Keys = field(default_factory=Keys)

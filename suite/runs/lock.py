@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from benchmarks.common.atomic import write_json
+from benchmarks.common.atomic import create_json, temporary_name, write_json
 from benchmarks.common.errors import StorageError
 from benchmarks.common.storage import RemotePath, StoragePath
 from suite.errors import RunFolderError
@@ -79,38 +79,40 @@ def at_work(folder: StoragePath, say: Say) -> Iterator[None]:
     Raises:
         RunFolderError: somebody else is at work there, or the folder cannot be written.
     """
+    path = RunLayout(folder).lock
     mine = _take(folder, say)
     over = threading.Event()
-    life = threading.Thread(target=_give_signs, args=(RunLayout(folder).lock, mine, over), name="signs-of-life", daemon=True)
+    life = threading.Thread(target=_give_signs, args=(path, mine, over), name="signs-of-life", daemon=True)
     life.start()
     try:
         yield
     finally:
         over.set()
         life.join()
-        if (left := _read(RunLayout(folder).lock)) is not None and left.token == mine.token:
-            (RunLayout(folder).lock).unlink(missing_ok=True)
+        if _holds(path, mine):
+            path.unlink(missing_ok=True)
 
 
 def _take(folder: StoragePath, say: Say) -> Holder:
+    path = RunLayout(folder).lock
     now, process = datetime.now(UTC), os.getpid()
     who = {"host": socket.gethostname(), "process": process, "started": _state_of(process) or ""}
     mine = Holder.model_validate({**who, "since": now, "seen": now, "token": uuid.uuid4().hex})
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if _created(RunLayout(folder).lock, mine):
+        if _created(path, mine):
             return mine
-        found = _read(RunLayout(folder).lock)
+        found = _read(path)
         if found is not None and not found.gone:
             raise RunFolderError(_sentence(folder, found))
         if found is not None:
             say(f"taking over {folder}: {found}, {found.gone}")
-        _put_away(RunLayout(folder).lock, found)
-        if _created(RunLayout(folder).lock, mine):
+        _put_away(path, found)
+        if _created(path, mine):
             return mine
     except OSError as error:
         raise RunFolderError(f"{folder} cannot be written ({error.strerror}); free it or choose another --out") from error
-    raise RunFolderError(_sentence(folder, _read(RunLayout(folder).lock)))
+    raise RunFolderError(_sentence(folder, _read(path)))
 
 
 def _sentence(folder: StoragePath, found: Holder | None) -> str:
@@ -120,26 +122,12 @@ def _sentence(folder: StoragePath, found: Holder | None) -> str:
 
 def _created(path: StoragePath, mine: Holder) -> bool:
     """Write a lock that is not there yet; return whether it is this one that stands now."""
-    if isinstance(path, RemotePath):
-        # A bucket offers no "only if absent" through pyarrow: the last of those who wrote at once has it.
-        if path.exists():
-            return False
-        _write(path, mine)
-        return (standing := _read(path)) is not None and standing.token == mine.token
-    own = path.with_name(f".{path.name}.{os.getpid()}-{mine.token[:8]}.partial")
-    _write(own, mine)
-    try:
-        os.link(own, path)
-    except FileExistsError:
-        return False
-    except OSError:
-        # A file system without hard links.
-        if path.exists():
-            return False
-        own.replace(path)
-    finally:
-        own.unlink(missing_ok=True)
-    return True
+    # In a bucket the last of those who wrote at once has it.
+    return create_json(path, mine.model_dump(mode="json")) and _holds(path, mine)
+
+
+def _holds(path: StoragePath, mine: Holder) -> bool:
+    return (standing := _read(path)) is not None and standing.token == mine.token
 
 
 def _put_away(path: StoragePath, found: Holder | None) -> None:
@@ -148,7 +136,7 @@ def _put_away(path: StoragePath, found: Holder | None) -> None:
         if _read(path) == found:
             path.unlink(missing_ok=True)
         return
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+    aside = temporary_name(path)
     try:
         path.rename(aside)
     except FileNotFoundError:
@@ -162,17 +150,12 @@ def _put_away(path: StoragePath, found: Holder | None) -> None:
 def _give_signs(path: StoragePath, mine: Holder, over: threading.Event) -> None:
     while not over.wait(SIGN_OF_LIFE_S):
         try:
-            found = _read(path)
-            if found is None or found.token != mine.token:
+            if not _holds(path, mine):
                 return
-            _write(path, mine.model_copy(update={"seen": datetime.now(UTC)}))
+            write_json(path, mine.model_copy(update={"seen": datetime.now(UTC)}).model_dump(mode="json"))
         except (OSError, StorageError):
             # The next sign may get through; what the work itself writes tells of a full disk or a lost bucket.
             continue
-
-
-def _write(path: StoragePath, holder: Holder) -> None:
-    write_json(path, holder.model_dump(mode="json"))
 
 
 def _read(path: StoragePath) -> Holder | None:

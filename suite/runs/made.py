@@ -54,7 +54,7 @@ def is_record_file(path: StoragePath, records: StoragePath) -> bool:
 def _made_before(run_dir: StoragePath) -> Callable[[str], bool]:
     """Return what tells whether a file was made by an earlier call: by its list, or by its name where there was no list yet."""
     try:
-        listed = json.loads((RunLayout(run_dir).made).read_text(encoding="utf-8"))["files"]
+        listed = json.loads(RunLayout(run_dir).made.read_text(encoding="utf-8"))["files"]
         return frozenset(str(name) for name in listed).__contains__
     except FileNotFoundError:
         pass
@@ -68,7 +68,7 @@ def _made_before(run_dir: StoragePath) -> Callable[[str], bool]:
 def _known_names(run_dir: StoragePath) -> Collection[re.Pattern[str]]:
     """Return the names that the tables and figures of the run's grid have, for a folder from before there were lists."""
     try:
-        grid = json.loads((RunLayout(run_dir).run_json).read_text(encoding="utf-8"))["grid"]
+        grid = json.loads(RunLayout(run_dir).run_json.read_text(encoding="utf-8"))["grid"]
         ablations = [str(each["name"]) for each in grid.get("ablations", ())]
         return tuple(map(re.compile, _patterns(grid["datasets"], grid["channels"], ablations)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

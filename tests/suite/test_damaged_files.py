@@ -96,13 +96,13 @@ def test_costs_and_spending(tmp_path):
     )
     write_sealed_json(RunLayout(tmp_path).spending, Spent({"openai:x": 31}, {"openai:x": 1.25}).content())
     assert every_flip(RunLayout(tmp_path).spending, lambda: read_spending(tmp_path), read_spending(tmp_path), RunFolderError) > FLIPS / 2
-    (RunLayout(tmp_path).spending).write_text('{"calls": {"openai:x": 5}, "cost_usd": {"openai:x": 0.5}}')
+    RunLayout(tmp_path).spending.write_text('{"calls": {"openai:x": 5}, "cost_usd": {"openai:x": 0.5}}')
     assert read_spending(tmp_path).calls == {"openai:x": 5}
 
 
 @pytest.mark.parametrize("text", ["null", "[]", "3", '{"seconds": {"a": "long"}, "records": {"a": 1}}', '{"seconds": 1, "records": []}'])
 def test_damaged_costs_end_no_run(text, make_grid, images, tmp_path, without_ray, capsys):
-    (RunLayout(tmp_path).costs).write_text(text)
+    RunLayout(tmp_path).costs.write_text(text)
     units = plan(make_grid, images, ("psnr",))[:1]
     assert work.evaluate(units, tmp_path, units[0].grid.evaluation, Console(width=300)).records > 0
     assert "costs.json" in capsys.readouterr().out and RuntimeEstimates.read(tmp_path).records

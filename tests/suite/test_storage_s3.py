@@ -6,18 +6,23 @@ import os
 import pickle
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from benchmarks.common.atomic import write_atomic
+import benchmarks
+from benchmarks.common.atomic import create_atomic, write_atomic
 from benchmarks.common.errors import StorageError
 from benchmarks.common.storage import RemotePath, local_copy, open_path, read_many, upload
 from benchmarks.datasets import open_dataset
+from methods.generative.response_cache import CacheError, ResponseCache
+from methods.generative.responses import Request, Response
 from suite.config.methods import resolve
 from suite.errors import RecordError, RunFolderError
 from suite.evaluate.executors.inline import inline
@@ -33,6 +38,7 @@ from suite.train import state
 from suite.train.curves import Curves
 
 BUCKET = "semcom-tests"
+ROOT = Path(benchmarks.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +176,8 @@ def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, images, tmp
     remote, local = tables.values()
     assert remote == local and len(local) >= 8
     pd.testing.assert_frame_equal(load(bucket)[list(KEY)], load(tmp_path / bucket.name)[list(KEY)])
-    listed = json.loads((RunLayout(bucket).made).read_text())["files"]
-    (RunLayout(bucket).made).write_bytes(json.dumps({"files": [*listed, "tables/stale.csv"]}).encode())
+    listed = json.loads(RunLayout(bucket).made.read_text())["files"]
+    RunLayout(bucket).made.write_bytes(json.dumps({"files": [*listed, "tables/stale.csv"]}).encode())
     for name in ("stale.csv", "mine.csv"):
         (bucket / "tables" / name).write_bytes(b"from an earlier state, or somebody else's")
     rewrite(load_results(str(bucket)))
@@ -226,24 +232,54 @@ class Cutter(threading.Thread):
 def test_an_upload_that_is_cut_off_leaves_what_was_there(server, bucket):
     _, port = server
     (bucket / "unit.parquet").write_bytes(b"the earlier file")
-    cutter = Cutter(port, allowed=300_000)
-    cutter.start()
-    cut = open_path(f"{bucket}/unit.parquet?endpoint_override=127.0.0.1:{cutter.port}&scheme=http")
-    assert cut.read_bytes() == b"the earlier file"
+    noise = np.random.default_rng(1).integers(0, 256, (1200, 1200, 3), np.uint8)
+    asked, answer = Request("edit", "openai:painter-1", "paint"), Response(pixels=noise)
+    cutters = [Cutter(port, allowed=300_000) for _ in range(2)]
+    for cutter in cutters:
+        cutter.start()
+    file, bank = (
+        open_path(f"{bucket}/{name}?endpoint_override=127.0.0.1:{cutter.port}&scheme=http")
+        for name, cutter in zip(("unit.parquet", "bank"), cutters, strict=True)
+    )
+    assert file.read_bytes() == b"the earlier file"
+    # At once, since each waits for the repetitions of the library.
+    with ThreadPoolExecutor(2) as pool:
+        written = pool.submit(write_atomic, file, lambda file: file.write(os.urandom(8_000_000)))
+        kept = pool.submit(ResponseCache(bank).put, asked, answer)
+    for cutter in cutters:
+        cutter.close()
     with pytest.raises(StorageError, match=r"cannot write .*unit\.parquet"):
-        write_atomic(cut, lambda file: file.write(os.urandom(8_000_000)))
-    cutter.close()
-    assert (bucket / "unit.parquet").read_bytes() == b"the earlier file"
+        written.result()
+    with pytest.raises(CacheError, match=r"cannot write .*\.png"):
+        kept.result()
+    assert (bucket / "unit.parquet").read_bytes() == b"the earlier file" and list((bucket / "bank").rglob("*")) == []
+    cache = ResponseCache(bucket / "bank")
+    assert asked not in cache and cache.put(asked, answer) is answer and np.array_equal(cache.get(asked).pixels, noise)
 
 
-def test_a_writer_that_fails_uploads_nothing(bucket):
+@pytest.mark.parametrize("write", [write_atomic, create_atomic])
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_a_writer_that_fails_half_way_publishes_nothing(place, write, bucket, tmp_path):
     def fail(file):
         file.write(b"half of it")
         raise OSError(28, "No space left on device")
 
+    folder = bucket if place == "bucket" else tmp_path
     with pytest.raises(OSError, match="No space left"):
-        write_atomic(bucket / "x.json", fail)
-    assert not (bucket / "x.json").exists()
+        write(folder / "x.json", fail)
+    assert list(folder.rglob("*")) == []
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_what_is_there_is_not_created_again(place, bucket, tmp_path):
+    path = (bucket if place == "bucket" else tmp_path) / "claim"
+    assert [create_atomic(path, lambda file, who=who: file.write(who)) for who in (b"first", b"second")] == [True, False]
+    assert path.read_bytes() == b"first" and [each.name for each in path.parent.iterdir()] == ["claim"]
+
+
+def test_nobody_but_the_storage_opens_a_stream_to_a_bucket():
+    sources = [path for package in ("benchmarks", "methods", "suite") for path in (ROOT / package).rglob("*.py")]
+    assert [path.name for path in sources if "open_output_stream" in path.read_text("utf-8")] == ["storage.py"]
 
 
 @pytest.mark.parametrize("left", [0.5, 0.0])
@@ -278,12 +314,12 @@ def test_one_writer_a_bucket_folder(bucket, monkeypatch):
     with at_work(bucket, said.append):
         with pytest.raises(RunFolderError, match="is in use by process"), at_work(bucket, said.append):
             pass
-        theirs = json.loads((RunLayout(bucket).lock).read_text()) | {"host": "elsewhere", "seen": "2020-01-01T00:00:00Z", "token": "theirs"}
-    assert not (RunLayout(bucket).lock).exists() and said == []
-    (RunLayout(bucket).lock).write_bytes(json.dumps(theirs).encode())
+        theirs = json.loads(RunLayout(bucket).lock.read_text()) | {"host": "elsewhere", "seen": "2020-01-01T00:00:00Z", "token": "theirs"}
+    assert not RunLayout(bucket).lock.exists() and said == []
+    RunLayout(bucket).lock.write_bytes(json.dumps(theirs).encode())
     with at_work(bucket, said.append):
-        assert json.loads((RunLayout(bucket).lock).read_text())["host"] != "elsewhere"
-    assert "gave no sign of life for" in said[0] and not (RunLayout(bucket).lock).exists()
+        assert json.loads(RunLayout(bucket).lock.read_text())["host"] != "elsewhere"
+    assert "gave no sign of life for" in said[0] and not RunLayout(bucket).lock.exists()
 
 
 def test_training_state_and_curves_live_in_a_bucket(bucket):

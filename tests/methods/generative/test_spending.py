@@ -8,7 +8,7 @@ import torch
 
 from helpers import openai_double
 from helpers.openai_double import Fault, chat, error, images
-from methods.generative import ModelClient
+from methods.generative import ModelClient, response_cache
 from methods.generative.costs import Limits, LocalSpending, Price, UnpricedModelError
 from methods.generative.response_cache import CacheError, ResponseCache
 from methods.generative.responses import (
@@ -148,19 +148,21 @@ def test_calls_that_reach_no_model_are_not_counted(server):
     assert len(ModelClient(None, spending).caption(captioner(server), images(2))) == 2 and spending.calls == {MODEL: 2}
 
 
-def test_no_call_is_paid_whose_answer_would_be_lost(server, tmp_path):
+def test_no_call_is_paid_whose_answer_would_be_lost(server, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "the disk is full")
+
     (tmp_path / "bank").write_text("no folder")
     model_client = ModelClient(ResponseCache(tmp_path / "bank"), LocalSpending())
     for seed in range(3):
         with pytest.raises((CacheWriteError, CacheError), match="bank"):
             model_client.caption(captioner(server), images(1, seed=seed))
     assert len(server.asked) <= 1
-    full = ResponseCache(tmp_path / "full")
-    full._write = lambda name, content: (_ for _ in ()).throw(CacheError("the disk is full"))
-    model_client = ModelClient(full, LocalSpending(Limits(prices={MODEL: Price(call=0.5)})))
+    monkeypatch.setattr(response_cache, "create_atomic", full)
+    model_client = ModelClient(ResponseCache(tmp_path / "full"), LocalSpending(Limits(prices={MODEL: Price(call=0.5)})))
     server.asked.clear()
     for seed in range(3):
-        with pytest.raises(CacheWriteError, match="the disk is full; calls cost money"):
+        with pytest.raises(CacheWriteError, match="the disk is full; .*; calls cost money"):
             model_client.caption(captioner(server), images(1, seed=seed))
     assert len(server.asked) == 1 and model_client.spending.cost == {MODEL: 0.5}
 

@@ -28,14 +28,14 @@ def held(folder: Path, **changes: object) -> Path:
     now = datetime.now(UTC).isoformat()
     who = {"host": "elsewhere", "process": 7, "started": "1", "since": now, "seen": now, "token": "theirs"}
     folder.mkdir(exist_ok=True)
-    (RunLayout(folder).lock).write_text(json.dumps(who | changes))
+    RunLayout(folder).lock.write_text(json.dumps(who | changes))
     return RunLayout(folder).lock
 
 
 def test_the_second_is_told_who_is_at_work(tmp_path):
     said: list[str] = []
     with at_work(tmp_path, said.append):
-        here = json.loads((RunLayout(tmp_path).lock).read_text())
+        here = json.loads(RunLayout(tmp_path).lock.read_text())
         assert (here["host"], here["process"]) == (socket.gethostname(), os.getpid())
         with (
             pytest.raises(RunFolderError, match=f"is in use by process {os.getpid()} on .* at work there since 20") as refused,
@@ -43,7 +43,7 @@ def test_the_second_is_told_who_is_at_work(tmp_path):
         ):
             pass
         assert "\n" not in str(refused.value) and "choose another --out" in str(refused.value)
-        assert json.loads((RunLayout(tmp_path).lock).read_text()) == here
+        assert json.loads(RunLayout(tmp_path).lock.read_text()) == here
     assert list(tmp_path.iterdir()) == [] and said == []
     with at_work(tmp_path, said.append):
         pass
@@ -52,13 +52,13 @@ def test_the_second_is_told_who_is_at_work(tmp_path):
 def test_an_error_inside_lets_go(tmp_path):
     with pytest.raises(ZeroDivisionError), at_work(tmp_path, print):
         raise ZeroDivisionError
-    assert not (RunLayout(tmp_path).lock).exists()
+    assert not RunLayout(tmp_path).lock.exists()
 
 
 def test_a_process_of_this_machine_that_is_gone_is_told_and_taken_over(tmp_path):
     code = f"import os, suite.runs.lock as l; from pathlib import Path; l._take(Path({str(tmp_path)!r}), print); os._exit(9)"
     subprocess.run([sys.executable, "-c", code], check=False)
-    assert (RunLayout(tmp_path).lock).is_file()
+    assert RunLayout(tmp_path).lock.is_file()
     said: list[str] = []
     with at_work(tmp_path, said.append):
         pass
@@ -85,7 +85,7 @@ def test_another_machine_is_gone_once_it_is_silent_for_long(silent, free, tmp_pa
 
 @pytest.mark.parametrize("text", ["", "null", "{}", '{"host": 3}'])
 def test_a_damaged_lock_holds_nobody_up(text, tmp_path):
-    (RunLayout(tmp_path).lock).write_text(text)
+    RunLayout(tmp_path).lock.write_text(text)
     with at_work(tmp_path, print):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -111,7 +111,7 @@ def test_who_takes_over_at_the_same_moment_does_not_take_twice(tmp_path):
     found = lock.Holder.model_validate_json(held(tmp_path).read_bytes())
     quicker = held(tmp_path, token="of the quicker one").read_bytes()
     lock._put_away(RunLayout(tmp_path).lock, found)
-    assert (RunLayout(tmp_path).lock).read_bytes() == quicker
+    assert RunLayout(tmp_path).lock.read_bytes() == quicker
 
 
 def test_two_commands_on_one_folder(images, tmp_path, monkeypatch):
@@ -133,5 +133,5 @@ def test_two_commands_on_one_folder(images, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     (second,) = seen
     assert second.exit_code == 2 and second.stderr.count("\n") == 1 and "is in use by process" in second.stderr
-    assert not (RunLayout(out).lock).exists() and json.loads((out / "run.json").read_text())["records"] == 5
+    assert not RunLayout(out).lock.exists() and json.loads((out / "run.json").read_text())["records"] == 5
     assert CliRunner().invoke(app, [*arguments, "--set", "evaluation.unit=1"]).exit_code == 0

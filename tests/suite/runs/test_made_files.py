@@ -25,16 +25,16 @@ def run_dir(tmp_path) -> Path:
 
 def test_what_the_run_made_goes_and_what_lies_beside_it_stays(run_dir):
     rewrite(load_results(run_dir))
-    listed = json.loads((RunLayout(run_dir).made).read_text())["files"]
+    listed = json.loads(RunLayout(run_dir).made.read_text())["files"]
     assert "tables/kodak_awgn.csv" in listed and "figures/snr_kodak_awgn_psnr.png" in listed and "report.html" in listed
     assert all((run_dir / name).is_file() for name in listed)
-    (RunLayout(run_dir).made).write_text(json.dumps({"files": [*listed, "tables/stale.csv", "figures/stale.png"]}))
+    RunLayout(run_dir).made.write_text(json.dumps({"files": [*listed, "tables/stale.csv", "figures/stale.png"]}))
     for name in ("figures/photo.png", "tables/mine.csv", "figures/stale.png", "tables/stale.csv"):
         (run_dir / name).write_bytes(b"mine")
     rewrite(load_results(run_dir))
     assert (run_dir / "figures/photo.png").read_bytes() == (run_dir / "tables/mine.csv").read_bytes() == b"mine"
     assert not list(run_dir.rglob("stale.*"))
-    assert json.loads((RunLayout(run_dir).made).read_text())["files"] == listed
+    assert json.loads(RunLayout(run_dir).made.read_text())["files"] == listed
     assert b"photo" not in (run_dir / "report.html").read_bytes()
 
 
@@ -62,7 +62,7 @@ def test_a_folder_of_before_there_were_lists_loses_only_names_of_the_run(tmp_pat
 def test_a_broken_list_takes_nothing_of_others_away(text, tmp_path):
     (tmp_path / "elsewhere").write_bytes(b"mine")
     run_dir = with_files(tmp_path / "run")
-    (RunLayout(run_dir).made).write_text(text)
+    RunLayout(run_dir).made.write_text(text)
     keep_only(run_dir, [])
     assert all((run_dir / name).is_file() for name in OTHERS) and (tmp_path / "elsewhere").is_file()
 
