@@ -54,7 +54,7 @@ class RuntimeEstimates:
         except (FileNotFoundError, NotADirectoryError):
             return cls()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunFolderError(f"{path} cannot be read ({error}); delete it, it only tells which work is long") from error
+            raise RunFolderError(f"{path} cannot be read ({error}); it only tells which work is long") from error
 
 
 def longest_first(units: Iterable[WorkUnit], seconds: Mapping[str, float]) -> list[WorkUnit]:

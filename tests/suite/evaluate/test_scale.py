@@ -109,7 +109,7 @@ def test_what_work_took_is_known_at_the_next_start(make_grid, images, tmp_path, 
     costs = RuntimeEstimates.read(tmp_path)
     assert costs.records == {"blocks_for_tests/default": 40} and costs.per_record()["blocks_for_tests/default"] > 0
     (tmp_path / "costs.json").write_text("{half")
-    with pytest.raises(RunFolderError, match="delete it"):
+    with pytest.raises(RunFolderError, match="which work is long"):
         RuntimeEstimates.read(tmp_path)
     assert RuntimeEstimates.read(tmp_path / "empty").per_record() == {}
 
