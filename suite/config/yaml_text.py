@@ -12,6 +12,10 @@ MOST_VALUES = 100_000
 MOST_BYTES = 1_000_000
 
 
+class _TwiceError(Exception):
+    """A key that stands twice in one mapping."""
+
+
 class _Loader(yaml.SafeLoader):
     """The safe loader, for which a key that stands twice in a mapping is an error with both lines."""
 
@@ -23,7 +27,7 @@ class _Loader(yaml.SafeLoader):
                 continue
             line = key_node.start_mark.line + 1
             if key_node.value in first:
-                raise SettingsError(f"the key '{key_node.value}' stands in line {first[key_node.value]} and in line {line}; keep one")
+                raise _TwiceError(f"the key '{key_node.value}' stands in line {first[key_node.value]} and in line {line}; keep one")
             first[key_node.value] = line
         return super().construct_mapping(node, deep)
 
@@ -56,8 +60,8 @@ def load_yaml(text: str, where: str) -> Any:
         raise SettingsError(f"{where} is nested too deeply; a grid has few levels") from None
     except (yaml.YAMLError, ValueError) as error:
         raise SettingsError(f"{where} is not readable YAML: {' '.join(str(error).split())}") from error
-    except SettingsError as error:
-        raise error if str(error).startswith(where) else SettingsError(f"{where}: {error}") from None
+    except _TwiceError as error:
+        raise SettingsError(f"{where}: {error}") from None
 
 
 def read_yaml(path: Path) -> Any:

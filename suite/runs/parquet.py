@@ -9,7 +9,8 @@ A page checksum knows nothing of the footer, in which a flipped bit renames a co
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -47,25 +48,27 @@ def read(path: StoragePath) -> tuple[pa.Table, dict[str, str]]:
         DamagedError: the file is missing, empty, half-written or damaged.
         StorageError: its bucket cannot be reached.
     """
-    try:
+    with _damage_told():
         table = pq.ParquetFile(_source(path), page_checksum_verification=True).read()
         notes = _notes(table.schema)
         if CONTENT in notes and notes.pop(CONTENT) != _digest(table, notes):
             raise DamagedError("its digest is not that of its content")
-    except (DamagedError, StorageError):
-        raise
-    # In a damaged footer pyarrow meets whatever the bits then mean.
-    except Exception as error:
-        raise DamagedError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     return table, notes
 
 
 def read_notes(path: StoragePath) -> dict[str, str]:
     """Return the notes of a file without its content; errors as in :func:`read`."""
-    try:
+    with _damage_told():
         return _notes(pq.ParquetFile(_source(path)).schema_arrow)
-    except StorageError:
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except (DamagedError, StorageError):
         raise
+    # In a damaged footer pyarrow meets whatever the bits then mean.
     except Exception as error:
         raise DamagedError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 
