@@ -177,8 +177,8 @@ def _failure_reason(
     if absent := [name for name in spec.packages if importlib.util.find_spec(name) is None]:
         return f"{spec.name} needs the package {absent[0]}: install the project's extra 'metrics' (pip install '.[metrics]')."
     if spec.folder is not None and not (spec.folder / "open_clip_config.json").is_file():
-        absent = not_shipped(spec.folder) or f"{spec.folder / 'open_clip_config.json'} is not there"
-        return f"{spec.name} needs a CLIP model in open_clip's layout: {absent}."
+        lacking = not_shipped(spec.folder) or f"{spec.folder / 'open_clip_config.json'} is not there"
+        return f"{spec.name} needs a CLIP model in open_clip's layout: {lacking}."
     if spec.folder is not None and (sentence := unusable(f"local-dir:{spec.folder}", None)):
         return f"{spec.name}: {sentence}"
     if spec.needs_caption and not captions:

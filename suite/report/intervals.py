@@ -149,7 +149,7 @@ def paired_differences(values: Array) -> list[Pair]:
     differences = values[:, first] - values[:, second]
     means = bootstrap_means(differences)
     p = wilcoxon_p(differences)
-    columns = zip(pairs, means.mean, means.low, means.high, p.tolist(), holm(p), means.n, strict=True)
+    columns = zip(pairs, means.mean, means.low, means.high, p.tolist(), holm(p.tolist()), means.n, strict=True)
     return [
         Pair(a, b, float(d), float(lo), float(hi), p_raw, float(p_adj), int(n)) for (a, b), d, lo, hi, p_raw, p_adj, n in columns
     ]
