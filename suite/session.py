@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +13,7 @@ from benchmarks.common.errors import BenchmarkError, DatasetError
 from benchmarks.common.fetching import nothing_fetched
 from benchmarks.common.project import REFERENCE, not_shipped
 from benchmarks.common.storage import StoragePath, open_path
+from benchmarks.datasets import Dataset
 from methods.errors import MethodError
 from suite.config.compose import compose
 from suite.config.method_code import method_code
@@ -21,6 +23,7 @@ from suite.evaluate.executors import Executor
 from suite.evaluate.forecast import told
 from suite.evaluate.kept import changed_code, with_kept_code
 from suite.evaluate.plan import WorkUnit, estimate
+from suite.evaluate.reuse import reuse
 from suite.evaluate.runner import evaluate, remaining
 from suite.keys import key_names
 from suite.options import GridOptions
@@ -29,7 +32,7 @@ from suite.report.results import RunResults, load_results
 from suite.report.rewrite import rewrite
 from suite.report.tables import main_table
 from suite.runs.folder import RunFolder
-from suite.runs.info import kept_note
+from suite.runs.info import kept_note, read_info
 from suite.runs.lock import at_work
 from suite.runs.records import load
 from suite.train.checkpoint import Checkpoint, copy_into, find
@@ -74,6 +77,9 @@ class Session:
         self._started = self._at_work = False
         for note in self.prepared.notes:
             self._say(note)
+        if self.folder.grown:
+            changed = ", ".join(self.folder.grown)
+            self._say(f"the run in {self.folder.path} had another grid ({changed}); what both name is kept, the rest is set aside")
         if self.prepared.jobs and (sentence := not_shipped(REFERENCE)):
             self._say(f"what the project ships trained would be trained anew: {sentence}")
 
@@ -97,7 +103,8 @@ class Session:
                 table.add_row(Text(configured.method), Text(configured.variant), str(cr or "fixed"), state)
         self.console.print(table)
         units = self._units(found)
-        left = remaining(units, self.folder.path).units if len(found) == len(set(self.prepared.jobs.values())) else units
+        plan = reuse(units, self.folder.path).units
+        left = remaining(plan, self.folder.path).units if len(found) == len(set(self.prepared.jobs.values())) else plan
         for name, (dataset, _) in self.prepared.datasets.items():
             self._say(f"data set {name}: {min(len(dataset), self.grid.limit or len(dataset))} of {len(dataset)} images")
         self._say(
@@ -105,7 +112,7 @@ class Session:
         )
         for what, number in estimate(units).items():
             self._say(f"{what}: {number:,}")
-        self._say(f"units left to do: {len(left):,}")
+        self._say(f"units left to do: {len(left):,}, of {sum(unit.reconstructions for unit in left):,} reconstructions")
         for sentence in told(left, self.folder.path):
             self._say(sentence)
         searches = f", each after a search of {self.search} trials" if self.search else ""
@@ -202,7 +209,7 @@ class Session:
                 self._say(f"models asked so far in this run folder: {spent}")
         for reason, count in tally.failures.most_common(5):
             self._say(f"{count} failed cells: {reason}")
-        records = load(self.folder.path)
+        records = load(self.folder.path, read_info(self.folder.layout))
         failed = int(records["status"].eq("failed").sum())
         self.folder.finish(records=len(records), failed=failed)
         self._results = load_results(self.folder.path, records)
@@ -252,7 +259,7 @@ class Session:
             metrics=metrics.described(self.grid),
             metrics_left_out=metrics.left_out,
             notes=[LOSSLESS] if self.grid.link.digital.mode == "lossless" else [],
-            datasets={name: {"pictures": len(data), "fingerprint": data.fingerprint()} for name, (data, _) in datasets.items()},
+            datasets={name: _noted(data, self.grid.limit) for name, (data, _) in datasets.items()},
         )
 
     def _found(self) -> dict[TrainingJob, Checkpoint]:
@@ -269,3 +276,9 @@ class Session:
     def _say(self, text: str) -> None:
         # Names of files may hold what would be markup.
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _noted(dataset: Dataset, limit: int | None) -> dict[str, Any]:
+    """Return what ``run.json`` says of a test set; its images by name where the grid does not take all."""
+    named = {"images": list(dataset.items())[:limit]} if limit is not None and limit < len(dataset) else {}
+    return {"pictures": len(dataset), "fingerprint": dataset.fingerprint(), **named}

@@ -83,27 +83,47 @@ class WorkUnit:
     def work(self) -> str:
         """Hash of what is to be done, whatever the code that does it: of all that is in the identity but the method's code."""
         grid = self.grid
+        own = {
+            "dataset": [self.images.dataset, self.images.fingerprint, self.images.ids],
+            "cells": [grid.seed, grid.channels, grid.snr_db, grid.repetitions],
+            "metrics": [self.metrics, sorted(grid.metric_settings.clip_models)],
+            "obstacle": self.failure_reason,
+        }
+        return digest("unit", {**self._common, **own})
+
+    @cached_property
+    def context(self) -> str:
+        """Hash of all that a cell's result depends on besides its image, channel, SNR and repetition, the method's code included.
+
+        Units that agree in it have the same results in the cells that they share.
+        """
+        grid = self.grid
+        own = {
+            "dataset": [self.images.dataset, self.images.fingerprint],
+            "cells": grid.seed,
+            "metrics": sorted(grid.metric_settings.clip_models),
+            "code": self.code,
+        }
+        return digest("context", {**self._common, **own})
+
+    @property
+    def _common(self) -> dict[str, Any]:
+        """What both hashes are made of."""
+        grid = self.grid
         # Only where there is one, so that other units are recognised by what they always were.
         references = {"references": model_identity(self.captioner)} if self.captioner is not None else {}
-        return digest(
-            "unit",
-            {
-                **references,
-                "method": self.configured.method,
-                "variant": self.configured.variant,
-                "settings": self.configured.identity_fields,
-                "weights": self.weights_hash,
-                "cr": self.cr,
-                "dataset": [self.images.dataset, self.images.fingerprint, self.images.ids],
-                "pictures": [grid.image_size, grid.fit],
-                "cells": [grid.seed, grid.channels, grid.snr_db, grid.repetitions],
-                "link": grid.link,
-                "files": self.files,
-                "metrics": [self.metrics, sorted(grid.metric_settings.clip_models)],
-                "batch": grid.evaluation.batch,
-                "obstacle": self.failure_reason,
-            },
-        )
+        return {
+            **references,
+            "method": self.configured.method,
+            "variant": self.configured.variant,
+            "settings": self.configured.identity_fields,
+            "weights": self.weights_hash,
+            "cr": self.cr,
+            "pictures": [grid.image_size, grid.fit],
+            "link": grid.link,
+            "files": self.files,
+            "batch": grid.evaluation.batch,
+        }
 
     @property
     def files(self) -> list[str]:

@@ -1,7 +1,8 @@
 """The evaluation as a whole: what is done is kept, what is left is worked through, what no longer belongs is set aside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 import pyarrow.compute as pc
@@ -17,6 +18,7 @@ from suite.evaluate.executors.inline import inline
 from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.progress import Tally, follow
+from suite.evaluate.reuse import reuse
 from suite.evaluate.scheduling import RuntimeEstimates, longest_first
 from suite.evaluate.stages.set_metrics import DamagedFeaturesError, cells_files, of_cells, reduce_cells
 from suite.runs.layout import RunLayout
@@ -64,14 +66,16 @@ def state_of(unit: WorkUnit, path: StoragePath, layout: RunLayout[StoragePath]) 
     return FAILED if pc.any(pc.equal(table["status"], "failed")).as_py() else DONE
 
 
-def archive_superseded(units: Sequence[WorkUnit], run_dir: StoragePath) -> int:
+def archive_superseded(units: Sequence[WorkUnit], run_dir: StoragePath, kept: Collection[Path] = ()) -> int:
     """Move the run's record files that the plan does not name out of the records, and back those it names; return how many moved out.
+
+    Files in ``kept`` count as named.
 
     Another --limit or unit size cuts the same grid into other units, and so does changed code; without this their cells would stand
     there twice.
     """
     layout = RunLayout(run_dir)
-    wanted = {unit.file for unit in units} | cells_files(units)
+    wanted = {unit.file for unit in units} | cells_files(units) | set(kept)
     moved = 0
     there, kept = layout.record_files(), layout.superseded_files()
     for file in there:
@@ -107,7 +111,12 @@ def evaluate(
         SpendingLimitError: a limit ended the run; units that were done before are published.
     """
     _check_executor(executor, address)
-    moved = archive_superseded(units, run_dir)
+    plan = reuse(units, run_dir)
+    units = plan.units
+    moved = archive_superseded(units, run_dir, plan.files)
+    if plan.cells:
+        held = f"{plan.cells:,} cells of images stand in {len(plan.files)} record files of earlier grids and are kept"
+        console.print(held, highlight=False, markup=False)
     if moved:
         what = f"{moved} record files of another plan of this grid, or of other code of its methods,"
         console.print(f"{what} were moved to {RunLayout(run_dir).superseded}", highlight=False, markup=False)

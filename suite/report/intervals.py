@@ -150,9 +150,7 @@ def paired_differences(values: Array) -> list[Pair]:
     means = bootstrap_means(differences)
     p = wilcoxon_p(differences)
     columns = zip(pairs, means.mean, means.low, means.high, p.tolist(), holm(p.tolist()), means.n, strict=True)
-    return [
-        Pair(a, b, float(d), float(lo), float(hi), p_raw, float(p_adj), int(n)) for (a, b), d, lo, hi, p_raw, p_adj, n in columns
-    ]
+    return [Pair(a, b, float(d), float(lo), float(hi), p_raw, float(p_adj), int(n)) for (a, b), d, lo, hi, p_raw, p_adj, n in columns]
 
 
 def mark_best(values: Array, pairs: Sequence[Pair], better: Better) -> list[Mark]:

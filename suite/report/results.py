@@ -159,7 +159,8 @@ def load_results(path: str | StoragePath, records: pd.DataFrame | None = None) -
         layout.path.check()
     elif not layout.path.is_dir():
         raise RecordError(f"there is no run folder {layout.path}; give the folder that suite.run wrote")
-    records, info = load(layout.path) if records is None else records, read_info(layout)
+    info = read_info(layout)
+    records = load(layout.path, info) if records is None else records
     if info is None:
         raise RunFolderError(f"there is no {layout.run_json}; give the folder of a run")
     return RunResults(layout, records, info)

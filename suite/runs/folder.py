@@ -1,4 +1,4 @@
-"""The run folder as a command works on it: made for one grid, refused for another, its ``run.json`` kept up to date.
+"""The run folder as a command works on it: a grid in it may grow, another one is refused, its ``run.json`` is kept up to date.
 
 ::
 
@@ -13,7 +13,7 @@ from benchmarks.common.atomic import PARTIAL, write_json
 from benchmarks.common.hashing import canonical, digest
 from benchmarks.common.storage import RemotePath, StoragePath
 from suite.config.grid import Grid
-from suite.config.identity import CHANGES_RESULTS
+from suite.config.identity import CHANGES_RESULTS, GROWS
 from suite.errors import RunFolderError
 from suite.runs.info import RunInfo, read_info
 from suite.runs.layout import RunLayout
@@ -26,12 +26,16 @@ _NAMED = 5
 class RunFolder:
     """An output folder, checked to belong to the grid.
 
+    Attributes:
+        layout: where its files lie.
+        grown: keys in which the grid that was worked on here last differs from this one; none in a new folder.
+
     Args:
         path: the folder; made where it is missing, but not the bucket it may lie in.
         grid: what is measured.
 
     Raises:
-        RunFolderError: the folder cannot be written, or holds another grid's run.
+        RunFolderError: the folder cannot be written, or holds the run of a grid that differs in more than in what it names.
         StorageError: its bucket is missing or denied.
     """
 
@@ -41,7 +45,7 @@ class RunFolder:
         self.identity = digest("run", _identity_fields(grid))
         if isinstance(path, RemotePath):
             path.check()
-        self._check()
+        self.grown = self._check()
 
     @property
     def path(self) -> StoragePath:
@@ -61,6 +65,10 @@ class RunFolder:
         identity = {"identity": self.identity, "identifying": canonical(_identity_fields(self.grid))}
         identity |= {"grid": canonical(self.grid), "seed": self.grid.seed}
         starts = [*before.starts, this]
+        history = list(before.document.get("history", []))
+        if before.identity and before.identity != self.identity:
+            history.append({"until": now, "identity": before.identity, "identifying": dict(before.identifying)})
+        identity |= {"history": history} if history else {}
         self._write({**before.document, "name": before.name or self.path.name, **identity, **content, "starts": starts, "ended": None})
 
     def add(self, **content: Any) -> None:
@@ -71,19 +79,24 @@ class RunFolder:
         """Add the end and ``content`` to ``run.json``."""
         self.add(**content, ended=datetime.now(UTC).isoformat(timespec="seconds"))
 
-    def _check(self) -> None:
+    def _check(self) -> list[str]:
         before = read_info(self.layout)
         if before is None:
             self._refuse_foreign()
-        elif not before.identity:
+            return []
+        if not before.identity:
             raise RunFolderError(f"{self.layout.run_json} is not the run.json of a run; restore it or choose another folder")
-        elif before.identity != self.identity:
-            theirs, ours = before.identifying, canonical(_identity_fields(self.grid))
-            changed = sorted(key for key in ours if theirs.get(key) != ours[key])
+        if before.identity == self.identity:
+            return []
+        theirs, ours = before.identifying, canonical(_identity_fields(self.grid))
+        changed = sorted(key for key in {*ours, *theirs} if theirs.get(key) != ours.get(key))
+        if not changed or not GROWS.issuperset(changed):
+            fixed = [key for key in changed if key not in GROWS] or ["the version of the suite"]
             raise RunFolderError(
-                f"{self.path} holds a run of another grid (it differs in {', '.join(changed) or 'the version of the suite'}); "
-                "choose another --out"
+                f"{self.path} holds a run of another grid (it differs in {', '.join(fixed)}, of which nothing could be kept); "
+                "choose another --out, or set it as it was"
             )
+        return changed
 
     def _refuse_foreign(self) -> None:
         """Refuse a folder without a run that holds anything: it is somebody's, and a run writes, replaces and moves files."""

@@ -61,12 +61,26 @@ class GridInfo(_Lenient):
         link: of the link.
         metric_settings: of the metrics.
         ablations: the questions that the grid asks.
+        channels, snr_db, repetitions: its cells, nothing where they are not known.
     """
 
+    channels: tuple[str, ...] = ()
+    snr_db: tuple[float, ...] = ()
+    repetitions: int | None = None
     image_size: int | None = None
     link: LinkInfo = LinkInfo()
     metric_settings: MetricFolders = MetricFolders()
     ablations: tuple[Ablation, ...] = ()
+
+
+class DatasetInfo(_Lenient):
+    """What a run notes of a test set.
+
+    Attributes:
+        images: those of it that the grid names, ``None`` for all.
+    """
+
+    images: tuple[str, ...] | None = None
 
 
 class SpendingInfo(_Lenient):
@@ -86,6 +100,7 @@ class RunInfo(_Lenient):
         grid: of the grid.
         metrics: metric column -> its title and direction, in the order of the tables.
         metrics_left_out: metric -> why it was not computed.
+        datasets: test sets by name.
         notes: sentences that belong under every table, such as that the digital stream was lossless by decree.
         spending: of the calls of generative models.
         starts: what each start noted of the code and the machine.
@@ -98,6 +113,7 @@ class RunInfo(_Lenient):
     grid: GridInfo = GridInfo()
     metrics: Mapping[str, MetricInfo] = {}
     metrics_left_out: Mapping[str, str] = {}
+    datasets: Mapping[str, DatasetInfo] = {}
     notes: tuple[str, ...] = ()
     spending: SpendingInfo = SpendingInfo()
     starts: tuple[Mapping[str, Any], ...] = ()

@@ -22,6 +22,7 @@ import pyarrow as pa
 from benchmarks.common.storage import StoragePath, open_path, read_many
 from suite.errors import RecordError
 from suite.runs import parquet
+from suite.runs.info import RunInfo
 from suite.runs.labels import STAGE_ONE
 from suite.runs.layout import RunLayout
 
@@ -123,7 +124,13 @@ def _check_rows(rows: Sequence[Mapping[str, Any]], known: set[str], path: Storag
 
 
 def write_unit(
-    path: StoragePath, rows: Iterable[Mapping[str, Any]], metrics: Sequence[str], unit: str = "", work: str = "", code: str = ""
+    path: StoragePath,
+    rows: Iterable[Mapping[str, Any]],
+    metrics: Sequence[str],
+    unit: str = "",
+    work: str = "",
+    code: str = "",
+    context: str = "",
 ) -> None:
     """Write the rows of one work unit; the file appears whole under its name, or not at all.
 
@@ -133,6 +140,7 @@ def write_unit(
         metrics: the metric columns.
         unit: identity of the work unit, kept in the file for ``read_unit`` to compare.
         work, code: the parts of that identity: what was done, and the method's code that did it.
+        context: hash of what the results of its cells depend on, whichever cells a unit has.
 
     Raises:
         RecordError: a row with an unknown column, without a column that must be there, or of a wrong type.
@@ -141,7 +149,7 @@ def write_unit(
     rows = list(rows)
     schema = arrow_schema(metrics)
     _check_rows(rows, set(schema.names), path)
-    notes = {"rows": str(len(rows)), "unit": unit, "work": work, "code": code, "version": str(SCHEMA_VERSION)}
+    notes = {"rows": str(len(rows)), "unit": unit, "work": work, "code": code, "context": context, "version": str(SCHEMA_VERSION)}
     try:
         table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -173,7 +181,7 @@ def read_unit(path: StoragePath, unit: str | None = None) -> pa.Table:
     if unit is not None and notes.get("unit") != unit:
         raise RecordError(f"the record file {path} belongs to work unit {notes.get('unit')!r}, not {unit!r}; {again}")
     table = _completed(table)
-    if not table.schema.equals(arrow_schema(table.schema.names[len(BASE_COLUMNS) :]), check_metadata=False):
+    if not table.schema.equals(arrow_schema(metric_names(table)), check_metadata=False):
         raise RecordError(f"the record file {path} has other columns than suite.runs.records.COLUMNS; {again}")
     return table
 
@@ -189,6 +197,16 @@ def _completed(table: pa.Table) -> pa.Table:
     return table
 
 
+def unit_context(unit: pa.Table) -> str:
+    """Return the context that a record file was written with, "" for one of before there was any."""
+    return (unit.schema.metadata or {}).get(b"context", b"").decode()
+
+
+def metric_names(unit: pa.Table) -> list[str]:
+    """Return the names of the metric columns of a record file."""
+    return list(unit.schema.names[len(BASE_COLUMNS) :])
+
+
 def metric_columns(records: pd.DataFrame) -> list[str]:
     """Return the names of the metric columns, in the order in which they stand there."""
     return [name for name in records.columns if name not in BASE_COLUMNS]
@@ -202,11 +220,16 @@ def _to_series(name: str, column: pa.ChunkedArray) -> pd.Series:
     return pd.Series(column.cast(pa.float64()).fill_null(math.nan).to_numpy())
 
 
-def load(run_dir: str | StoragePath) -> pd.DataFrame:
-    """Read every record of a run, sorted by ``KEY``.
+def load(run_dir: str | StoragePath, info: RunInfo | None = None) -> pd.DataFrame:
+    """Read the records of a run, sorted by ``KEY``.
 
     Strings are Python strings, ``repetition`` is int64, every other column float64 with NaN where there is no value
-    (``text_ok`` is 1.0 or 0.0). Of rows that differ in seconds and prices alone the first file's stands.
+    (``text_ok`` is 1.0 or 0.0). Of rows that differ in seconds and prices alone the first file's stands, and of a cell that failed
+    once and was done another time what was done.
+
+    Args:
+        run_dir: the run folder.
+        info: what its ``run.json`` says; the cells and metrics that the grid there does not name are left out. All without.
 
     Raises:
         RecordError: no records, a damaged file, or the same key in two rows of different results.
@@ -222,12 +245,43 @@ def load(run_dir: str | StoragePath) -> pd.DataFrame:
         raise RecordError(f"the {len(files)} record files under {folder} hold no rows; run the evaluation again")
     records = pd.DataFrame({name: _to_series(name, table[name]) for name in table.schema.names})
     origin = np.repeat(np.arange(len(files)), [t.num_rows for t in tables])
+    if info is not None:
+        named = _named(records, info)
+        records, origin = records[named].reset_index(drop=True), origin[named.to_numpy()]
+        records = records.drop(columns=[name for name in metric_columns(records) if name not in info.metrics])
+        if records.empty:
+            raise RecordError(
+                f"the {len(files)} record files under {folder} hold no cell of the grid in run.json; run the evaluation again"
+            )
     if records.duplicated(list(KEY)).any():
+        undone = _undone(records)
+        records, origin = records[~undone].reset_index(drop=True), origin[~undone.to_numpy()]
         # Units of another size have cells in common, and the same results in them.
         equal = records.duplicated([name for name in records.columns if not name.startswith("seconds_") and name != "cost_usd"])
         records, origin = records[~equal].reset_index(drop=True), origin[~equal.to_numpy()]
     _refuse_twice(records, [files[index].name for index in origin])
     return records.sort_values(list(KEY), ignore_index=True, kind="stable")
+
+
+def _named(records: pd.DataFrame, info: RunInfo) -> pd.Series:
+    """Return which rows are of cells that the grid in ``run.json`` names; what it does not say holds for all."""
+    grid, named = info.grid, pd.Series(True, index=records.index)
+    if grid.channels:
+        named &= records["channel"].isin(grid.channels)
+    if grid.snr_db:
+        named &= records["snr_db"].isin(grid.snr_db)
+    if grid.repetitions is not None:
+        named &= records["repetition"].lt(grid.repetitions)
+    for name, dataset in info.datasets.items():
+        if dataset.images is not None:
+            named &= records["dataset"].ne(name) | records["image"].isin([*dataset.images, WHOLE_CELL])
+    return named
+
+
+def _undone(records: pd.DataFrame) -> pd.Series:
+    """Return which rows say that a cell failed that another row has, done or failed."""
+    done_first = records.sort_values("status", key=lambda status: status.eq("failed"), kind="stable")
+    return (done_first["status"].eq("failed") & done_first.duplicated(list(KEY))).reindex(records.index)
 
 
 def _refuse_twice(records: pd.DataFrame, names: Sequence[str]) -> None:

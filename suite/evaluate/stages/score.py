@@ -98,7 +98,7 @@ class UnitScorer:
         self._keep_traces(unit, rows)
         for row in rows:
             row["error"] = without_trace(row["error"])
-        write_unit(self.layout.record(unit.file), rows, list(columns), unit.identity, unit.work, unit.code)
+        write_unit(self.layout.record(unit.file), rows, list(columns), unit.identity, unit.work, unit.code, unit.context)
         remarks = tuple(sample.remark for sample in output.samples.values() if sample.remark)
         return replace(_done(unit, rows, columns), remarks=remarks)
 

@@ -42,8 +42,9 @@ def test_another_grid_is_refused_and_a_harmless_change_is_not(make_grid, tmp_pat
     RunFolder(tmp_path, make_grid()).start()
     RunFolder(tmp_path, make_grid(limit=2, description="other", evaluation={"workers": 5}, training={"threads": 2, "gpus": 0}))
     RunFolder(tmp_path, make_grid(metric_settings={"weights_dir": "/elsewhere"}))
-    with pytest.raises(RunFolderError, match=r"another grid \(it differs in seed, snr_db\)"):
-        RunFolder(tmp_path, make_grid(seed=5, snr_db=[3]))
+    assert RunFolder(tmp_path, make_grid(snr_db=[3])).grown == ["snr_db"]
+    with pytest.raises(RunFolderError, match=r"another grid \(it differs in fit, seed, of which nothing could be kept\)"):
+        RunFolder(tmp_path, make_grid(seed=5, snr_db=[3], fit="crop"))
 
 
 def test_a_broken_run_json_is_named(make_grid, tmp_path):

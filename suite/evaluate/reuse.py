@@ -1,0 +1,127 @@
+"""What earlier grids of a run folder did of this one's plan: their records are kept, and only what is missing is done.
+
+::
+
+    plan ──> unit there? ── no ──> record files of the same network, data set and code ──> cells that they hold: kept
+                                                                                      └──> cells that none holds: smaller units
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.common.storage import StoragePath, read_many
+from suite.errors import RecordError
+from suite.evaluate.plan import WorkUnit
+from suite.evaluate.stages.set_metrics import of_cells
+from suite.runs.layout import RunLayout
+from suite.runs.records import metric_names, read_unit, unit_context
+
+# Image, channel, SNR and repetition.
+CellOfImage = tuple[str, str, float, int]
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """A plan as a run folder with a history asks for it.
+
+    Attributes:
+        units: those of the plan, or in the place of one that is not there those that do what no record file holds.
+        files: record files of earlier grids that hold cells of the plan, below ``records/`` or ``superseded/``.
+        cells: how many cells of images are taken from them.
+    """
+
+    units: list[WorkUnit]
+    files: frozenset[Path] = frozenset()
+    cells: int = 0
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """A record file: the cells that are sound in it, and the metrics that they have."""
+
+    file: Path
+    context: str
+    metrics: frozenset[str]
+    cells: frozenset[CellOfImage]
+
+
+def reuse(units: Sequence[WorkUnit], run_dir: StoragePath) -> Reuse:
+    """Return what of a plan is left when cells of earlier grids are taken over.
+
+    Cells are the same where all that determines a result is: network, weights, code, link, seed, data set. Metrics of whole cells, such
+    as FID, need the features of all their images, so units that have any are taken whole or not at all.
+
+    Args:
+        units: the whole plan.
+        run_dir: the run folder.
+    """
+    layout = RunLayout(run_dir)
+    there = {file: layout.superseded / file for file in layout.superseded_files()}
+    there |= {file: layout.record(file) for file in layout.record_files()}
+    planned = {unit.file for unit in units}
+    new = {unit.identity: unit for unit in units if unit.file not in there and not unit.failure_reason and not of_cells(unit)}
+    folders = {unit.file.parent for unit in new.values()}
+    others = [file for file in there if file.parent in folders and file not in planned]
+    holders: dict[str, list[_Holder]] = defaultdict(list)
+    for found in read_many(others, lambda file: _holder(file, there[file])):
+        if found is not None:
+            holders[found.context].append(found)
+    left: list[WorkUnit] = []
+    files: set[Path] = set()
+    cells = 0
+    for unit in units:
+        held = _held(unit, holders[unit.context]) if holders and unit.identity in new else {}
+        left += _without(unit, held) if held else [unit]
+        files |= set(held.values())
+        cells += len(held)
+    return Reuse(left, frozenset(files), cells)
+
+
+def _holder(file: Path, path: StoragePath) -> _Holder | None:
+    """Return what a record file holds, ``None`` if it is damaged or of before it was noted what its cells depend on."""
+    try:
+        table = read_unit(path)
+    except RecordError:
+        return None
+    context = unit_context(table)
+    if not context:
+        return None
+    columns = [table[name].to_pylist() for name in ("image", "channel", "snr_db", "repetition", "status")]
+    rows = list(zip(*columns, strict=True))
+    # A refined image has two rows, and its cell is sound if both are.
+    failed = {row[:4] for row in rows if row[4] != "ok"}
+    return _Holder(file, context, frozenset(metric_names(table)), frozenset(row[:4] for row in rows) - failed)
+
+
+def _held(unit: WorkUnit, holders: Iterable[_Holder]) -> dict[CellOfImage, Path]:
+    wanted = {(image, *cell) for image in unit.images.ids for cell in unit.cells}
+    held: dict[CellOfImage, Path] = {}
+    # The one that has most of them first, so that few files are kept.
+    for holder in sorted(holders, key=lambda each: (-len(each.cells & wanted), str(each.file))):
+        if holder.metrics.issuperset(unit.metrics):
+            held |= {cell: holder.file for cell in holder.cells & wanted if cell not in held}
+    return held
+
+
+def _without(unit: WorkUnit, held: Iterable[CellOfImage]) -> list[WorkUnit]:
+    """Return units that do what of ``unit`` is not held; a cell of which a repetition is missing is done whole."""
+    done = set(held)
+    images: dict[tuple[str, float], tuple[str, ...]] = {}
+    for channel in unit.grid.channels:
+        for snr in unit.grid.snr_db:
+            repetitions = range(unit.grid.repetitions)
+            images[channel, snr] = tuple(id for id in unit.images.ids if any((id, channel, snr, each) not in done for each in repetitions))
+    # Channels that lack the same SNRs of the same images make one unit.
+    lacking: dict[tuple[tuple[str, ...], tuple[float, ...]], list[str]] = defaultdict(list)
+    for channel in unit.grid.channels:
+        for ids in dict.fromkeys(images[channel, snr] for snr in unit.grid.snr_db):
+            if ids:
+                lacking[ids, tuple(snr for snr in unit.grid.snr_db if images[channel, snr] == ids)].append(channel)
+    return [_part(unit, ids, tuple(channels), snrs) for (ids, snrs), channels in lacking.items()]
+
+
+def _part(unit: WorkUnit, ids: tuple[str, ...], channels: tuple[str, ...], snrs: tuple[float, ...]) -> WorkUnit:
+    grid = unit.grid.model_copy(update={"channels": channels, "snr_db": snrs})
+    return replace(unit, images=replace(unit.images, ids=ids, keep=unit.images.keep & frozenset(ids)), grid=grid)

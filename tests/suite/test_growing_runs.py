@@ -1,0 +1,134 @@
+"""A run grows by the command that made it: what is there stays, only what is missing is done, and tables hold what the grid names."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import suite
+from suite.evaluate.stages.transmit import Transmitter
+from suite.report.results import RunResults
+from suite.run import app
+from suite.runs.layout import RunLayout
+
+GRID = """
+name: growing
+image_size: 32
+methods: [blocks_for_tests]
+datasets: [folder]
+snr_db: [1, 10]
+cr: [1/12]
+channels: [awgn]
+metrics: [psnr]
+evaluation: {batch: 1, unit: 2, workers: 1}
+"""
+
+
+@pytest.fixture
+def sent(monkeypatch) -> list[int]:
+    """How many reconstructions each unit decoded, as they are worked through."""
+    done: list[int] = []
+    work = Transmitter.__call__
+
+    def counted(self, task):
+        done.append(task.unit.reconstructions)
+        return work(self, task)
+
+    monkeypatch.setattr(Transmitter, "__call__", counted)
+    return done
+
+
+@pytest.fixture
+def evaluate(tmp_path, images, sent):
+    """Return a function that evaluates the grid with changes in one folder, or in a fresh one, and says how much was sent."""
+    (tmp_path / "grid.yaml").write_text(GRID)
+
+    def run(out: str = "out", limit: int | None = None, methods: str | None = None, **settings) -> tuple[RunResults, int]:
+        before = sum(sent)
+        results = suite.evaluate(
+            tmp_path / "grid.yaml",
+            methods=methods,
+            data_dir=images,
+            limit=limit,
+            out=tmp_path / out,
+            settings=settings,
+            executor="inline",
+            quiet=True,
+        )
+        return results, sum(sent) - before
+
+    return run
+
+
+def values(results: RunResults):
+    return results.records.drop(columns=[name for name in results.records if name.startswith("seconds_")]).assign(run="")
+
+
+GROWTH = [
+    ({"snr_db": [1, 4, 10]}, 5),
+    ({"snr_db": [4, 10, 1], "channels": ["awgn", "rayleigh"]}, 5 + 15),
+    ({"channels": ["rayleigh", "awgn"]}, 10),
+    ({"cr": ["1/12", "1/6"]}, 10),
+    ({"repetitions": 2}, 20),
+    ({"snr_db": [10]}, 0),
+    ({"metrics": ["psnr", "ssim"]}, 10),
+]
+
+
+@pytest.mark.parametrize(("changes", "missing"), GROWTH, ids=[str(changes) for changes, _ in GROWTH])
+def test_what_is_there_stays_and_the_rest_is_done(evaluate, changes, missing):
+    _, first = evaluate()
+    grown, again = evaluate(**changes)
+    assert (first, again) == (10, missing)
+    fresh, _ = evaluate("fresh", **changes)
+    assert values(grown).equals(values(fresh))
+    assert evaluate(**changes)[1] == 0
+
+
+def test_more_images_fewer_images_and_other_units(evaluate):
+    _, first = evaluate(limit=3)
+    more, second = evaluate(limit=5)
+    assert (first, second) == (6, 4)
+    fewer, none = evaluate(limit=1)
+    assert none == 0 and len(fewer.records) == 2 and set(fewer.records["image"]) == {"picture0"}
+    assert values(evaluate("fresh", limit=5)[0]).equals(values(more))
+    assert evaluate(limit=5, **{"evaluation.unit": 3})[1] == 0
+
+
+def test_a_method_joins_the_others(evaluate, tmp_path):
+    evaluate()
+    both, sent = evaluate(methods="blocks_for_tests,blocks_for_tests/inverted")
+    assert sent == 10 and sorted(set(both.records["variant"])) == ["default", "inverted"]
+    alone, sent = evaluate(methods="blocks_for_tests/inverted")
+    assert sent == 0 and set(alone.records["variant"]) == {"inverted"}
+    assert evaluate(methods="blocks_for_tests,blocks_for_tests/inverted")[1] == 0
+    history = json.loads(RunLayout(tmp_path / "out").run_json.read_text())["history"]
+    assert [len(each["identifying"]["methods"]) for each in history] == [1, 2, 1]
+
+
+def test_a_cell_that_failed_is_done_again_wherever_it_stands(evaluate):
+    first, _ = evaluate(methods="blocks_for_tests/late")
+    assert first.failed == 5
+    grown, sent = evaluate(methods="blocks_for_tests/late", snr_db=[1, 4, 10])
+    # Of every image the cell that is new and the one that failed.
+    assert sent == 10 and grown.failed == 5 and len(grown.records) == 15
+
+
+def test_what_nothing_could_be_kept_of_is_refused_with_the_key(evaluate, tmp_path, images):
+    evaluate()
+    arguments = ["--grid", str(tmp_path / "grid.yaml"), "--data-dir", str(images), "--out", str(tmp_path / "out")]
+    refused = CliRunner().invoke(app, [*arguments, "--dry-run", "--set", "seed=2", "--set", "snr_db=[1]"])
+    assert refused.exit_code == 2
+    assert "(it differs in seed, of which nothing could be kept); choose another --out, or set it as it was" in refused.stderr
+    grows = CliRunner().invoke(app, [*arguments, "--dry-run", "--set", "snr_db=[1, 4]"])
+    assert "had another grid (snr_db); what both name is kept" in " ".join(grows.stdout.split())
+    assert "units left to do: 3, of 5 reconstructions" in grows.stdout
+
+
+def test_files_of_before_it_was_noted_what_their_cells_depend_on_are_done_again(evaluate, tmp_path, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr("suite.evaluate.plan.WorkUnit.context", "")
+        evaluate()
+    assert evaluate()[1] == 0
+    grown, sent = evaluate(snr_db=[1, 4, 10])
+    assert sent == 15 and len(grown.records) == 15 and len(RunLayout(tmp_path / "out").superseded_files()) == 3
