@@ -97,7 +97,8 @@ class SheetSettings(Settings):
     Attributes:
         images: number of images of each dataset, from the first; 0 keeps none. The sheet shows six at most, the others lie in
             ``samples/``.
-        channel, snr_db: the cell that is shown; it must be on the grid to be kept.
+        channel, snr_db: the cell that is shown, or the nearest to it that is on the grid: its first channel, its SNR next in dB. When a
+            run is given another one, those cells alone are sent again.
     """
 
     images: int = Field(default=4, ge=0)

@@ -129,3 +129,9 @@ class Grid(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     sheet: SheetSettings = SheetSettings()
     ablations: tuple[Ablation, ...] = ()
+
+    @property
+    def sheet_cell(self) -> tuple[str, float]:
+        """Channel and SNR of the cell that the qualitative sheet shows; both are on the grid."""
+        channel = self.sheet.channel if self.sheet.channel in self.channels else self.channels[0]
+        return channel, min(self.snr_db, key=lambda snr: (abs(snr - self.sheet.snr_db), snr))

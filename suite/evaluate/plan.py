@@ -37,6 +37,7 @@ class ImageRange:
         fingerprint: content of the test set as its files tell it.
         ids: the unit's images.
         keep: those of them whose reconstructions go to the qualitative sheet.
+        shown: channel and SNR of the cell whose reconstructions do.
     """
 
     dataset: str
@@ -44,6 +45,7 @@ class ImageRange:
     fingerprint: str
     ids: tuple[str, ...]
     keep: frozenset[str] = frozenset()
+    shown: tuple[str, float] = ("", 0.0)
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def _ranges(name: str, dataset: Dataset, data_dir: Path | None, grid: Grid) -> l
     keep = frozenset(ids[: grid.sheet.images])
     fingerprint = dataset.fingerprint()
     return [
-        ImageRange(name, data_dir, fingerprint, ids[start : start + size], keep & frozenset(ids[start : start + size]))
+        ImageRange(name, data_dir, fingerprint, ids[start : start + size], keep & frozenset(ids[start : start + size]), grid.sheet_cell)
         for start in range(0, len(ids), size)
     ]
 

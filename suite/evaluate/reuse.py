@@ -4,10 +4,12 @@
 
     plan ──> unit there? ── no ──> record files of the same network, data set and code ──> cells that they hold: kept
                                                                                       └──> cells that none holds: smaller units
+                       └── yes ─> images that the sheet is to show are not kept: a unit of those cells alone
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,7 +70,7 @@ def reuse(units: Sequence[WorkUnit], run_dir: StoragePath) -> Reuse:
     for found in read_many(others, lambda file: _holder(file, there[file])):
         if found is not None:
             holders[found.context].append(found)
-    left: list[WorkUnit] = []
+    left = _not_shown([unit for unit in units if unit.file in there], there, layout)
     files: set[Path] = set()
     cells = 0
     for unit in units:
@@ -77,6 +79,21 @@ def reuse(units: Sequence[WorkUnit], run_dir: StoragePath) -> Reuse:
         files |= set(held.values())
         cells += len(held)
     return Reuse(left, frozenset(files), cells)
+
+
+def _not_shown(units: Iterable[WorkUnit], there: Mapping[Path, StoragePath], layout: RunLayout[StoragePath]) -> list[WorkUnit]:
+    """Return units of the cells that the qualitative sheet is to show and of which no image was kept, another one being chosen then."""
+    lacking: list[WorkUnit] = []
+    for unit in units:
+        channel, snr = unit.images.shown
+        own = {"dataset": unit.images.dataset, "method": unit.configured.method, "variant": unit.configured.variant}
+        own |= {"cr": math.nan if unit.cr is None else float(unit.cr), "channel": channel, "snr_db": snr}
+        ids = [id for id in unit.images.ids if id in unit.images.keep and not layout.sample(own | {"image": id}).exists()]
+        # A cell that failed has no image, and is tried again with its own unit.
+        if ids and (found := _holder(unit.file, there[unit.file])) is not None:
+            ids = [id for id in ids if (id, channel, snr, 0) in found.cells]
+            lacking += [_part(unit, tuple(ids), (channel,), (snr,))] if ids else []
+    return lacking
 
 
 def _holder(file: Path, path: StoragePath) -> _Holder | None:

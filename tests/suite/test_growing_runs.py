@@ -132,3 +132,17 @@ def test_files_of_before_it_was_noted_what_their_cells_depend_on_are_done_again(
     assert evaluate()[1] == 0
     grown, sent = evaluate(snr_db=[1, 4, 10])
     assert sent == 15 and len(grown.records) == 15 and len(RunLayout(tmp_path / "out").superseded_files()) == 3
+
+
+def test_the_sheet_shows_what_the_grid_has_and_another_choice_sends_those_cells_alone(evaluate, tmp_path):
+    layout = RunLayout(tmp_path / "out")
+
+    def kept() -> set[str]:
+        return {path.stem.rpartition("__")[2] for path in layout.samples.rglob("*__awgn__*.png")}
+
+    evaluate()
+    assert kept() == {"1"}
+    shown, sent = evaluate(**{"sheet.snr_db": 10})
+    assert sent == 4 and kept() == {"1", "10"} and len(shown.records) == 10
+    assert evaluate(**{"sheet.snr_db": 10})[1] == 0
+    assert evaluate(**{"sheet.snr_db": 7, "sheet.images": 5})[1] == 1

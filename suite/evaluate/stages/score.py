@@ -139,10 +139,9 @@ class UnitScorer:
 
     def _keep(self, output: UnitOutput) -> None:
         unit = output.unit
-        sheet = unit.grid.sheet
         for reconstruction in output.reconstructions:
             record = reconstruction.record
-            shown = (record["channel"], record["snr_db"], record["repetition"]) == (sheet.channel, sheet.snr_db, 0)
+            shown = (record["channel"], record["snr_db"], record["repetition"]) == (*unit.images.shown, 0)
             if reconstruction.pixels is None or not shown or record["image"] not in unit.images.keep:
                 continue
             write_png(self.layout.original(unit.images.dataset, record["image"]), output.samples[record["image"]].image)

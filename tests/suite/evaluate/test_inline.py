@@ -203,13 +203,15 @@ def test_failed_units_are_tried_again(make_grid, images, tmp_path, console, with
     assert len(runner.remaining(units, tmp_path).units) == len(units)
 
 
-def test_another_cut_of_the_grid_sets_the_old_files_aside_and_back(make_grid, images, tmp_path, console, without_ray):
-    fine, coarse = plan(make_grid(), images), plan(make_grid(limit=3, evaluation={"batch": 1, "unit": 3}), images)
+def test_another_cut_of_the_grid_sends_nothing_again_and_sets_aside_what_it_has_no_use_for(
+    make_grid, images, tmp_path, console, without_ray
+):
+    fine, coarse = plan(make_grid(), images), plan(make_grid(limit=1, evaluation={"batch": 1, "unit": 3}), images)
     runner.evaluate(fine, tmp_path, fine[0].grid.evaluation, console)
-    before = load(tmp_path)
+    before, count = load(tmp_path), len(without_ray)
     runner.evaluate(coarse, tmp_path, coarse[0].grid.evaluation, console)
-    assert load(tmp_path)["image"].nunique() == 3
-    count = len(without_ray)
+    # Of each ratio the unit that the first image is in.
+    assert load(tmp_path)["image"].nunique() == 2
     runner.evaluate(fine, tmp_path, fine[0].grid.evaluation, console)
     assert len(without_ray) == count
     same(before, load(tmp_path))
