@@ -54,15 +54,20 @@ def folder(tmp_path_factory) -> Path:
     return here
 
 
+def ray_is_up() -> bool:
+    return "ray" in sys.modules and sys.modules["ray"].is_initialized()
+
+
 @pytest.mark.parametrize(("module", "name"), EXAMPLES, ids=[name for _, name in EXAMPLES])
 def test_an_example_runs_as_it_stands(module, name, folder, monkeypatch):
     monkeypatch.chdir(folder)
+    before = ray_is_up()
     names = vars(importlib.import_module(module)).copy()
     example = doctest.DocTestParser().get_doctest(WRITTEN[module, name], names, name, str(modules()[module]), 0)
     said: list[str] = []
     doctest.DocTestRunner(optionflags=NOTATION).run(example, out=said.append)
     assert not said, "".join(said)
-    assert "ray" not in sys.modules or not sys.modules["ray"].is_initialized()
+    assert ray_is_up() == before
 
 
 def test_every_example_is_one_that_runs():

@@ -20,6 +20,7 @@ from PIL import Image
 
 from methods.generative.settings import CaptionerSettings, EditorSettings, GeneratorSettings
 
+PATIENCE_S = 60
 KEY = "sk-local-4f9a7c21e8"
 USAGE = {"input_tokens": 320, "output_tokens": 1000, "input_tokens_details": {"text_tokens": 120, "image_tokens": 200}}
 
@@ -72,7 +73,10 @@ def chat(content: str | None, finish: str = "stop", refusal: str | None = None) 
 
 
 class Double:
-    """The server: ``url`` is the base_url, ``asked`` the requests, ``faults`` what goes wrong next, ``answer`` how images come."""
+    """The server: ``url`` is the base_url, ``asked`` the requests, ``faults`` what goes wrong next.
+
+    No image is given before ``together`` requests have been under way at once.
+    """
 
     def __init__(self, key: str | None = KEY) -> None:
         self.key = key
@@ -84,9 +88,11 @@ class Double:
         self.as_url: str | None = None
         self.files: dict[str, bytes] = {}
         self.delay = 0.0
+        self.together = 1
         self.sent = 0
         self.under_way = self.peak = 0
         self.lock = threading.Lock()
+        self.more = threading.Condition(self.lock)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"double": self}))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -121,6 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
             double.asked.append(Asked(self.path, {name.lower(): value for name, value in self.headers.items()}, fields, images))
             double.under_way += 1
             double.peak = max(double.peak, double.under_way)
+            double.more.notify_all()
+            if not self.path.endswith("/chat/completions"):
+                double.more.wait_for(lambda: double.peak >= double.together, PATIENCE_S)
             fault = double.faults.pop(0) if double.faults else None
         try:
             time.sleep(double.delay + (fault.wait if fault else 0))

@@ -61,7 +61,15 @@ def test_sigterm_ends_like_ctrl_c_with_a_code_of_its_own():
     assert result.stderr.count("\n") == 1 and signal.getsignal(signal.SIGTERM) == before
 
 
-def test_ctrl_c_ends_as_before():
+@pytest.fixture
+def interruptible():
+    """Python's own answer to SIGINT, which a process that was started in the background does without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_as_before(interruptible):
     result = ended(lambda: signal.raise_signal(signal.SIGINT))
     assert result.exit_code == 130 and result.stderr.startswith("interrupted; ") and result.stderr.count("\n") == 1
 

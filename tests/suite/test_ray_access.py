@@ -56,8 +56,9 @@ def stranger() -> dict[str, str]:
 
 
 def attack(address: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    # Ray would look for a loopback address on the network device otherwise.
-    attacker = stranger() | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", **environment}
+    # Ray would look for a loopback address on the network device otherwise, and knock twenty times where it is refused; whoever has the
+    # token comes in with as few tries.
+    attacker = stranger() | {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_NUM_REDIS_GET_RETRIES": "3", **environment}
     return subprocess.run([sys.executable, "-c", ATTACK, address], env=attacker, capture_output=True, text=True, timeout=PATIENCE_S)
 
 

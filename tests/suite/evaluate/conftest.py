@@ -1,4 +1,4 @@
-"""What tests of the evaluation share: a grid whose models are behind a server on loopback, and a Ray of this machine."""
+"""What tests of the evaluation share: a grid whose models are behind a server on loopback."""
 
 from fractions import Fraction
 
@@ -11,7 +11,6 @@ from helpers.openai_double import Double
 from suite.config.methods import resolve
 from suite.config.reading import build_grid
 from suite.evaluate.plan import Trained, make_units
-from suite.ray_env import connect
 from suite.train.jobs import TrainingJob, load_card_settings, train_job
 from suite.train.sources import ImageSource
 
@@ -63,13 +62,3 @@ def plan(weights, images):
         return make_units("run", grid, resolve(grid), {"folder": (dataset, images)}, trained, metrics, {})
 
     return make
-
-
-@pytest.fixture(scope="module")
-def ray_here():
-    """Two processors of this machine."""
-    connect(cpus=2, object_store=256 * 2**20)
-    yield
-    import ray
-
-    ray.shutdown()

@@ -113,7 +113,7 @@ def test_an_image_that_cannot_be_described_fails_alone(grid, plan, server, tmp_p
 
 @pytest.mark.parametrize("concurrency", [3, 64])
 def test_calls_under_way_are_many_and_never_more_than_allowed(concurrency, grid, plan, server, tmp_path):
-    server.delay = 0.05 if concurrency == 3 else 2.0
+    server.delay, server.together = 0.05, min(concurrency, 21)
     # Nearly every text arrives, and damaged, so nearly every image is another question.
     noisy = {"snr_db": [0.5 * step for step in range(13)], "repetitions": 2, "link": {"digital": {"header_repetitions": 8}}}
     evaluated(plan(grid(concurrency, methods=["nam24"], limit=5, evaluation={"unit": 8}, **noisy)), tmp_path / "run")

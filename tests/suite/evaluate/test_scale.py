@@ -1,17 +1,15 @@
 """The engine where things are slow, full or many."""
 
-import json
 import subprocess
 import time
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner
 
 from benchmarks.datasets import open_dataset
+from helpers.commands import call
 from methods.registry import METHODS
 from suite.config.methods import resolve
 from suite.errors import RunFolderError
@@ -19,7 +17,6 @@ from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.runner import evaluate, remaining
 from suite.evaluate.scheduling import RuntimeEstimates, longest_first
-from suite.run import app
 from suite.runs.records import load
 from suite.speed.sleeping import NAME as SLEEPING
 
@@ -134,16 +131,6 @@ def full_disk(tmp_path):
     subprocess.run(("umount", "-l", str(place)), check=True)
 
 
-TINY = ("image_size=32", "metrics=[psnr]", "channels=[awgn]", "cr=[1/12]", "sheet.images=0", "evaluation.unit=1", "evaluation.workers=1")
-
-
-def call(method: str, out: Path, images: Path, *settings: str):
-    assignments = [part for setting in (*TINY, *settings) for part in ("--set", setting)]
-    return CliRunner().invoke(
-        app, ["--methods", method, "--datasets", "folder", "--data-dir", str(images), "--out", str(out), *assignments]
-    )
-
-
 def test_a_disk_that_fills_up_in_the_middle_is_one_sentence_and_loses_nothing(full_disk, images, without_ray):
     (full_disk / "ballast").write_bytes(bytes(268_000))
     result = call("blocks_for_tests", full_disk / "run", images)
@@ -154,22 +141,3 @@ def test_a_disk_that_fills_up_in_the_middle_is_one_sentence_and_loses_nothing(fu
     again = call("blocks_for_tests", full_disk / "run", images)
     assert f"{len(kept)} of 5 units are done" in again.output
     assert len(load(full_disk / "run")) == 20
-
-
-def test_a_folder_that_cannot_be_written_to_any_more_is_one_sentence_through_ray_too(tmp_path, images):
-    out = tmp_path / "run"
-    first = call("digital/webp", out, images, "snr_db=[10]")
-    assert first.exit_code == 0, first.output
-    info = json.loads((out / "run.json").read_text())
-    (record, *_) = sorted((out / "records").rglob("*.parquet"))
-    # A file where a folder must be: no one can write below it, not even root.
-    folder = record.parents[1]
-    folder.rename(tmp_path / "aside")
-    folder.write_text("in the way")
-    result = call("digital/webp", out, images, "snr_db=[10]")
-    assert result.exit_code == 2 and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1, result.output
-    assert str(folder) in result.stderr
-    folder.unlink()
-    (tmp_path / "aside").rename(folder)
-    again = call("digital/webp", out, images, "snr_db=[10]")
-    assert "5 of 5 units are done" in again.output and json.loads((out / "run.json").read_text())["records"] == info["records"]
