@@ -106,9 +106,9 @@ class Signal:
         side: complex (B, m) analog side information on top of the budget (an edge map, say), normalised by itself.
         digital: B messages; the link compresses, protects, codes and modulates them.
         uncharged: streams among "side" and "digital" that the ledger leaves out, only to reproduce a published
-            accounting; a variant that uses it says so in its name.
+            accounting; a variant that uses it has "uncharged" in its name, and fails in an evaluation otherwise.
         coding_mode: how the digital stream is coded, "ldpc" (one fixed scheme), "adaptive", "uncoded" or "lossless"; ``None`` for what
-            the grid sets.
+            the grid sets. "lossless" must be declared by the traits, or by the grid, so that every table tells it.
         text: the messages are UTF-8 text (captions), so a damaged one may still be read and its character errors counted.
     """
 

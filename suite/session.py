@@ -26,6 +26,7 @@ from suite.evaluate.plan import WorkUnit, estimate
 from suite.evaluate.reuse import reuse
 from suite.evaluate.runner import evaluate, remaining
 from suite.keys import key_names
+from suite.link.declared import LOSSLESS
 from suite.options import GridOptions
 from suite.prepare import SHIPPED, Prepared, check_trainable, prepare
 from suite.report.results import RunResults, load_results
@@ -41,7 +42,7 @@ from suite.train.progress import TrainingProgress
 from suite.train.tune import TrainingsFailedError, train_missing
 
 RESULTS = Path("results")
-LOSSLESS = "The digital stream is lossless by decree: its bytes always arrive, and the symbols of its fixed scheme are charged."
+BY_DECREE = "is lossless by decree: its bytes always arrive, and the symbols of its fixed scheme are charged."
 
 
 class Session:
@@ -258,9 +259,18 @@ class Session:
         self.folder.start(
             metrics=metrics.described(self.grid),
             metrics_left_out=metrics.left_out,
-            notes=[LOSSLESS] if self.grid.link.digital.mode == "lossless" else [],
+            notes=list(self._lossless()),
             datasets={name: _noted(data, self.grid.limit) for name, (data, _) in datasets.items()},
         )
+
+    def _lossless(self) -> Iterator[str]:
+        """Yield what every table must tell of digital streams to which the channel does nothing."""
+        if self.grid.link.digital.mode == LOSSLESS:
+            yield f"The digital stream {BY_DECREE}"
+            return
+        own = [each.label for each in self.prepared.configured_methods if each.traits.coding_mode == LOSSLESS]
+        if own:
+            yield f"The digital stream of {', '.join(own)} {BY_DECREE}"
 
     def _found(self) -> dict[TrainingJob, Checkpoint]:
         checkpoints = {job: find(job.identity, self.places) for job in dict.fromkeys(self.prepared.jobs.values())}

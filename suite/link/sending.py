@@ -10,7 +10,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from torch import Tensor, nn
 
@@ -18,6 +17,7 @@ from benchmarks.link.draws import Draws
 from benchmarks.link.ledger import Entry
 from benchmarks.link.link import Link
 from methods.base import Geometry, Method, OperatingPoint, Received, Signal, TrainingLink
+from suite.link.declared import check_declared
 from suite.link.send import send
 
 
@@ -43,24 +43,27 @@ class Ends:
     Attributes:
         sender: encodes.
         receiver: decodes; the same instance in a training, where a loss needs both.
+        variant: of the method, as tables name it, which what it sends must be declared by; ``None`` where no table is made of it.
     """
 
     sender: Method
     receiver: Method
+    variant: str | None = None
 
     @classmethod
-    def apart(cls, sender: Method, build: Callable[[], Method]) -> "Ends":
+    def apart(cls, sender: Method, build: Callable[[], Method], variant: str | None = None) -> "Ends":
         """Return ``sender`` and a receiver of its own, with the sender's weights, which lie in memory once.
 
         Args:
             sender: ready for use.
             build: makes another instance.
+            variant: as :class:`Ends`'s.
         """
         receiver = build()
         if isinstance(sender, nn.Module) and isinstance(receiver, nn.Module):
             receiver.load_state_dict(sender.state_dict(), assign=True)
             receiver.train(sender.training)
-        return cls(sender, receiver)
+        return cls(sender, receiver, variant)
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,21 @@ class Sending:
         return self._made[1], self._made[2]
 
     def send(self, link: Link, draws: Draws, point: OperatingPoint) -> Transmission:
-        """Send the batch over the link, whose ledger counts it, and decode it; errors as in :func:`suite.link.send.send`."""
+        """Send the batch over the link, whose ledger counts it, and decode it.
+
+        Raises:
+            MethodError: as :func:`suite.link.declared.check_declared`.
+            LinkError, BudgetError, SignalError: as :func:`suite.link.send.send`.
+        """
         height, width = self.source.images.shape[-2:]
         budget = Geometry(height, width).limit(point.cr)
-        counted = self._traits.digital_in_budget
-        return self._sent(partial(send, link, draws=draws, budget=budget, digital_in_budget=counted), point)
+
+        def carry(signal: Signal, point: OperatingPoint) -> tuple[Received, tuple[Entry, ...]]:
+            if self.ends.variant is not None:
+                check_declared(signal, self._traits, self.ends.variant, link.settings.digital.mode)
+            return send(link, signal, point, draws, budget=budget, digital_in_budget=self._traits.digital_in_budget)
+
+        return self._sent(carry, point)
 
     def send_uncounted(self, link: TrainingLink, point: OperatingPoint) -> Transmission:
         """Send the batch over a training's link and decode it."""

@@ -51,7 +51,7 @@ class Networks:
     def build(self, configured: ConfiguredMethod, size: int, cr: Fraction | None, weights: StoragePath | None) -> Ends:
         """Return a sender and a receiver for images of ``size`` pixels a side, ready for use."""
         sender = self.place(configured.build(size, size, cr), weights)
-        ends = Ends.apart(sender, lambda: configured.build(size, size, cr))
+        ends = Ends.apart(sender, lambda: configured.build(size, size, cr), configured.variant)
         self.place(ends.receiver, None)
         return ends
 
