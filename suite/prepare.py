@@ -6,17 +6,20 @@
                          every error that can be known beforehand                                ──> tables, figures
 """
 
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from benchmarks.common.errors import ImageError, MetricUnavailableError
+from benchmarks.common.errors import ImageError, MetricUnavailableError, SemcomError, sentence_of
 from benchmarks.common.project import REFERENCE
 from benchmarks.datasets import Dataset, open_dataset
 from benchmarks.link.link import Link
 from benchmarks.metrics import check, fetch, lookup, metric_table
 from methods.base import TrainableMethod
+from methods.errors import MethodError
 from methods.generative.backends.base import check_ready
 from methods.generative.costs import UnpricedModelError
 from methods.generative.settings import ModelSettings
@@ -25,6 +28,7 @@ from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod, is_remote, resolve
 from suite.errors import SettingsError
 from suite.evaluate.plan import Trained, WorkUnit, make_units
+from suite.evaluate.timeout import signals_heard
 from suite.runs.layout import RunLayout
 from suite.train.checkpoint import Checkpoint
 from suite.train.jobs import TrainingJob, load_card_settings
@@ -189,7 +193,7 @@ def check_fits(configured: ConfiguredMethod, size: int, cr: Fraction | None) -> 
     import torch
 
     # Built on no device: the constructor's checks run, the weights take no memory.
-    with torch.device("meta"):
+    with _foreign(configured.label), torch.device("meta"):
         configured.build(size, size, cr).check_ready()
 
 
@@ -197,10 +201,27 @@ def check_trainable(job: TrainingJob, size: int) -> None:
     """Raise a :class:`MethodError` if a training lacks something that it needs besides its images of ``size`` pixels a side."""
     import torch
 
-    with torch.device("meta"):
+    with _foreign(job.label), torch.device("meta"):
         method = job.configured.build(size, size, job.cr if job.cr is not None else next(iter(job.rates), None))
         if isinstance(method, TrainableMethod):
             method.check_trainable()
+
+
+@contextmanager
+def _foreign(label: str) -> Iterator[None]:
+    """Make of whatever the code of a method raises one sentence that names the method and the place."""
+    with signals_heard() as heard:
+        try:
+            yield
+        except (SemcomError, OSError):
+            raise
+        except BaseException as error:
+            if heard and not isinstance(error, Exception):
+                raise
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise MethodError(
+                f"{label} cannot be made ready: {sentence_of(error)} ({place.filename}, line {place.lineno}); mend it, or leave it out"
+            ) from error
 
 
 def _jobs(

@@ -15,6 +15,7 @@ from benchmarks.datasets import open_dataset
 from benchmarks.datasets.files import ImageDataset
 from benchmarks.metrics import METRICS as TABLE
 from benchmarks.metrics import Scorer, SetMetric
+from methods.errors import MethodError
 from methods.registry import METHODS
 from suite.config.methods import resolve
 from suite.evaluate import runner
@@ -22,6 +23,7 @@ from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.stages.networks import Networks
 from suite.evaluate.stages.outcomes import guard, without_trace
+from suite.prepare import prepare
 from suite.runs.records import load
 from suite.speed.sleeping import NAME as SLEEPING
 
@@ -77,6 +79,20 @@ def test_whatever_a_method_raises_fails_its_own_cells(raised, stage, limit, make
     own = records["method"].ne(SLEEPING) & ~records["variant"].str.endswith("stage-one")
     assert own.sum() == 2 and records[~own]["status"].eq("ok").all()
     assert records[own]["error"].tolist() == ["" if stage == "maps" else sentence] * 2
+
+
+@pytest.mark.parametrize("raised", RAISED)
+@pytest.mark.parametrize("part", ["__init__", "check_ready"])
+def test_a_method_that_cannot_be_made_ready_is_named_before_anything_runs(raised, part, make_grid, images, monkeypatch):
+    error, sentence = RAISED[raised]
+
+    def broken(self, *rest):
+        raise error
+
+    monkeypatch.setattr(METHODS.get("blocks_for_tests"), part, broken)
+    with pytest.raises(MethodError) as found:
+        prepare(make_grid(), images)
+    assert str(found.value).startswith(f"blocks_for_tests/default cannot be made ready: {sentence} ({__file__}, line ")
 
 
 @pytest.mark.parametrize("limit", [0.0, 60.0])
