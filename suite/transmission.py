@@ -43,8 +43,8 @@ from suite.evaluate.executors.inline import on_one_thread
 from suite.evaluate.stages.images import Batch, assemble
 from suite.evaluate.stages.networks import Networks
 from suite.evaluate.stages.outcomes import shaped
-from suite.link.send import operating_point
-from suite.link.sending import Ends, Sending, Source, Transmission
+from suite.link.adapter import operating_point
+from suite.link.end_to_end import Ends, Sending, Source, Transmission
 from suite.prepare import SHIPPED, Prepared, prepare
 from suite.train import checkpoint
 from suite.train.checkpoint import Checkpoint

@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmarks.link.draws import Draws
 from benchmarks.link.link import AnalogReception, Link, check_budget
 from methods.base import Geometry, OperatingPoint, Received, Signal
-from suite.link.send import arrived, conditions, operating_point
+from suite.link.adapter import arrived, conditions, operating_point
 
 
 class TrainingLinkProvider:
@@ -32,7 +32,7 @@ class TrainingLinkProvider:
         self._geometry = Geometry(crop, crop)
 
     def point(self, cr: Fraction | None, snr_db: float, channel: str) -> OperatingPoint:
-        """Return the operating point; errors as in :func:`suite.link.send.operating_point`."""
+        """Return the operating point; errors as in :func:`suite.link.adapter.operating_point`."""
         return operating_point(self._link, cr, snr_db, channel)
 
     def link(self, draws: Draws) -> "StepLink":

@@ -23,7 +23,7 @@ from methods.base import Geometry, TrainableMethod
 from suite.config.grid import full_entry
 from suite.config.reading import build_grid, override, read_grid
 from suite.errors import TrainingError
-from suite.link.sending import Ends, Sending, Source
+from suite.link.end_to_end import Ends, Sending, Source
 from suite.link.training import TrainingLinkProvider
 from suite.prepare import prepare
 from suite.train.checkpoint import Checkpoint, find

@@ -30,8 +30,8 @@ from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.networks import Networks
 from suite.evaluate.stages.outcomes import shaped
 from suite.evaluate.stages.score import UnitResult
-from suite.link.send import operating_point
-from suite.link.sending import Ends, Sending, Source
+from suite.link.adapter import operating_point
+from suite.link.end_to_end import Ends, Sending, Source
 from suite.ray_env import connect
 from suite.runs.records import load
 from suite.speed.material import repeated, units_of

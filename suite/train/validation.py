@@ -12,7 +12,7 @@ from benchmarks.link.draws import KeyedDraws
 from methods.base import OperatingPoint, Targets, TrainableMethod
 from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
-from suite.link.sending import Ends, Sending, Source
+from suite.link.end_to_end import Ends, Sending, Source
 from suite.train.protocols import LinkProvider, TrainingBatch
 
 MEAN = "psnr"

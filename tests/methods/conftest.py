@@ -13,7 +13,7 @@ from benchmarks.link.link import Link
 from methods.base import Method, OperatingPoint, Received, Signal
 from methods.generative import CaptionerSettings, EditorSettings, GeneratorSettings, ModelClient, Request, Response, UsesModels
 from methods.generative.backends.base import Captioner, Editor, Generator
-from suite.link.send import send
+from suite.link.adapter import send
 
 CAPTIONS: Mapping[str, str] = {
     "empty": "",

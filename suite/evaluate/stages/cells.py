@@ -12,7 +12,7 @@ from suite.evaluate.stages.images import Batch
 from suite.evaluate.stages.messages import Cell, DecodedBatch, Description, Reconstruction, UnitInput
 from suite.evaluate.stages.networks import Networks
 from suite.evaluate.stages.outcomes import shaped, start_of_record, variants
-from suite.link.sending import Ends, Sending, Source, Transmission
+from suite.link.end_to_end import Ends, Sending, Source, Transmission
 
 UNDESCRIBED = Description(error="MethodError: nothing describes the image; start the evaluation through the suite")
 

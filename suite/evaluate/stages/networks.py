@@ -15,8 +15,8 @@ from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod
 from suite.errors import EvaluationError
 from suite.evaluate.plan import WorkUnit
-from suite.link.send import operating_point
-from suite.link.sending import Ends
+from suite.link.adapter import operating_point
+from suite.link.end_to_end import Ends
 from suite.train import checkpoint
 
 

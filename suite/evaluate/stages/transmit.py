@@ -29,7 +29,7 @@ from suite.evaluate.stages.messages import UnitInput, UnitOutput
 from suite.evaluate.stages.networks import Networks
 from suite.evaluate.stages.outcomes import each_in_turn, failures, guard, limit_of, without_trace
 from suite.evaluate.stages.spot_check import receiver_fault
-from suite.link.sending import Ends
+from suite.link.end_to_end import Ends
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from methods.base import Geometry, OperatingPoint, Signal
 from methods.errors import MissingAssetError
 from methods.generative import CaptionerSettings
 from methods.registry import METHODS
-from suite.link.send import operating_point, send
-from suite.link.sending import Source, encode
+from suite.link.adapter import operating_point, send
+from suite.link.end_to_end import Source, encode
 
 SIZE = 128
 CR = Fraction(1, 6)

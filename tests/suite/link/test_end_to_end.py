@@ -17,8 +17,8 @@ from methods.registry import METHODS
 from suite.config.methods import resolve
 from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
-from suite.link.send import operating_point
-from suite.link.sending import Ends, Sending, Source, encode
+from suite.link.adapter import operating_point
+from suite.link.end_to_end import Ends, Sending, Source, encode
 from suite.link.training import TrainingLinkProvider
 from suite.runs.records import load
 

@@ -17,8 +17,8 @@ from benchmarks.link.draws import Draws
 from benchmarks.link.ledger import Entry
 from benchmarks.link.link import Link
 from methods.base import Geometry, Method, OperatingPoint, Received, Signal, TrainingLink
+from suite.link.adapter import send
 from suite.link.declared import check_declared
-from suite.link.send import send
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Sending:
 
         Raises:
             MethodError: as :func:`suite.link.declared.check_declared`.
-            LinkError, BudgetError, SignalError: as :func:`suite.link.send.send`.
+            LinkError, BudgetError, SignalError: as :func:`suite.link.adapter.send`.
         """
         height, width = self.source.images.shape[-2:]
         budget = Geometry(height, width).limit(point.cr)
