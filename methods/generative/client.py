@@ -5,13 +5,16 @@
     images, texts ──> Requests ──> equal ones, also of other threads, as one
                                        ├─ in the response cache? ────────────────────────────────┐
                                        └─ reserve ──> model ──> bank ──> settle ───────┴─> captions, images of the wanted size
+                                                        ├─ one's own: the batch, one thread at a time
+                                                        └─ somebody else's: all started, each kept as it is answered
+
+No thread is made here: questions under way at once are the backend's own business, and its own bound.
 """
 
 import json
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -19,7 +22,7 @@ from torch import Tensor
 
 from methods.base import Refined
 from methods.errors import MethodError
-from methods.generative.backends.base import Backend, Captioner, Editor, Generator, open_backend
+from methods.generative.backends.base import Backend, Captioner, Concurrent, Editor, Generator, Outcome, open_backend
 from methods.generative.costs import Limits, Spending
 from methods.generative.images import asked_size, quantised, refined
 from methods.generative.prompts import filled_prompt, one_line, shortened
@@ -40,13 +43,10 @@ from methods.generative.settings import CaptionerSettings, EditorSettings, Gener
 
 @dataclass(frozen=True)
 class _Opened:
-    """A model with the lock that keeps it to one thread at a time."""
+    """A model with the lock that keeps one that is not concurrent to one thread at a time."""
 
     backend: Backend
     lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def turn(self) -> AbstractContextManager[object]:
-        return nullcontext() if self.backend.concurrent else self.lock
 
 
 @dataclass(frozen=True)
@@ -176,11 +176,7 @@ class ModelClient:
                     mine.append(self._claims[digest])
                 claims.setdefault(digest, self._claims[digest])
         try:
-            if opened.backend.concurrent and len(mine) > 1:
-                with ThreadPoolExecutor(len(mine)) as pool:
-                    list(pool.map(lambda claim: self._answer(settings.model, opened, [claim]), mine))
-            else:
-                self._answer(settings.model, opened, mine)
+            self._answer(settings.model, opened, mine)
         finally:
             with self._lock:
                 for claim in mine:
@@ -192,21 +188,40 @@ class ModelClient:
     def _answer(self, model: str, opened: _Opened, claims: Sequence[_Claim]) -> None:
         """Give every claim its outcome."""
         bank = self.bank if opened.backend.kept else None
-        asked: list[tuple[_Claim, float]] = []
+        unknown: list[_Claim] = []
         for claim in claims:
             kept = None if bank is None else bank.get(claim.request)
             if kept is None:
-                try:
-                    asked.append((claim, self._reserve(model, opened.backend, claim.request)))
-                except SpendingLimitError as error:
-                    claim.outcome.set_result(error)
+                unknown.append(claim)
             else:
                 claim.outcome.set_result(kept)
-        if not asked:
-            return
+        asked: list[tuple[_Claim, float]] = []
+        for claim in unknown:
+            try:
+                asked.append((claim, self._reserve(model, opened.backend, claim.request)))
+            except SpendingLimitError as error:
+                claim.outcome.set_result(error)
+        if isinstance(opened.backend, Concurrent):
+            self._ask_at_once(model, opened.backend, asked)
+        elif asked:
+            self._ask_in_turn(model, opened, asked)
+
+    def _ask_at_once(self, model: str, backend: Concurrent, asked: Sequence[tuple[_Claim, float]]) -> None:
+        under_way: dict[Future[Outcome], tuple[_Claim, float]] = {}
+        try:
+            for claim, estimate in asked:
+                under_way[backend.start(claim.request)] = claim, estimate
+            for future in as_completed(under_way):
+                claim, estimate = under_way[future]
+                claim.outcome.set_result(self._booked(model, backend, claim.request, estimate, future.result()))
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    def _ask_in_turn(self, model: str, opened: _Opened, asked: Sequence[tuple[_Claim, float]]) -> None:
         outcomes: Sequence[Response | MethodError]
         try:
-            with opened.turn():
+            with opened.lock:
                 outcomes = _call(opened.backend, [claim.request for claim, _ in asked])
         except MethodError as error:
             outcomes = [error] * len(asked)

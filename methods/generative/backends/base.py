@@ -14,6 +14,7 @@ known then, weights are loaded and connections made at the first question.
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from types import ModuleType
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -54,19 +55,25 @@ class Backend(ABC):
 
     Class attributes:
         remote: its calls may cost money, so they are counted against the limits of a run.
-        concurrent: it may be asked from several threads at once, and is then asked item by item.
         kept: its answers go to the response cache.
     """
 
     identity: str
     settings: Mapping[str, Any]
     remote: ClassVar[bool] = False
-    concurrent: ClassVar[bool] = False
     kept: ClassVar[bool] = True
 
     def request_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the size, height and width, in which an image of the given size is asked for."""
         return height, width
+
+
+class Concurrent(Backend):
+    """A model that any number of threads may ask at once, and that bounds by itself how many questions are under way."""
+
+    @abstractmethod
+    def start(self, request: Request) -> "Future[Outcome]":
+        """Begin to answer a request and return at once; cancelling the future gives the question up."""
 
 
 class Captioner(Backend):

@@ -12,14 +12,16 @@ LiteLLM for other providers.
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
-from methods.generative.backends.base import Backend, Captioner, Editor, Generator, Options, Outcome, read_options
+from methods.generative.backends.base import Captioner, Concurrent, Editor, Generator, Options, Outcome, read_options
 from methods.generative.backends.openai_client import Access, Connection
 from methods.generative.backends.openai_replies import ChatReply, ImageReply, decoded, most_bytes, reply_as
 from methods.generative.responses import GenerativeError, RefusalError, Request, Response, UnusableResponseError
@@ -73,7 +75,7 @@ class ImageOptions(Options):
         return value
 
 
-class Served(Backend, Generic[Choice]):
+class Served(Concurrent, Generic[Choice]):
     """What models behind a server have in common.
 
     Args:
@@ -83,7 +85,6 @@ class Served(Backend, Generic[Choice]):
     """
 
     remote: ClassVar[bool] = True
-    concurrent: ClassVar[bool] = True
 
     def __init__(self, kind: type[Choice], settings: ModelSettings, connection: Connection | None = None) -> None:
         self.identity = settings.model
@@ -91,6 +92,27 @@ class Served(Backend, Generic[Choice]):
         self.options = read_options(kind, settings.options, f"options of {settings.model}")
         self.settings = self.options.model_dump(mode="json")
         self.connection = connection or Connection(_access(settings))
+
+    def start(self, request: Request) -> "Future[Outcome]":
+        """Send a request and return at once."""
+        try:
+            return self.connection.start(_outcome(self._work(request)))
+        except GenerativeError as error:
+            unsent: Future[Outcome] = Future()
+            unsent.set_result(error)
+            return unsent
+
+    @abstractmethod
+    def _work(self, request: Request) -> Coroutine[Any, Any, Response]:
+        """Return what is to be done for a request; its image is encoded here, on the caller's thread."""
+
+    def _answers(self, requests: Sequence[Request]) -> list[Outcome]:
+        started = [self.start(request) for request in requests]
+        try:
+            return [future.result() for future in started]
+        finally:
+            for future in started:
+                future.cancel()
 
 
 class OpenAICaptioner(Served[ChatOptions], Captioner):
@@ -100,10 +122,10 @@ class OpenAICaptioner(Served[ChatOptions], Captioner):
         super().__init__(ChatOptions, settings, connection)
 
     def caption(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Ask for the captions one after another; several threads may do so at once."""
-        return [_outcome(self._caption, request) for request in requests]
+        """Ask for the captions, as many at once as the access allows."""
+        return self._answers(requests)
 
-    def _caption(self, request: Request) -> Response:
+    def _work(self, request: Request) -> Coroutine[Any, Any, Response]:
         look: dict[str, Any] = {"url": f"data:image/png;base64,{base64.b64encode(_png(request)).decode()}"}
         if self.options.detail is not None:
             look["detail"] = self.options.detail
@@ -118,10 +140,13 @@ class OpenAICaptioner(Served[ChatOptions], Captioner):
         async def ask(client: "openai.AsyncOpenAI") -> Any:
             return await client.chat.completions.with_raw_response.create(**fields)
 
-        payload, told = self.connection.call(ask, _CHAT_BYTES)
-        with _answered():
-            reply = reply_as(ChatReply, payload)
-            return Response(text=reply.text(), metadata=reply.metadata() | told)
+        async def answer() -> Response:
+            payload, told = await self.connection.call(ask, _CHAT_BYTES)
+            with _answered():
+                reply = reply_as(ChatReply, payload)
+                return Response(text=reply.text(), metadata=reply.metadata() | told)
+
+        return answer()
 
 
 class OpenAIPainter(Served[ImageOptions], Generator, Editor):
@@ -136,28 +161,22 @@ class OpenAIPainter(Served[ImageOptions], Generator, Editor):
         return (int(match[2]), int(match[1])) if match else (height, width)
 
     def generate(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Ask for images one after another; several threads may do so at once."""
-        return [_outcome(self._generate, request) for request in requests]
+        """Ask for images, as many at once as the access allows."""
+        return self._answers(requests)
 
     def edit(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Ask for edits one after another; several threads may do so at once."""
-        return [_outcome(self._edit, request) for request in requests]
+        """Ask for edits, as many at once as the access allows."""
+        return self._answers(requests)
 
-    def _generate(self, request: Request) -> Response:
-        fields = self._fields(request)
-
-        async def ask(client: "openai.AsyncOpenAI") -> Any:
-            return await client.images.with_raw_response.generate(**fields)
-
-        return self._image(request, *self.connection.call(ask, most_bytes(request.size)))
-
-    def _edit(self, request: Request) -> Response:
-        fields = self._fields(request) | {"image": ("picture.png", _png(request), "image/png")}
+    def _work(self, request: Request) -> Coroutine[Any, Any, Response]:
+        edits = request.task == "edit"
+        fields = self._fields(request) | ({"image": ("picture.png", _png(request), "image/png")} if edits else {})
 
         async def ask(client: "openai.AsyncOpenAI") -> Any:
-            return await client.images.with_raw_response.edit(**fields)
+            images = client.images.with_raw_response
+            return await (images.edit(**fields) if edits else images.generate(**fields))
 
-        return self._image(request, *self.connection.call(ask, most_bytes(request.size)))
+        return self._image(request, ask)
 
     def _fields(self, request: Request) -> dict[str, Any]:
         options = self.options
@@ -171,11 +190,13 @@ class OpenAIPainter(Served[ImageOptions], Generator, Editor):
         fields["extra_body"] = options.extra | ({"seed": request.draw} if options.send_seed else {}) or None
         return fields
 
-    def _image(self, request: Request, payload: Any, told: dict[str, Any]) -> Response:
+    async def _image(self, request: Request, ask: "Callable[[openai.AsyncOpenAI], Awaitable[Any]]") -> Response:
+        most = most_bytes(request.size)
+        payload, told = await self.connection.call(ask, most)
         with _answered():
             reply = reply_as(ImageReply, payload)
             content, url = reply.source
-            pixels = decoded(self.connection.fetch(url, most_bytes(request.size)) if content is None else content, request.size)
+            pixels = decoded(await self.connection.fetch(url, most) if content is None else content, request.size)
             return Response(pixels=pixels, metadata=reply.metadata() | told | {"received": [pixels.shape[1], pixels.shape[0]]})
 
 
@@ -218,9 +239,9 @@ def _answered() -> Iterator[None]:
     raise UnusableResponseError(sentence)
 
 
-def _outcome(ask: Callable[[Request], Response], request: Request) -> Outcome:
+async def _outcome(work: Coroutine[Any, Any, Response]) -> Outcome:
     try:
-        return ask(request)
+        return await work
     except GenerativeError as error:
         return error
 

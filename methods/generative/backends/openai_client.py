@@ -2,9 +2,12 @@
 
 ::
 
-    many threads ──ask──> event-loop thread ──at most `concurrency`──> AsyncOpenAI ──> server
-                            the client repeats faults and waits as Retry-After says, up to two minutes;
-                            a longer Retry-After is waited for here, as long as `patience` lasts
+    callers ──start──> the event loop ──at most `concurrency`──> AsyncOpenAI ──> server
+        they wait         the client repeats faults and waits as Retry-After says, up to two minutes;
+        for futures       a longer Retry-After is waited for here, as long as `patience` lasts
+
+Every call is a task of the loop, whoever asks and however many at once: only there can a call be given up at its limit of time, or
+with the one who waits for it, whatever the server does.
 
 The key is read from the environment, goes into the client and nowhere else: what a server says is searched for it.
 """
@@ -16,6 +19,7 @@ import math
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -95,7 +99,7 @@ class Access(Options):
 
 
 class Connection:
-    """A client that many threads may use at once.
+    """A client in the event loop of this process; its calls are awaited there, in works that any thread may start.
 
     Args:
         access: address, key variable and limits.
@@ -110,7 +114,11 @@ class Connection:
         self._key = ""
         self._refused: str | None = None
 
-    def call(self, ask: "Callable[[openai.AsyncOpenAI], Awaitable[Any]]", most_bytes: int) -> tuple[Any, dict[str, Any]]:
+    def start(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Begin ``work`` in the event loop and return at once; cancelling the future stops it."""
+        return asyncio.run_coroutine_threadsafe(work, _loop(os.getpid()))
+
+    async def call(self, ask: "Callable[[openai.AsyncOpenAI], Awaitable[Any]]", most_bytes: int) -> tuple[Any, dict[str, Any]]:
         """Return the JSON body that ``ask`` gets through the client's raw interface, and what its headers tell.
 
         Raises:
@@ -119,15 +127,15 @@ class Connection:
             UnusableResponseError: the answer is longer than ``most_bytes``, or not JSON.
             GenerativeError: any other failure, after the repetitions.
         """
-        return _in_loop(self._guarded(lambda client: self._json(client, ask), most_bytes))
+        return await self._guarded(lambda client: self._json(client, ask), most_bytes)
 
-    def fetch(self, url: str, most_bytes: int) -> bytes:
+    async def fetch(self, url: str, most_bytes: int) -> bytes:
         """Return what lies at ``url``, which may be relative, on the server itself: no other is contacted.
 
         Raises:
             GenerativeError: it lies elsewhere, cannot be fetched, or is longer than ``most_bytes``.
         """
-        return _in_loop(self._guarded(lambda client: self._content(client, url), most_bytes, of_model=False))
+        return await self._guarded(lambda client: self._content(client, url), most_bytes, of_model=False)
 
     async def _guarded(self, work: "Callable[[openai.AsyncOpenAI], Awaitable[T]]", most_bytes: int, of_model: bool = True) -> T:
         import httpx2
@@ -274,15 +282,6 @@ def _long_wait(error: "openai.APIStatusError") -> float | None:
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         delay = (until - datetime.now(UTC)).total_seconds()
     return delay if math.isfinite(delay) and delay > _CLIENT_WAITS_UP_TO else None
-
-
-def _in_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of ``work`` in the event loop of this process; stopping the caller stops the work."""
-    future = asyncio.run_coroutine_threadsafe(work, _loop(os.getpid()))
-    try:
-        return future.result()
-    finally:
-        future.cancel()
 
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}

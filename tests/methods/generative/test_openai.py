@@ -1,8 +1,11 @@
 """The official client against a real server on loopback: what goes out and what comes back."""
 
+import asyncio
 import base64
 import json
+import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +16,7 @@ from PIL import Image
 from helpers.openai_double import KEY, Fault, as_bytes, captioner, chat, editor, generator, png
 from helpers.openai_double import images as sample_images
 from methods.generative import ModelClient
+from methods.generative.backends import openai_client
 from methods.generative.costs import Limits, LocalSpending, Price
 from methods.generative.response_cache import ResponseCache
 from methods.generative.responses import GenerativeError
@@ -138,6 +142,51 @@ def test_calls_equal_distinct_requests_for_any_number_of_threads(server, tmp_pat
     assert 1 < server.peak <= 3
     assert ModelClient(ResponseCache(tmp_path)).caption(settings, images) == results[0]
     assert len(server.asked) == 6
+
+
+class Watched(LocalSpending):
+    """A count that notes who settles, and may be interrupted."""
+
+    def __init__(self, interrupted: bool = False) -> None:
+        super().__init__()
+        self.threads: list[threading.Thread] = []
+        self._interrupted = interrupted
+
+    def settle(self, model: str, estimate: float, cost: float) -> None:
+        super().settle(model, estimate, cost)
+        self.threads.append(threading.current_thread())
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+
+def test_a_batch_is_under_way_at_once_without_a_thread_for_each(server, tmp_path):
+    server.delay, spending = 0.05, Watched()
+    captions = ModelClient(ResponseCache(tmp_path), spending).caption(captioner(server, concurrency=3), sample_images(9))
+    assert len(set(captions)) == 9 == len(server.asked) and 1 < server.peak <= 3
+    assert spending.threads == [threading.current_thread()] * 9
+
+
+def test_who_is_interrupted_gives_up_what_is_under_way_and_keeps_what_was_answered(server, tmp_path):
+    released = threading.Event()
+
+    def held() -> Iterator[bytes]:
+        released.wait(60)
+        yield b"{}"
+
+    async def others() -> bool:
+        return len(asyncio.all_tasks()) > 1
+
+    server.faults = [Fault(200, DOUBLE.chat("a cat")), Fault(200, held()), Fault(200, held())]
+    with pytest.raises(KeyboardInterrupt):
+        ModelClient(ResponseCache(tmp_path), Watched(interrupted=True)).caption(captioner(server, concurrency=2), sample_images(3))
+    assert len(list(tmp_path.rglob("*.json"))) == 1
+    for _ in range(1000):
+        if not asyncio.run_coroutine_threadsafe(others(), openai_client._loop(os.getpid())).result():
+            break
+        released.wait(0.01)
+    else:
+        pytest.fail("a call goes on that nobody waits for")
+    released.set()
 
 
 def test_where_a_server_stands_is_no_part_of_a_request(server):
