@@ -72,6 +72,7 @@ _Count = Annotated[int | None, BeforeValidator(_count)]
 _Tokens = Annotated[int, BeforeValidator(_tokens)]
 
 
+# The client's own classes do not serve: validated, they refuse what lenient servers send; constructed, they check nothing.
 class _Message(BaseModel):
     content: Annotated[str | None, BeforeValidator(_written)] = None
     refusal: _Told = None
