@@ -70,7 +70,7 @@ class ImageOptions(Options):
     @field_validator("size")
     @classmethod
     def _pixels(cls, value: str) -> str:
-        if value != "picture" and not _PIXELS.fullmatch(value):
+        if value != "image" and not _PIXELS.fullmatch(value):
             raise ValueError("must be <width>x<height> in pixels, such as 1024x1024, or 'image'")
         return value
 

@@ -60,6 +60,11 @@ def test_an_edit_sends_image_and_caption_and_comes_back_in_its_own_size(server, 
     assert np.array_equal(as_bytes(refined.images)[0], expected)
 
 
+def test_an_image_may_be_asked_for_in_the_size_of_the_method(server):
+    assert ModelClient().edit(editor(server, {"size": "image"}), sample_images(1), ["a cat"]).images.shape == (1, 3, 16, 16)
+    assert server.asked[0].fields["size"] == "16x16"
+
+
 def test_images_of_one_text_are_one_call_and_variations_are_others(server, tmp_path):
     model_client = ModelClient(ResponseCache(tmp_path))
     refined = model_client.generate(generator(server, {"quality": None}), ["a dog", "a dog", "a cat"], 64, 64)
