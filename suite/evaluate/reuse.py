@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.common.storage import StoragePath, read_many
 from suite.errors import RecordError
@@ -60,14 +61,14 @@ def reuse(units: Sequence[WorkUnit], run_dir: StoragePath) -> Reuse:
         run_dir: the run folder.
     """
     layout = RunLayout(run_dir)
-    there = {file: layout.superseded / file for file in layout.superseded_files()}
+    there: dict[Path, StoragePath] = {file: layout.superseded / file for file in layout.superseded_files()}
     there |= {file: layout.record(file) for file in layout.record_files()}
     planned = {unit.file for unit in units}
     new = {unit.identity: unit for unit in units if unit.file not in there and not unit.failure_reason and not of_cells(unit)}
     folders = {unit.file.parent for unit in new.values()}
-    others = [file for file in there if file.parent in folders and file not in planned]
+    others = {path: file for file, path in there.items() if file.parent in folders and file not in planned}
     holders: dict[str, list[_Holder]] = defaultdict(list)
-    for found in read_many(others, lambda file: _holder(file, there[file])):
+    for found in read_many(others, lambda path: _holder(others[path], path)):
         if found is not None:
             holders[found.context].append(found)
     left = _not_shown([unit for unit in units if unit.file in there], there, layout)
@@ -86,7 +87,7 @@ def _not_shown(units: Iterable[WorkUnit], there: Mapping[Path, StoragePath], lay
     lacking: list[WorkUnit] = []
     for unit in units:
         channel, snr = unit.images.shown
-        own = {"dataset": unit.images.dataset, "method": unit.configured.method, "variant": unit.configured.variant}
+        own: dict[str, Any] = {"dataset": unit.images.dataset, "method": unit.configured.method, "variant": unit.configured.variant}
         own |= {"cr": math.nan if unit.cr is None else float(unit.cr), "channel": channel, "snr_db": snr}
         ids = [id for id in unit.images.ids if id in unit.images.keep and not layout.sample(own | {"image": id}).exists()]
         # A cell that failed has no image, and is tried again with its own unit.

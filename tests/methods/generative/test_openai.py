@@ -181,7 +181,7 @@ def test_who_is_interrupted_gives_up_what_is_under_way_and_keeps_what_was_answer
     async def others() -> bool:
         return len(asyncio.all_tasks()) > 1
 
-    server.faults = [Fault(200, DOUBLE.chat("a cat")), Fault(200, held()), Fault(200, held())]
+    server.faults = [Fault(200, chat("a cat")), Fault(200, held()), Fault(200, held())]
     with pytest.raises(KeyboardInterrupt):
         ModelClient(ResponseCache(tmp_path), Watched(interrupted=True)).caption(captioner(server, concurrency=2), sample_images(3))
     assert len(list(tmp_path.rglob("*.json"))) == 1

@@ -35,9 +35,7 @@ def test_a_method_that_hangs_fails_its_unit_and_no_other(make_grid, images, tmp_
     hung = records[records["method"].eq(SLEEPING)]
     # One wait for the whole unit: had each cell been waited for, twenty of them would have taken six seconds.
     assert len(hung) == 20 and hung["status"].eq("failed").all()
-    assert hung["error"].unique().tolist() == [
-        "TimeLimitError: no answer within 0.3 s; raise evaluation.time_limit_s if it is only slow"
-    ]
+    assert hung["error"].unique().tolist() == ["TimeLimitError: no answer within 0.3 s; raise evaluation.time_limit_s if it is only slow"]
     assert records[records["method"].ne(SLEEPING)]["status"].eq("ok").all()
     assert [unit.configured.method for unit in remaining(work, tmp_path).units] == [SLEEPING]
 
