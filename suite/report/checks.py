@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 
 from benchmarks.common.project import shipped
 from suite.config.catalog import METHODS
-from suite.report.intervals import bootstrap_means
+from suite.report.intervals import mean_intervals
 from suite.report.qualitative import read_sample
 from suite.report.results import RunResults
 from suite.runs.labels import STAGE_ONE, cr_label
@@ -144,7 +144,7 @@ def _paired(one: pd.DataFrame, other: pd.DataFrame, keys: Sequence[str], metric:
 
 
 def _improvement(claim: str, difference: pd.Series, better: str) -> Trend:
-    means = bootstrap_means(difference.to_numpy()[:, None])
+    means = mean_intervals(difference.to_numpy()[:, None])
     mean, low, high = float(means.mean[0]), float(means.low[0]), float(means.high[0])
     numbers = f"{mean:+.4g} [{low:+.4g}, {high:+.4g}], n = {len(difference)}, {better} is better"
     return Trend(claim, numbers, bool(low > 0 if better == "higher" else high < 0))

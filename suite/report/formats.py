@@ -136,7 +136,7 @@ class MetricTable:
     blocks: Sequence[Block]
     notes: Sequence[str] = ()
     legend: str = (
-        "Mean and 95 % bootstrap interval over images; bold: significantly better than every other row of its CR; "
+        "Mean and 95 % interval over images; bold: significantly better than every other row of its CR; "
         "underlined: not distinguishable from the best; failed (n): n rows without a value."
     )
 

@@ -3,7 +3,7 @@
 ::
 
     records ──repetitions averaged──> (images x cells) matrix of a metric
-                                          ├─bootstrap──> mean, low, high, n
+                                          ├─intervals──> mean, low, high, n
                                           └─paired, within a block of equal CR──> pairs, marks
 
 Tables and figures both draw on these points, so they cannot disagree.
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from suite.errors import RecordError
-from suite.report.intervals import Array, bootstrap_means, mark_best, paired_differences
+from suite.report.intervals import Array, mark_best, mean_intervals, paired_differences
 from suite.runs.info import Better, RunInfo
 from suite.runs.labels import series_label
 from suite.runs.records import WHOLE_CELL, metric_columns
@@ -27,7 +27,7 @@ ENVELOPE_OF = "digital"
 SERIES = ["method", "variant", "cr"]
 CELL = [*SERIES, "snr_db"]
 _PAIR_COLUMNS = ["dataset", "channel", "metric", "cr", "snr_db", "first", "second"]
-_PAIR_COLUMNS += ["difference", "low", "high", "p", "p_holm", "n", "significant"]
+_PAIR_COLUMNS += ["difference", "low", "high", "p", "p_holm", "n", "effect", "detectable", "significant"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _metric_points(rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better:
     of_whole_cells = bool(whole[metric].notna().any())
     images = pd.Index(sorted(single["image"].unique()))
     values = _matrix(single.assign(**{metric: np.nan}) if of_whole_cells else single, metric, images, len(cells))
-    means = bootstrap_means(values)
+    means = mean_intervals(values)
     points = cells.assign(metric=metric, mean=means.mean, low=means.low, high=means.high, n=means.n, mark="", source="")
     usable = single["status"].eq("ok") & (of_whole_cells | np.isfinite(single[metric]))
     points["failed"] = np.bincount(single["cell"], weights=~usable, minlength=len(cells)).astype(int)
@@ -96,7 +96,7 @@ def _metric_points(rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better:
             {
                 **{"metric": metric, "cr": cr, "snr_db": snr_db, "first": names[p.first], "second": names[p.second]},
                 **{"difference": p.difference, "low": p.low, "high": p.high, "p": p.p, "p_holm": p.p_holm, "n": p.n},
-                "significant": p.significant,
+                **{"effect": p.effect, "detectable": p.detectable, "significant": p.significant},
             }
             for p in compared
             if p.n > 0

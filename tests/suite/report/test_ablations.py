@@ -30,7 +30,7 @@ ABLATION = {
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = synthetic_run.make_run(tmp_path_factory.mktemp("run"))
     described = json.loads((folder / "run.json").read_text())
-    grid = build_grid({**read_grid("ablation"), "ablations": [ABLATION]})
+    grid = build_grid({**read_grid("ablation"), "ablations": [ABLATION], "repetitions": 2})
     # As a run folder keeps it, with the keys of every mapping in one order.
     (folder / "run.json").write_text(json.dumps(described | {"grid": canonical(grid)}))
     return folder
