@@ -7,11 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from benchmarks.datasets import open_dataset
+from helpers.places import ROOT
 from suite.config.execution import EvaluationSettings
 from suite.config.methods import resolve
 from suite.evaluate.executors import pools
@@ -166,7 +166,7 @@ os._exit(0)
 
 @pytest.mark.parametrize(("arguments", "code"), [(("1", "0", "stop"), -signal.SIGKILL), (("1", "2"), 0)])
 def test_a_process_is_killed_when_it_is_silent_and_only_then(arguments, code):
-    process = subprocess.Popen((sys.executable, "-c", SILENT, *arguments), cwd=Path(__file__).parents[2])
+    process = subprocess.Popen((sys.executable, "-c", SILENT, *arguments), cwd=ROOT)
     try:
         assert process.wait(timeout=60) == code
     finally:

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from helpers.places import ROOT, SHARED
 from suite.report.results import load_results
 from suite.run import app
 
-PROJECT = Path(__file__).parents[2]
-FAULTS = PROJECT.parent / "shared" / "faults"
+FAULTS = SHARED / "faults"
 pytestmark = pytest.mark.skipif(not FAULTS.is_dir(), reason="the inputs in ../shared/faults are not here")
 
 
@@ -54,9 +54,7 @@ def test_images_that_are_sound_give_their_cells_and_the_page(folder, tmp_path):
         "--set",
         "metrics=[psnr, psnr_background]",
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "suite.run", *map(str, arguments)], cwd=PROJECT, capture_output=True, text=True, timeout=300
-    )
+    done = subprocess.run([sys.executable, "-m", "suite.run", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     results = load_results(tmp_path / "out")
     assert sorted(results.records["image"]) == sorted(Path(name).stem for name in named)
