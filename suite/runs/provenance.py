@@ -73,8 +73,23 @@ def versions() -> dict[str, str | None]:
 
 
 def hardware() -> dict[str, Any]:
-    """Return what this machine is: architecture, system, cores, GPUs."""
+    """Return what this machine is: architecture, processor, system, cores, GPUs."""
     import torch
 
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"machine": platform.machine(), "system": platform.system(), "cpu_cores": available_cores(), "gpus": gpus}
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "system": platform.system(),
+        "cpu_cores": available_cores(),
+        "gpus": gpus,
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name: between kinds of them the last digits of results differ."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
