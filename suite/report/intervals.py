@@ -172,9 +172,14 @@ def wilcoxon_p(differences: Array) -> Array:
     return p
 
 
-def paired_differences(values: Array) -> list[Pair]:
-    """Return the difference of every two columns of (n images, m cells), first minus second, in column order."""
-    pairs = list(combinations(range(values.shape[1]), 2))
+def paired_differences(values: Array, pairs: Sequence[tuple[int, int]] | None = None) -> list[Pair]:
+    """Return the difference of columns of (n images, m cells), first minus second.
+
+    Args:
+        values: NaN where an image has no value.
+        pairs: the columns that are compared, the family that Holm corrects over; every two, in column order, if not given.
+    """
+    pairs = list(combinations(range(values.shape[1]), 2)) if pairs is None else pairs
     if not pairs:
         return []
     first, second = (np.array(side) for side in zip(*pairs, strict=True))

@@ -4,7 +4,8 @@
 
     records ──repetitions averaged──> (images x cells) matrix of a metric
                                           ├─intervals──> mean, low, high, n
-                                          └─paired, within a block of equal CR──> pairs, marks
+                                          ├─paired, within a block of equal CR──> pairs, marks
+                                          └─paired, each of a CR with each of fixed rate──> pairs, with the symbols of both
 
 Tables and figures both draw on these points, so they cannot disagree.
 """
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from suite.errors import RecordError
-from suite.report.intervals import Array, mark_best, mean_intervals, paired_differences
+from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
 from suite.runs.info import Better, RunInfo
 from suite.runs.labels import series_label
 from suite.runs.records import WHOLE_CELL, metric_columns
@@ -26,7 +27,7 @@ ENVELOPE = "envelope"
 ENVELOPE_OF = "digital"
 SERIES = ["method", "variant", "cr"]
 CELL = [*SERIES, "snr_db"]
-_PAIR_COLUMNS = ["dataset", "channel", "metric", "cr", "snr_db", "first", "second"]
+_PAIR_COLUMNS = ["dataset", "channel", "metric", "cr", "snr_db", "first", "second", "symbols_first", "symbols_second"]
 _PAIR_COLUMNS += ["difference", "low", "high", "p", "p_holm", "n", "effect", "detectable", "significant"]
 
 
@@ -37,7 +38,7 @@ class Points:
     Attributes:
         points: one row a point: dataset channel metric method variant cr snr_db mean low high n failed mark source, where
             ``source`` names the variant that a derived row was taken from.
-        pairs: one row a comparison of two methods in the same cell.
+        pairs: one row a comparison of two methods in the same cell; a method of fixed rate is compared with those of every CR too.
         absent: (dataset, channel) -> metrics that no image there has a value of.
     """
 
@@ -88,20 +89,32 @@ def _metric_points(rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better:
         return points, pd.DataFrame()
     pairs: list[dict[str, Any]] = []
     for (cr, snr_db), block in cells.groupby(["cr", "snr_db"], dropna=False, sort=True):
-        columns = block.index.to_numpy()
-        compared = paired_differences(values[:, columns])
-        points.loc[columns, "mark"] = mark_best(values[:, columns], compared, better)
-        names = [series_label(m, v) for m, v in zip(block["method"], block["variant"], strict=True)]
-        pairs += [
-            {
-                **{"metric": metric, "cr": cr, "snr_db": snr_db, "first": names[p.first], "second": names[p.second]},
-                **{"difference": p.difference, "low": p.low, "high": p.high, "p": p.p, "p_holm": p.p_holm, "n": p.n},
-                **{"effect": p.effect, "detectable": p.detectable, "significant": p.significant},
-            }
-            for p in compared
-            if p.n > 0
-        ]
+        own = values[:, block.index]
+        compared = paired_differences(own)
+        points.loc[block.index, "mark"] = mark_best(own, compared, better)
+        pairs += _pair_rows(metric, cr, snr_db, block, compared)
+        fixed = cells[cells["cr"].isna() & cells["snr_db"].eq(snr_db)]
+        if np.isfinite(cr) and len(fixed):
+            both = pd.concat([block, fixed])
+            across = [(first, second) for first in range(len(block)) for second in range(len(block), len(both))]
+            pairs += _pair_rows(metric, cr, snr_db, both, paired_differences(values[:, both.index], across))
     return points, pd.DataFrame(pairs)
+
+
+def _pair_rows(metric: str, cr: float, snr_db: float, cells: pd.DataFrame, compared: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Return a row for each comparison of two of ``cells``, with what either of them puts on the air."""
+    names = [series_label(m, v) for m, v in zip(cells["method"], cells["variant"], strict=True)]
+    symbols = cells["symbols_total"].to_list()
+    return [
+        {
+            **{"metric": metric, "cr": cr, "snr_db": snr_db, "first": names[p.first], "second": names[p.second]},
+            **{"symbols_first": symbols[p.first], "symbols_second": symbols[p.second]},
+            **{"difference": p.difference, "low": p.low, "high": p.high, "p": p.p, "p_holm": p.p_holm, "n": p.n},
+            **{"effect": p.effect, "detectable": p.detectable, "significant": p.significant},
+        }
+        for p in compared
+        if p.n > 0
+    ]
 
 
 def _with_envelope(points: pd.DataFrame, info: RunInfo) -> pd.DataFrame:

@@ -126,7 +126,13 @@ def test_tie_without_the_leader(records: pd.DataFrame, info: RunInfo) -> None:
 
 def test_pairs_are_paired_and_within_one_ratio(points: Points) -> None:
     pairs = points.pairs[points.pairs["metric"].eq("psnr")]
-    assert not pairs[["first", "second"]].eq("fixed").any().any()
+    assert not pairs["first"].eq("fixed").any()
+    across = pairs[pairs["second"].eq("fixed")]
+    # Five methods of two ratios at four SNRs on two channels, each with the one of fixed rate, but for a cell of which all failed.
+    assert len(across) == 5 * 2 * 4 * 2 - 2 and across["cr"].notna().all()
+    assert set(across["symbols_second"]) == {426.0} and across["symbols_first"].gt(3000).all()
+    one = across[across["first"].eq("alpha") & across["channel"].eq("awgn") & across["snr_db"].eq(7.0)].iloc[0]
+    assert one["low"] < one["difference"] < one["high"] and one["significant"] and one["n"] == synthetic_run.IMAGES
     row = pairs[pairs["first"].eq("alpha") & pairs["second"].eq("digital/webp") & pairs["channel"].eq("awgn")].iloc[0]
     assert row["difference"] == pytest.approx(3.0, abs=0.1) and row["high"] - row["low"] < 0.1
     interval = cell(points, method="alpha", channel="awgn", metric="psnr", cr=row["cr"], snr_db=row["snr_db"])
