@@ -83,7 +83,7 @@ class EvaluationSettings(Settings):
     workers: int = Field(default=0, ge=0, le=100_000)
     most: int = Field(default=0, ge=0, le=100_000)
     gpus: float = Field(default=0.0, ge=0.0, le=1024.0)
-    time_limit_s: float = Field(default=0.0, ge=0.0)
+    time_limit_s: float = Field(default=3600.0, ge=0.0)
     retries: int = Field(default=2, ge=0, le=100)
     code_changed: Literal["redo", "keep"] = "redo"
     describe: StageSettings = StageSettings()
