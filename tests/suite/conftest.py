@@ -15,6 +15,7 @@ from suite.config.grid import Grid
 from suite.config.reading import build_grid
 from suite.evaluate import runner
 from suite.evaluate.executors.inline import inline
+from suite.report import figures
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +62,13 @@ def without_ray(monkeypatch) -> list[str]:
 
     monkeypatch.setattr(runner, "stream", stream)
     return seen
+
+
+@pytest.fixture
+def draft_figures(monkeypatch) -> None:
+    """Draw figures coarsely and without their PDF: they take most of a small run's time, and the report's own tests alone look at them."""
+    monkeypatch.setattr(figures, "_METADATA", {"png": figures._METADATA["png"]})
+    monkeypatch.setitem(figures._STYLE, "savefig.dpi", 40)
 
 
 class BlocksSettings(MethodSettings):

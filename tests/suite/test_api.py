@@ -10,11 +10,14 @@ import pytest
 import suite
 from helpers.places import ROOT
 
+SETTINGS = {"cr": ["1/48"], "channels": ["awgn"], "metrics": ["psnr", "clip_score_scenes"]}
+ASKED = {"methods": ["deepjscc", "nam24"], "limit": 2, "settings": SETTINGS}
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("notebook") / "look"
-    return suite.run("quick", methods=["deepjscc", "nam24"], limit=2, out=folder, executor="inline", quiet=True)
+    return suite.run("quick", **ASKED, out=folder, executor="inline", quiet=True)
 
 
 def test_a_notebook_runs_a_comparison(results):
@@ -22,7 +25,7 @@ def test_a_notebook_runs_a_comparison(results):
     assert results.records["status"].eq("ok").all()
     table = results.table("psnr", dataset="scenes", channel="awgn")
     # DeepJSCC gains with every dB, the words alone do not.
-    rows = results.points.query("method == 'deepjscc' and metric == 'psnr' and channel == 'awgn' and cr < 0.03").sort_values("snr_db")
+    rows = results.points.query("method == 'deepjscc' and metric == 'psnr'").sort_values("snr_db")
     assert (np.diff(rows["mean"]) > 0).all()
     assert len(table)
     assert Path(str(results.report_path)).is_file()
@@ -35,7 +38,7 @@ def test_what_is_there_is_loaded_again(results):
 
 def test_evaluation_alone_resumes(results, capsys):
     folder = Path(str(results.report_path)).parent
-    suite.evaluate("quick", methods=["deepjscc", "nam24"], limit=2, out=folder, executor="inline")
+    suite.evaluate("quick", **ASKED, out=folder, executor="inline")
     assert "0 are left" in capsys.readouterr().out
 
 

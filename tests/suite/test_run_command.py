@@ -132,7 +132,7 @@ def guide(tmp_path, monkeypatch):
     METHODS._entries.pop("blocks", None)
 
 
-def test_the_guide_adds_a_method_in_one_file(guide, out, images, without_ray):
+def test_the_guide_adds_a_method_in_one_file(guide, out, images, without_ray, draft_figures):
     assert "blocks" in [row["name"] for row in json.loads(RUN.invoke(listing.app, ["methods", "--json"]).stdout)]
     arguments = ("--methods", "blocks,blocks/coarse", "--datasets", "folder", "--data-dir", str(images), "--set", "image_size=64",
                  "--set", "metrics=[psnr]", "--limit", "3", "--out", out)  # fmt: skip
@@ -146,7 +146,7 @@ def test_the_guide_adds_a_method_in_one_file(guide, out, images, without_ray):
     assert again.exit_code == 0 and "0 are left" in again.output
 
 
-def test_failed_cells_make_the_exit_code_non_zero_and_are_reported(out, images, without_ray):
+def test_failed_cells_make_the_exit_code_non_zero_and_are_reported(out, images, without_ray, draft_figures):
     result = run("--methods", "blocks_for_tests,blocks_for_tests/raises", "--datasets", "folder", "--data-dir", str(images),
                  "--set", "image_size=32", "--set", "metrics=[psnr]", "--out", out)  # fmt: skip
     assert result.exit_code == 1

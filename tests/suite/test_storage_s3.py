@@ -163,7 +163,7 @@ def test_denied_access_is_one_sentence_and_never_a_damaged_file(bucket, denied, 
         remaining(work, bucket)
 
 
-def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, images, tmp_path, without_ray):
+def test_a_run_in_a_bucket_equals_one_in_a_folder(bucket, make_grid, images, tmp_path, without_ray, draft_figures):
     tables = {}
     for out in (bucket, tmp_path / bucket.name):
         result = call(out, images)

@@ -114,7 +114,7 @@ def test_who_takes_over_at_the_same_moment_does_not_take_twice(tmp_path):
     assert RunLayout(tmp_path).lock.read_bytes() == quicker
 
 
-def test_two_commands_on_one_folder(images, tmp_path, monkeypatch):
+def test_two_commands_on_one_folder(images, tmp_path, monkeypatch, draft_figures):
     """The first is in the middle of its evaluation when the second, of another cut, and the tables come."""
     out, seen = tmp_path / "run", []
     arguments = ["--methods", "blocks_for_tests", "--datasets", "folder", "--data-dir", str(images), "--out", str(out)]

@@ -163,7 +163,7 @@ class Session:
 
 
 @pytest.fixture
-def session(tmp_path, images, monkeypatch, without_ray):
+def session(tmp_path, images, monkeypatch, without_ray, draft_figures):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
     yield Session(tmp_path, images)

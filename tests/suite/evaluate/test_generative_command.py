@@ -26,7 +26,9 @@ def grid_file(server, tmp_path) -> str:
     return str(file)
 
 
-def test_the_command_stops_with_a_status_of_its_own_and_reports_what_was_spent(grid_file, images, server, tmp_path, without_ray):
+def test_the_command_stops_with_a_status_of_its_own_and_reports_what_was_spent(
+    grid_file, images, server, tmp_path, without_ray, draft_figures
+):
     arguments = ["--grid", grid_file, "--data-dir", str(images), "--out", str(tmp_path / "run")]
     foreseen = CliRunner().invoke(app, [*arguments, "--dry-run"])
     assert (

@@ -151,7 +151,7 @@ def test_workers_units_and_order_change_no_bit(workers, scorers, unit, backwards
     same(plain, rayed, COLUMNS)
 
 
-def test_a_folder_that_cannot_be_written_to_any_more_is_one_sentence_through_ray_too(images, tmp_path, ray_here):
+def test_a_folder_that_cannot_be_written_to_any_more_is_one_sentence_through_ray_too(images, tmp_path, ray_here, draft_figures):
     out = tmp_path / "run"
     asked = {"methods": "digital/webp", "datasets": "folder", "data_dir": images, "settings": {**TINY, "snr_db": [10]}}
     first = suite.evaluate(**asked, out=out, executor="inline", quiet=True)

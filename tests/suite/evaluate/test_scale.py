@@ -129,7 +129,7 @@ def full_disk(tmp_path):
     subprocess.run(("umount", "-l", str(place)), check=True)
 
 
-def test_a_disk_that_fills_up_in_the_middle_is_one_sentence_and_loses_nothing(full_disk, images, without_ray):
+def test_a_disk_that_fills_up_in_the_middle_is_one_sentence_and_loses_nothing(full_disk, images, without_ray, draft_figures):
     (full_disk / "ballast").write_bytes(bytes(268_000))
     result = call("blocks_for_tests", full_disk / "run", images)
     assert result.exit_code == 2 and "No space left on device" in result.stderr and result.stderr.count("\n") == 1, result.output

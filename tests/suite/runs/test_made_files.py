@@ -23,7 +23,7 @@ def run_dir(tmp_path) -> Path:
     return synthetic_run.make_run(tmp_path / "demo", ("awgn",), ("psnr",))
 
 
-def test_what_the_run_made_goes_and_what_lies_beside_it_stays(run_dir):
+def test_what_the_run_made_goes_and_what_lies_beside_it_stays(run_dir, draft_figures):
     rewrite(load_results(run_dir))
     listed = json.loads(RunLayout(run_dir).made.read_text())["files"]
     assert "tables/kodak_awgn.csv" in listed and "figures/snr_kodak_awgn_psnr.png" in listed and "report.html" in listed
