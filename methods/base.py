@@ -6,7 +6,7 @@
        └─────encode──────> Signal(analog, digital)           (once an image and CR)
                              │  the link: power, fading, noise, coding, counting; owned by the suite
                            Received(analog, digital)
-    coarse <──decode──────────┘                              (once a cell)
+    coarse <──decode──────────┘                              (once a cell, without the streams that ``refine`` alone reads)
     final  <──refine── coarse                                (optional, once a cell, a stage of its own)
 
 Whatever ``decode`` and ``refine`` know of an image stands in ``Received``; what is there was sent and counted.
@@ -116,12 +116,15 @@ class Method(ABC, Generic[S]):
 
     @abstractmethod
     def decode(self, received: Received, point: OperatingPoint) -> Tensor | None:
-        """Turn what arrived into (B, 3, H, W) images in [0, 1]; ``None`` where the traits say ``coarse=False``."""
+        """Turn what arrived into (B, 3, H, W) images in [0, 1]; ``None`` where the traits say ``coarse=False``.
+
+        Of ``received`` the streams are missing that the traits call ``refine_only``.
+        """
 
     def refine(self, coarse: Tensor | None, received: Received, point: OperatingPoint) -> Refined:
         """Improve (B, 3, H, W) decoded images, or make images where there are none, knowing only what arrived.
 
-        It runs apart from ``decode``, perhaps in another process, on what ``decode`` returned and the same ``received``.
+        It runs apart from ``decode``, perhaps in another process, on what ``decode`` returned and the whole of ``received``.
 
         Raises:
             MethodError: the traits say ``refines`` and the class has no such stage.

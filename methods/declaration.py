@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from benchmarks.common.validation import Settings
+from methods.errors import MethodError
+
+STREAMS = frozenset({"analog", "side", "digital"})
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,16 @@ class Traits:
         needs_masks: its loss needs the saliency mask of every image; images without one are left out of its training.
         describes: has a ``describe`` stage.
         refines: has a ``refine`` stage; the coarse image is then scored too, as variant ``<variant>/stage-one``.
+        refine_only: streams among "analog", "side" and "digital" that ``refine`` alone reads. ``decode`` is not given them, and the row
+            of the coarse image is not charged for them.
         oracle_masks: its sender is told each image's true saliency mask and encodes through ``encode_with_masks``: an upper bound that
             no system reaches, so the variant's name must say it. An image without a mask fails.
         coarse: ``decode`` gives an image; without it (text alone arrives) ``decode`` returns ``None`` and the image is ``refine``'s.
         asks: field of a generative model in the settings -> most questions that ``refine`` puts to it for one image; a dry run counts
             with it, and a model that is not named here is not waited for.
+
+    Raises:
+        MethodError: ``refine_only`` names no stream, or the method does not refine.
     """
 
     rates: Literal["variable", "fixed"] = "variable"
@@ -38,9 +46,17 @@ class Traits:
     needs_masks: bool = False
     describes: bool = False
     refines: bool = False
+    refine_only: frozenset[str] = frozenset()
     oracle_masks: bool = False
     coarse: bool = True
     asks: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(self.refine_only - STREAMS):
+            raise MethodError(f"refine_only names {', '.join(unknown)}, which is no stream; choose among {', '.join(sorted(STREAMS))}")
+        if self.refine_only and not self.refines:
+            kept = " and ".join(sorted(self.refine_only))
+            raise MethodError(f"the {kept} stream is kept for a refine stage that there is not; say refines=True, or leave refine_only out")
 
 
 class MethodSettings(Settings):

@@ -150,6 +150,11 @@ class Received:
             raise MethodError("the receiver decodes analog symbols and none arrived; decode what the same method encoded")
         return self.analog
 
+    def without(self, streams: frozenset[str]) -> Received:
+        """Return what arrived on the other streams than ``streams``, of "analog", "side" and "digital"."""
+        fields = {"analog": ("analog", "noise_variance"), "side": ("side", "side_noise_variance"), "digital": ("digital", "intact")}
+        return replace(self, **{name: None for stream in streams for name in fields[stream]})
+
 
 @dataclass(frozen=True)
 class Refined:

@@ -88,7 +88,15 @@ class Nam24(UsesModels, Method[Nam24Settings]):
     @classmethod
     def traits(cls, settings: Nam24Settings) -> Traits:
         """One operating point; the image is made after the text has arrived."""
-        return Traits(rates="fixed", coding_mode=settings.protection, describes=True, refines=True, coarse=False, asks={"generator": 1})
+        return Traits(
+            rates="fixed",
+            coding_mode=settings.protection,
+            describes=True,
+            refines=True,
+            refine_only=frozenset({"digital"}),
+            coarse=False,
+            asks={"generator": 1},
+        )
 
     def check_ready(self) -> None:
         """Raise a :class:`MethodError` unless both models are named and can be asked."""

@@ -70,13 +70,27 @@ class Delivery:
     Attributes:
         analog, side: the analog streams, ``None`` where nothing was sent.
         digital: the digital stream, ``None`` where nothing was sent.
-        entries: B ledger entries.
+        rows: B.
+        uncharged: streams among "side" and "digital" that no entry counts.
     """
 
     analog: AnalogReception | None
     side: AnalogReception | None
     digital: DigitalReception | None
-    entries: tuple[Entry, ...]
+    rows: int
+    uncharged: frozenset[str] = frozenset()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """B ledger entries of all that was sent."""
+        return self.entries_without(frozenset())
+
+    def entries_without(self, streams: frozenset[str]) -> tuple[Entry, ...]:
+        """Return B ledger entries as if ``streams``, of "analog", "side" and "digital", had never been sent: what the others cost alone."""
+        named = {"analog": self.analog, "side": self.side}
+        received = {name: seen for name, seen in named.items() if seen is not None and name not in streams}
+        bits = None if "digital" in streams else self.digital
+        return tuple(_entry(row, received, bits, self.uncharged) for row in range(self.rows))
 
 
 class Link:
@@ -156,9 +170,8 @@ class Link:
         streams = {name: symbols for name, symbols in (("analog", analog), ("side", side)) if symbols is not None}
         received = {name: self.send_analog(channel, snr_db, draws, symbols, name) for name, symbols in streams.items()}
         bits = self._stream(coding_mode, text).transmit(digital, self.channel(channel), snr_db, draws) if digital is not None else None
-        entries = tuple(_entry(row, received, bits, uncharged) for row in range(rows))
         check_budget(analog, budget, max(bits.symbols) if digital_in_budget and bits is not None else 0)
-        return Delivery(received.get("analog"), received.get("side"), bits, entries)
+        return Delivery(received.get("analog"), received.get("side"), bits, rows, uncharged)
 
     def send_analog(self, channel: str, snr_db: float, draws: Draws, symbols: Tensor, stream: str) -> AnalogReception:
         """Send one analog stream: unit power, channel, equaliser; differentiable, so training sends by it too.

@@ -85,6 +85,7 @@ class GenEDSC(StageTwo, TrainableMethod[GenEDSCSettings]):
             oracle_masks=oracle,
             describes=settings.stage_two,
             refines=settings.stage_two,
+            refine_only=frozenset({"digital"}) if settings.stage_two else frozenset(),
             asks={"editor": 1} if settings.stage_two else {},
         )
 

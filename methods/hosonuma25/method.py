@@ -53,7 +53,15 @@ class Hosonuma25(UsesModels, Method[HosonumaSettings]):
     def traits(cls, settings: HosonumaSettings) -> Traits:
         """One operating point; the image is made after message and prior have arrived."""
         asks = {"editor": 1} if settings.receiver == "edit" else {"generator": settings.candidates}
-        return Traits(rates="fixed", coding_mode=settings.protection, describes=True, refines=True, coarse=False, asks=asks)
+        return Traits(
+            rates="fixed",
+            coding_mode=settings.protection,
+            describes=True,
+            refines=True,
+            refine_only=frozenset({"digital"}),
+            coarse=False,
+            asks=asks,
+        )
 
     @classmethod
     def assets(cls, settings: HosonumaSettings) -> Sequence[Path]:

@@ -7,7 +7,7 @@ from functools import partial
 from benchmarks.common.errors import LinkError
 from benchmarks.link.draws import Draws
 from benchmarks.link.ledger import Entry
-from benchmarks.link.link import AnalogReception, Link
+from benchmarks.link.link import AnalogReception, Delivery, Link
 from methods.base import OperatingPoint, Received, Signal
 
 
@@ -49,6 +49,12 @@ def arrived(
     )
 
 
+def arrived_of(delivery: Delivery) -> Received:
+    """Return what of a delivery a receiver may know."""
+    digital = delivery.digital
+    return arrived(delivery.analog, delivery.side, digital.messages if digital else None, digital.intact if digital else None)
+
+
 def send(
     link: Link,
     signal: Signal,
@@ -58,14 +64,28 @@ def send(
     budget: int | None = None,
     digital_in_budget: bool = False,
 ) -> tuple[Received, tuple[Entry, ...]]:
-    """Send ``signal`` over ``link`` at ``point`` and return what arrives, with one ledger entry an image.
+    """Send ``signal`` as :func:`deliver` and return what arrives, with one ledger entry an image."""
+    delivery = deliver(link, signal, point, draws, budget=budget, digital_in_budget=digital_in_budget)
+    return arrived_of(delivery), delivery.entries
+
+
+def deliver(
+    link: Link,
+    signal: Signal,
+    point: OperatingPoint,
+    draws: Draws,
+    *,
+    budget: int | None = None,
+    digital_in_budget: bool = False,
+) -> Delivery:
+    """Send ``signal`` over ``link`` at ``point``.
 
     Raises:
         LinkError: the point has no channel or SNR; or as :meth:`benchmarks.link.link.Link.send`.
         BudgetError, SignalError: as :meth:`benchmarks.link.link.Link.send`.
     """
     channel, snr_db = conditions(point)
-    delivery = link.send(
+    return link.send(
         channel,
         snr_db,
         draws,
@@ -78,6 +98,3 @@ def send(
         budget=budget,
         digital_in_budget=digital_in_budget,
     )
-    digital = delivery.digital
-    received = arrived(delivery.analog, delivery.side, digital.messages if digital else None, digital.intact if digital else None)
-    return received, delivery.entries

@@ -2,7 +2,7 @@
 
 ::
 
-    Source(images, masks, descriptions) ──encode──> Signal ──send──> Received, bill ──decode──> Transmission
+    Source(images, masks, descriptions) ──encode──> Signal ──send──> Received, bills ──decode──> Transmission
         the sender, once a CR, or once an SNR where               the receiver, an instance of its own:
         it looks at the channel                                   what the sender kept of the images is not there
 """
@@ -17,8 +17,11 @@ from benchmarks.link.draws import Draws
 from benchmarks.link.ledger import Entry
 from benchmarks.link.link import Link
 from methods.base import Geometry, Method, OperatingPoint, Received, Signal, TrainingLink
-from suite.link.adapter import send
+from suite.link.adapter import arrived_of, deliver
 from suite.link.declared import check_declared
+
+# Of all streams, and of those that ``decode`` is given.
+Bills = tuple[tuple[Entry, ...], tuple[Entry, ...]]
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,19 @@ class Transmission:
     Attributes:
         signal: what was sent.
         received: what arrived.
+        decoded_from: what of it ``decode`` was given: all but the streams that ``refine`` alone reads.
         decoded: (B, 3, H, W) images, ``None`` where a method decodes none.
         entries: B ledger entries; none over a training's link, which counts nothing.
+        decoded_entries: B ledger entries of the streams in ``decoded_from``, what the decoded images needed; likewise.
         seconds_encode, seconds_decode: an image's share; a signal that is sent again counts as when it was made.
     """
 
     signal: Signal
     received: Received
+    decoded_from: Received
     decoded: Tensor | None
     entries: tuple[Entry, ...]
+    decoded_entries: tuple[Entry, ...]
     seconds_encode: float
     seconds_decode: float
 
@@ -130,21 +137,23 @@ class Sending:
         height, width = self.source.images.shape[-2:]
         budget = Geometry(height, width).limit(point.cr)
 
-        def carry(signal: Signal, point: OperatingPoint) -> tuple[Received, tuple[Entry, ...]]:
+        def carry(signal: Signal, point: OperatingPoint) -> tuple[Received, Bills]:
             if self.ends.variant is not None:
                 check_declared(signal, self._traits, self.ends.variant, link.settings.digital.mode)
-            return send(link, signal, point, draws, budget=budget, digital_in_budget=self._traits.digital_in_budget)
+            delivery = deliver(link, signal, point, draws, budget=budget, digital_in_budget=self._traits.digital_in_budget)
+            return arrived_of(delivery), (delivery.entries, delivery.entries_without(self._traits.refine_only))
 
         return self._sent(carry, point)
 
     def send_uncounted(self, link: TrainingLink, point: OperatingPoint) -> Transmission:
         """Send the batch over a training's link and decode it."""
-        return self._sent(lambda signal, point: (link(signal, point), ()), point)
+        return self._sent(lambda signal, point: (link(signal, point), ((), ())), point)
 
-    def _sent(self, carry: Callable[[Signal, OperatingPoint], tuple[Received, tuple[Entry, ...]]], point: OperatingPoint) -> Transmission:
+    def _sent(self, carry: Callable[[Signal, OperatingPoint], tuple[Received, Bills]], point: OperatingPoint) -> Transmission:
         signal, encoding = self.signal(point)
-        received, entries = carry(signal, point)
+        received, bills = carry(signal, point)
+        decoded_from = received.without(self._traits.refine_only)
         started = time.perf_counter()
-        decoded = self.ends.receiver.decode(received, point)
+        decoded = self.ends.receiver.decode(decoded_from, point)
         decoding = (time.perf_counter() - started) / len(self.source.images)
-        return Transmission(signal, received, decoded, entries, encoding, decoding)
+        return Transmission(signal, received, decoded_from, decoded, *bills, encoding, decoding)

@@ -60,8 +60,9 @@ class BatchSender:
         sent = self.transmission(cell)
         records: dict[str, list[dict[str, Any]]] = {variant: [] for variant in names}
         for row, id in enumerate(batch.ids):
-            spent = self._spent(sent, row)
             for variant, rows in records.items():
+                # The last is the method's own; a coarse image before it needed what was decoded alone.
+                spent = self._spent(sent, row, coarse=variant != names[-1])
                 rows.append(start_of_record(unit, id, variant, cell) | spent)
         outcome = Outcome()
         if traits.coarse or not traits.refines:
@@ -72,11 +73,12 @@ class BatchSender:
             outcome.decoded_batches = [decoded_batch.on("cpu")]
         return outcome
 
-    def _spent(self, sent: Transmission, row: int) -> dict[str, Any]:
+    def _spent(self, sent: Transmission, row: int, coarse: bool) -> dict[str, Any]:
+        entry, received = (sent.decoded_entries[row], sent.decoded_from) if coarse else (sent.entries[row], sent.received)
         spent: dict[str, Any] = {"status": "ok", "seconds_encode": sent.seconds_encode, "seconds_decode": sent.seconds_decode}
         if self._seconds_describe is not None:
             spent["seconds_describe"] = self._seconds_describe[row]
-        return spent | _bill(sent.entries[row]) | _text_fields(sent.signal, sent.received, row, sent.entries[row])
+        return spent | _bill(entry) | _text_fields(sent.signal, received, row, entry)
 
 
 def _bill(entry: Entry) -> dict[str, Any]:

@@ -39,7 +39,12 @@ def test_every_method_is_measured_and_no_question_is_asked_twice(grid, plan, ser
     assert refined["seconds_refine"].gt(0).all() and refined["seconds_describe"].gt(0).all() and refined["text_cut"].eq("").all()
     assert records[records["variant"].str.endswith("stage-one")]["seconds_refine"].isna().all()
     coarse, final = (records[records["variant"] == variant] for variant in ("full/stage-one", "full"))
-    assert np.array_equal(coarse["symbols_total"], final["symbols_total"]) and not np.array_equal(coarse["psnr"], final["psnr"])
+    assert not np.array_equal(coarse["psnr"], final["psnr"])
+    # The caption is for the editor alone: the image before it did without.
+    assert np.array_equal(coarse["symbols_total"], coarse["symbols_analog"]) and coarse["symbols_digital"].eq(0).all()
+    assert coarse["text_bytes_sent"].isna().all() and coarse["text_ok"].isna().all() and final["text_ok"].notna().all()
+    assert np.array_equal(coarse["symbols_analog"], final["symbols_analog"]) and final["symbols_digital"].gt(0).all()
+    assert np.array_equal(final["symbols_total"], final["symbols_analog"] + final["symbols_digital"])
     captions = pq.read_table(tmp_path / "run" / "captions.parquet").to_pandas()
     assert captions.groupby("image")["caption"].nunique().eq(1).all() and set(captions["method"]) == {"nam24", "hosonuma25", "gened_sc"}
     assert captions["caption"].str.startswith("an image of mean").all() and captions["model"].eq("openai:seer-1").all()

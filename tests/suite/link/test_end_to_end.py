@@ -12,7 +12,7 @@ from benchmarks.datasets import open_dataset
 from benchmarks.link.draws import KeyedDraws, TrainingDraws
 from benchmarks.link.link import Link
 from methods.base import Geometry, Method, MethodSettings, OperatingPoint, Received, Signal, TrainableMethod, Traits
-from methods.errors import RateError
+from methods.errors import MethodError, RateError
 from methods.registry import METHODS
 from suite.config.methods import resolve
 from suite.evaluate.executors.inline import inline
@@ -174,6 +174,47 @@ def test_a_training_step_and_an_evaluation_meet_the_same_analog_link(channel):
     assert torch.equal(step.received.symbols(), cell.received.symbols()) and torch.equal(step.decoded, cell.decoded)
     assert torch.equal(step.received.noise_variance, cell.received.noise_variance)
     assert not step.entries and len(cell.entries) == 2
+
+
+@pytest.mark.parametrize("kept", [set(), {"digital"}, {"side", "digital"}])
+def test_decode_is_given_and_charged_what_refine_does_not_keep_for_itself(kept):
+    seen: list[Received] = []
+
+    class Keeping(Taught):
+        def encode(self, images, point, descriptions) -> Signal:
+            ones = torch.ones(len(images), 40, dtype=torch.complex64)
+            return Signal(analog=ones, side=ones[:, :8], digital=[b"a red boat"] * len(images), text=True)
+
+        def decode(self, received, point):
+            seen.append(received)
+            return super().decode(received, point)
+
+    Taught.looks = {"refines": True, "refine_only": frozenset(kept)}
+    method = Keeping(MethodSettings(), Geometry(16, 16, CR))
+    # A channel with pilots, which each stream pays for by itself.
+    link, images = Link(), torch.rand(2, 3, 16, 16)
+    sent = Sending(Ends(method, method), Source(images)).send(
+        link, KeyedDraws(1, ["a", "b"], "tdl-a", 10.0, 0), operating_point(link, CR, 10.0, "tdl-a")
+    )
+    streams = {name: getattr(sent.received, name) for name in ("analog", "side", "digital")}
+    assert all(each is not None for each in streams.values())
+    assert {name for name in streams if getattr(seen[0], name) is None} == kept and sent.decoded_from == seen[0]
+    left = {name: getattr(sent.signal, name) for name in streams if name not in kept}
+    alone = link.send("tdl-a", 10.0, KeyedDraws(1, ["a", "b"], "tdl-a", 10.0, 0), **left, text=True)
+    assert sent.decoded_entries == alone.entries and (sent.entries == alone.entries) == (not kept)
+    assert sent.entries[0].symbols_pilot > sent.decoded_entries[0].symbols_pilot or not kept
+
+
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [
+        ({"refine_only": frozenset({"text"}), "refines": True}, "text, which is no stream"),
+        ({"refine_only": frozenset({"digital"})}, "there is not"),
+    ],
+)
+def test_a_stream_is_kept_for_a_refinement_that_there_is(stated, reason):
+    with pytest.raises(MethodError, match=reason):
+        Traits(**stated)
 
 
 def test_the_geometry_answers_for_every_budget():
