@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from benchmarks.common.validation import Settings
 from benchmarks.link.settings import Decibel
 from methods.generative.costs import Limits
-from methods.generative.settings import Captioning, Editing, Generation, ModelSettings
+from methods.generative.settings import CaptionerSettings, Captioning, Editing, Generation, ModelSettings
 
 
 class GenerativeSettings(Limits):
@@ -16,16 +16,28 @@ class GenerativeSettings(Limits):
     Attributes:
         captioner, generator, editor: a name such as ``openai:gpt-5.2`` or a section of
             :class:`~methods.generative.settings.ModelSettings`; laid under the settings of every method that has a field of the name.
+        caption_bytes: ``max_bytes`` of ``captioner`` where its own section states none, so that a grid sets the budget of captions whatever
+            model writes them; ``None`` leaves it to :class:`~methods.generative.settings.CaptionerSettings`.
         bank: folder of the answers, or ``s3://bucket/folder``; by default ``bank`` beside the run folder.
         concurrency: calls under way at once to models that are somebody else's; a model's own ``access`` may allow fewer.
         max_calls, max_cost, prices: as in :class:`~methods.generative.costs.Limits`; they hold for the run folder, over all runs in it.
     """
 
+    # Before the captioner, whose validation reads it.
+    caption_bytes: int | None = Field(default=None, ge=1)
     captioner: Captioning | None = None
     generator: Generation | None = None
     editor: Editing | None = None
     bank: str | None = None
     concurrency: int = Field(default=16, ge=1, le=1024)
+
+    @field_validator("captioner", mode="after")
+    @classmethod
+    def _budgeted(cls, value: CaptionerSettings | None, info: ValidationInfo) -> CaptionerSettings | None:
+        budget = info.data.get("caption_bytes")
+        if value is None or budget is None or "max_bytes" in value.model_fields_set:
+            return value
+        return value.model_copy(update={"max_bytes": budget})
 
     @property
     def models(self) -> dict[str, ModelSettings]:

@@ -5,7 +5,11 @@ from fractions import Fraction
 import pytest
 
 from benchmarks.common.errors import SemcomError, UnknownNameError
+from benchmarks.link.draws import KeyedDraws
+from benchmarks.link.link import Link
+from methods.base import Geometry
 from suite.config.catalog import GRIDS
+from suite.config.compose import compose
 from suite.config.grid import Grid
 from suite.config.identity import CHANGES_RESULTS, LEAVES_RESULTS
 from suite.config.methods import resolve
@@ -135,6 +139,36 @@ def test_settings_are_laid_over_defaults_preset_and_variant():
     assert configured.settings.kernel == 7
     assert configured.settings.widths == (32, 48, 48, 48)
     assert configured.training.steps == 5
+
+
+@pytest.mark.parametrize("name", ["paper", "full"])
+def test_captions_of_the_paper_s_grids_take_the_share_of_the_symbols_that_figure_9_states(name):
+    grid = compose(name, "gened_sc,nam24,hosonuma25", None, None, ["generative.captioner=openai:any"])
+    limits = {configured.settings.captioner.max_bytes for configured in resolve(grid)}
+    assert limits == {106} == {grid.generative.captioner.max_bytes}
+    draws = KeyedDraws(1, ["a"], "awgn", 10.0, 0)
+    charged, overhead = (Link(grid.link).send("awgn", 10.0, draws, digital=[bytes(size)], text=True).entries[0] for size in (106, 0))
+    # An empty message is its header alone; a check of 24 bits comes with the first byte.
+    check = 24 // 2
+    assert overhead.symbols_total == 55 and charged.symbols_total == 55 + check + 424
+    text = charged.symbols_total - overhead.symbols_total - check
+    visual = [Geometry(256, 256).symbols(cr) for cr in grid.cr]
+    assert visual == [4096, 5461, 8192, 16384]
+    assert [100 * text / (symbols + text) for symbols in visual] == pytest.approx([9.5, 7.2, 4.9, 2.5], abs=0.15)
+    assert [100 * charged.symbols_total / (symbols + charged.symbols_total) for symbols in visual] == pytest.approx(
+        [10.7, 8.2, 5.7, 2.9], abs=0.05
+    )
+
+
+def test_a_grid_sets_the_budget_of_captions_where_the_captioner_has_none_of_its_own():
+    def limit(**section) -> int:
+        return build_grid({**MINIMAL, "generative": section}).generative.captioner.max_bytes
+
+    assert limit(captioner="openai:any") == 512
+    assert limit(captioner="openai:any", caption_bytes=106) == limit(caption_bytes=106, captioner={"model": "openai:any"}) == 106
+    assert limit(captioner={"model": "openai:any", "max_bytes": 40}, caption_bytes=106) == 40
+    with pytest.raises(SettingsError, match="caption_bytes"):
+        limit(captioner="openai:any", caption_bytes=0)
 
 
 def test_every_field_of_a_grid_is_classified():
