@@ -23,6 +23,8 @@ from benchmarks.common.errors import printable
 
 Split = Literal["train", "validation", "test"]
 Fit = Literal["squash", "crop"]
+# What training shows of an image: random squares of it as it is stored, or the whole of it, stretched.
+Framing = Literal["crop", "resize"]
 
 
 @dataclass(frozen=True)

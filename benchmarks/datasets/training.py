@@ -1,4 +1,4 @@
-"""Training batches: random crops that depend on (seed, step) and on nothing else, so that a resumed training sees the same.
+"""Training batches, of random crops or of whole images: they depend on (seed, step) alone, so that a resumed training sees the same.
 
 ::
 
@@ -6,6 +6,7 @@
                                             │
     (seed, epoch) ──Philox──> order ────────┤
     (seed, step)  ──Philox──> crop, scale, flip ──> images (B, 3, c, c), masks (B, 1, c, c), labels, captions
+                              └─ flip alone, of whole images stretched to (c, c), where they are resized
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from benchmarks.common.errors import DatasetError, ImageError
 from benchmarks.common.images import image_tensor
-from benchmarks.datasets.base import Dataset, Sample
+from benchmarks.datasets.base import Dataset, Framing, Sample
 from benchmarks.datasets.images import resize_mask
 from benchmarks.datasets.splits import hold_out
 
@@ -54,7 +55,9 @@ class TrainingSettings:
     """How training images are cut.
 
     Attributes:
-        crop: side of a crop in pixels.
+        crop: side of what a network is shown, in pixels.
+        images: "crop" takes random squares of images at their stored size, "resize" whole images as the data set loads them, which must
+            be at ``crop`` x ``crop``.
         seed: seed of order, places, scales and flips, 0 or above.
         half_scale: share of the crops taken at twice the side and averaged down by 2, where the image is large enough.
         flip: mirror half of the crops.
@@ -64,6 +67,7 @@ class TrainingSettings:
     """
 
     crop: int = 256
+    images: Framing = "crop"
     seed: int = 0
     half_scale: float = 0.5
     flip: bool = True
@@ -85,12 +89,18 @@ class TrainingImages:
             epoch's order took its place.
 
     Raises:
-        DatasetError: no image is left to train on.
+        DatasetError: no image is left to train on, or whole images are asked for and the data set is of another size.
     """
 
     def __init__(self, dataset: Dataset, settings: TrainingSettings | None = None) -> None:
         self.dataset = dataset
         self.settings = settings or TrainingSettings()
+        if self.settings.images == "resize" and (dataset.height, dataset.width) != (self.settings.crop,) * 2:
+            side = self.settings.crop
+            raise DatasetError(
+                f"whole images of {dataset.height} x {dataset.width} pixels are no training images of {side} x {side}; "
+                f"open '{dataset.name}' with image_size={side}"
+            )
         ids = [id for id in dataset.items() if not self.settings.masked_only or dataset.has_mask(id)]
         self.training, self.validation = hold_out(ids, self.settings.validation)
         if not self.training:
@@ -105,11 +115,14 @@ class TrainingImages:
     def fingerprint(self) -> str:
         """Return 32 hexadecimal digits over the data set, the cutting and the ids of either side."""
         settings = {key: value for key, value in vars(self.settings).items() if key != "cache_bytes"}
+        if self.settings.images == "crop":
+            # Fingerprints of before there was another way stay what they are.
+            del settings["images"]
         identity = json.dumps([self.dataset.fingerprint(), settings, self.training, self.validation], sort_keys=True)
         return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
     def batch(self, step: int, size: int) -> Batch:
-        """Return the batch of a step, ``size`` crops; each epoch visits every image once, in an order of its own.
+        """Return the batch of a step, ``size`` crops or whole images; each epoch visits every image once, in an order of its own.
 
         Raises:
             DatasetError: not one training image can be read.
@@ -152,11 +165,12 @@ class TrainingImages:
         if id in self._cache:
             self._cache.move_to_end(id)
             return self._cache[id]
-        stored = self.dataset.native(id, LARGEST)
+        whole = self.settings.images == "resize"
+        stored = self.dataset.load(id) if whole else self.dataset.native(id, LARGEST)
         if stored.remark and id not in self._remarked:
             self._remarked.add(id)
             log.warning("%s", stored.remark)
-        sample = _at_least(stored, self.settings.crop)
+        sample = stored if whole else _at_least(stored, self.settings.crop)
         self._cache[id] = sample
         self._cached_bytes += _bytes(sample)
         while self._cached_bytes > self.settings.cache_bytes:
@@ -164,7 +178,7 @@ class TrainingImages:
         return sample
 
     def _cut(self, sample: Sample, draws: np.ndarray) -> Sample:
-        """Return one crop; ``draws`` are four uniform numbers: half scale, top, left, flip."""
+        """Return one crop; ``draws`` are four uniform numbers: half scale, top, left, flip. A whole image has one place and one scale."""
         crop = self.settings.crop
         height, width = sample.image.shape[:2]
         side = 2 * crop if draws[0] < self.settings.half_scale and min(height, width) >= 2 * crop else crop

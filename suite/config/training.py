@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from benchmarks.common.validation import Settings
+from benchmarks.datasets.base import Framing
 from benchmarks.link.settings import Decibel
 
 # Fields that leave the trained weights alone (up to floating-point rounding); every other one enters the identity of a checkpoint.
@@ -22,6 +23,8 @@ LEAVES_WEIGHTS = frozenset(
         "nodes",
     }
 )
+# Fields that came later enter an identity only beside their first value, so that what was trained before is found again.
+_FIRST = {"images": "crop"}
 
 
 class TrainingSettings(Settings):
@@ -30,7 +33,9 @@ class TrainingSettings(Settings):
     Attributes:
         steps: optimiser steps.
         batch: images a step, over all processes.
-        crop: side of the square crops, in pixels.
+        crop: side of the square crops, or of the resized images, in pixels.
+        images: "crop" trains on random squares of images at their stored or half their stored size, "resize" on whole images stretched
+            to ``crop`` x ``crop``, as evaluations with ``fit: squash`` show them; both mirror every second one.
         learning_rate: peak rate.
         schedule: after the warm-up, down to zero by a half "cosine", in a "linear" way, or "constant".
         warmup: steps over which the rate rises linearly from zero.
@@ -58,6 +63,7 @@ class TrainingSettings(Settings):
     steps: int = Field(default=3000, ge=1, le=1_000_000_000)
     batch: int = Field(default=16, ge=1, le=65_536)
     crop: int = Field(default=64, ge=8, le=4_096)
+    images: Framing = "crop"
     learning_rate: float = Field(default=2e-3, gt=0.0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: int = Field(default=50, ge=0, le=1_000_000_000)
@@ -109,5 +115,6 @@ class TrainingSettings(Settings):
         return self.ranks_per_node * self.nodes
 
     def of_weights(self) -> dict[str, Any]:
-        """Return the fields that determine the weights."""
-        return self.model_dump(mode="json", exclude=set(LEAVES_WEIGHTS))
+        """Return the fields that determine the weights, those that came later where they say something new."""
+        fields = self.model_dump(mode="json", exclude=set(LEAVES_WEIGHTS))
+        return {name: value for name, value in fields.items() if name not in _FIRST or value != _FIRST[name]}

@@ -17,6 +17,7 @@ import torch
 
 from benchmarks.common.hashing import canonical, digest
 from benchmarks.common.storage import StoragePath
+from benchmarks.datasets.base import Framing
 from benchmarks.link.link import Link, LinkSettings
 from methods.base import Geometry, TrainableMethod
 from suite.config.method_code import method_code
@@ -91,7 +92,7 @@ class TrainingJob:
                 "rates": self.rates,
                 "training": training.of_weights(),
                 "link": _link_of(self.link, training.channels),
-                "data": _fingerprint(self.data, training.crop, training.seed, training.validation_pictures),
+                "data": _fingerprint(self.data, training.crop, training.seed, training.validation_pictures, training.images),
                 "search": self.search,
             },
         )
@@ -123,7 +124,7 @@ class TrainingJob:
             TrainingError: the method is not trainable.
         """
         training = self.settings
-        data = self.data.open(training.crop, training.seed, training.validation_pictures)
+        data = self.data.open(training.crop, training.seed, training.validation_pictures, training.images)
         return Trainer(
             build(self.configured, Geometry(training.crop, training.crop, self.cr), training.seed),
             data,
@@ -268,8 +269,8 @@ def _trained_variant(configured: ConfiguredMethod) -> str:
 
 
 @cache
-def _fingerprint(data: DataSpec, crop: int, seed: int, held_out: int) -> str:
-    return data.open(crop, seed, held_out).fingerprint()
+def _fingerprint(data: DataSpec, crop: int, seed: int, held_out: int, images: Framing) -> str:
+    return data.open(crop, seed, held_out, images).fingerprint()
 
 
 def _link_of(link: LinkSettings, channels: tuple[str, ...]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from benchmarks.datasets.base import Framing
 from benchmarks.link.draws import Draws
 from methods.base import OperatingPoint, TrainingLink
 
@@ -46,7 +47,7 @@ class TrainingData(Protocol):
     """Images to train on; the same call always returns the same batch."""
 
     def batch(self, step: int, size: int) -> TrainingBatch:
-        """Return the ``size`` random crops of ``step``."""
+        """Return the ``size`` images of ``step``."""
         ...
 
     def validation(self) -> TrainingBatch:
@@ -68,8 +69,8 @@ class DataSpec(Protocol):
 
     def __hash__(self) -> int: ...
 
-    def open(self, crop: int, seed: int, held_out: int) -> TrainingData:
-        """Return crops of ``crop`` pixels drawn by ``seed``, ``held_out`` images being kept for validation."""
+    def open(self, crop: int, seed: int, held_out: int, images: Framing) -> TrainingData:
+        """Return images of ``crop`` x ``crop`` pixels, cut or resized and drawn by ``seed``, ``held_out`` being kept for validation."""
         ...
 
 

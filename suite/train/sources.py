@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common.errors import ImageError
+from benchmarks.datasets.base import Framing
 from benchmarks.datasets.catalog import open_training, recognise
 from benchmarks.datasets.training import Batch, TrainingImages
 from benchmarks.datasets.training import TrainingSettings as Cutting
@@ -50,18 +51,20 @@ class ImageSource:
         """
         return open_training(self.folder, self.dataset).notes
 
-    def open(self, crop: int, seed: int, held_out: int) -> "ImageRange":
-        """Return random crops of ``crop`` pixels and up to ``held_out`` images for validation.
+    def open(self, crop: int, seed: int, held_out: int, images: Framing = "crop") -> "ImageRange":
+        """Return random crops of ``crop`` pixels, or whole images stretched to that side, and up to ``held_out`` images for validation.
 
         Raises:
             DatasetError: the data set is unknown, missing or empty.
         """
-        dataset = open_training(self.folder, self.dataset, image_size=crop, fit="crop")
-        return ImageRange(TrainingImages(dataset, Cutting(crop=crop, seed=seed, masked_only=self.masked_only)), held_out)
+        # Validation shows what training does: the middle of an image, or the whole.
+        dataset = open_training(self.folder, self.dataset, image_size=crop, fit="squash" if images == "resize" else "crop")
+        cutting = Cutting(crop=crop, images=images, seed=seed, masked_only=self.masked_only)
+        return ImageRange(TrainingImages(dataset, cutting), held_out)
 
 
 class ImageRange:
-    """Crops for training and centre-cropped, resized images for validation.
+    """Crops for training and centre-cropped, resized images for validation, or whole, stretched images for both.
 
     Args:
         images: both sides of the data set.
@@ -72,7 +75,7 @@ class ImageRange:
         self._images, self._held_out = images, held_out
 
     def batch(self, step: int, size: int) -> Batch:
-        """Return the random crops of a step."""
+        """Return the images of a step."""
         return self._images.batch(step, size)
 
     def validation(self) -> Batch:

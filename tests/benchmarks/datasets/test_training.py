@@ -1,5 +1,8 @@
 """Training batches: a function of seed and step, masks cut with their images, sides that never mix."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +70,51 @@ def test_half_scale_is_the_mean_of_blocks(masked):
     means = [whole[:, left : left + 50].reshape(25, 2, 25, 2, 3).mean(axis=(1, 3)) for whole in wholes for left in range(21)]
     for crop in drawn.numpy():
         assert min(np.abs(crop - mean).max() for mean in means) <= 0.51
+
+
+def test_resized_images_are_the_whole_ones_that_a_test_shows(masked):
+    training = TrainingImages(open_training(masked, image_size=24), TrainingSettings(crop=24, images="resize", validation=0.0))
+    shown = {id: training.dataset.load(id) for id in training.training}
+    assert all(sample.image.shape == (24, 24, 3) for sample in shown.values())
+    whole = {(side, id): sample.image[:, ::side] for id, sample in shown.items() for side in (1, -1)}
+    masks = {(side, id): sample.mask[:, ::side] for id, sample in shown.items() for side in (1, -1)}
+    met = set()
+    for step in range(6):
+        batch = training.batch(step, 6)
+        for image, mask in zip(batch.images.mul(255).byte().permute(0, 2, 3, 1).numpy(), batch.masks[:, 0].numpy(), strict=True):
+            (key,) = [key for key, each in whole.items() if np.array_equal(each, image)]
+            assert np.array_equal(masks[key], mask)
+            met.add(key)
+    assert {id for _, id in met} == set(shown) and {side for side, _ in met} == {1, -1}
+
+
+def test_crops_miss_what_is_salient_and_resized_images_never_do(tmp_path):
+    (tmp_path / "masks").mkdir()
+    for number in range(4):
+        mask = np.zeros((120, 160), np.uint8)
+        mask[10:50, 10:60] = 255
+        Image.fromarray(np.full((120, 160, 3), 90 + number, np.uint8)).save(tmp_path / f"p{number}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"p{number}.png")
+    found = {}
+    for framing in ("crop", "resize"):
+        dataset = open_training(tmp_path, image_size=40)
+        training = TrainingImages(dataset, TrainingSettings(crop=40, images=framing, validation=0.0))
+        found[framing] = torch.cat([training.batch(step, 8).masks for step in range(8)]).flatten(1).any(1).float().mean()
+    assert found["crop"] < 0.8 and found["resize"] == 1
+
+
+def test_resized_images_are_of_the_size_that_is_asked_for(masked):
+    with pytest.raises(DatasetError, match=r"32 x 32 pixels are no training images of 16 x 16; open 'folder' with image_size=16"):
+        images(masked, images="resize")
+
+
+def test_the_fingerprint_of_crops_is_that_of_before_there_was_a_choice(masked):
+    crops, whole = (
+        TrainingImages(open_training(masked, image_size=16), TrainingSettings(crop=16, images=each)) for each in ("crop", "resize")
+    )
+    fields = {"crop": 16, "seed": 0, "half_scale": 0.5, "flip": True, "validation": 0.05, "masked_only": False}
+    identity = json.dumps([crops.dataset.fingerprint(), fields, crops.training, crops.validation], sort_keys=True)
+    assert crops.fingerprint() == hashlib.blake2b(identity.encode(), digest_size=16).hexdigest() != whole.fingerprint()
 
 
 def test_an_epoch_visits_every_image_once(masked):

@@ -171,6 +171,16 @@ def test_a_grid_sets_the_budget_of_captions_where_the_captioner_has_none_of_its_
         limit(captioner="openai:any", caption_bytes=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "framing"), [("paper", "resize"), ("full", "resize"), ("ablation", "resize"), ("quick", "crop"), ("photos", "crop")]
+)
+def test_the_paper_s_grids_train_on_what_they_test_on(name, framing):
+    grid = compose(name, None, None, None, [])
+    assert {configured.training.images for configured in resolve(grid)} == {framing}
+    if framing == "resize":
+        assert grid.fit == "squash" and grid.training.crop == grid.image_size
+
+
 def test_every_field_of_a_grid_is_classified():
     unclassified = set(Grid.model_fields) - CHANGES_RESULTS - LEAVES_RESULTS
     assert not unclassified, f"say in benchmarks/common/hashing.py whether {sorted(unclassified)} change results"

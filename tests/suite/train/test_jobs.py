@@ -44,7 +44,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make_job(images: Path, cr: Fraction = Fraction(1, 12), search: int = 0, **training: object) -> TrainingJob:
+def make_job(images: Path, /, cr: Fraction = Fraction(1, 12), search: int = 0, **training: object) -> TrainingJob:
     base = {
         "steps": 6,
         "batch": 4,
@@ -66,6 +66,21 @@ def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tra
     checkpoint = train_job(job, out)
     assert checkpoint is not None
     return job, out, checkpoint
+
+
+def test_a_job_shows_its_network_whole_images_where_its_training_resizes(images: Path, tmp_path: Path) -> None:
+    crops, whole = make_job(images), make_job(images, images="resize")
+    assert "images" not in crops.settings.of_weights() and whole.settings.of_weights()["images"] == "resize"
+    assert crops == make_job(images, images="crop") and crops != whole
+    data = whole.trainer(tmp_path, Placement()).data
+    files = [Image.open(file).convert("RGB").resize((16, 16), Image.Resampling.BICUBIC) for file in sorted(images.iterdir())]
+    known = [side.tobytes() for each in files for side in (np.asarray(each), np.asarray(each)[:, ::-1])]
+    for batch in (data.batch(1, 4), data.validation()):
+        assert all(image.mul(255).byte().permute(1, 2, 0).numpy().tobytes() in known for image in batch.images)
+    assert not all(
+        image.mul(255).byte().permute(1, 2, 0).numpy().tobytes() in known
+        for image in crops.trainer(tmp_path, Placement()).data.batch(1, 4).images
+    )
 
 
 def test_checkpoint_tells_what_was_trained_and_is_found(trained: tuple[TrainingJob, Path, Checkpoint]) -> None:

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from benchmarks.datasets.base import Framing
 from benchmarks.link.link import LinkSettings
 from methods.deepjscc import DeepJSCC
 from suite.config.methods import ConfiguredMethod
@@ -78,8 +79,8 @@ class DyingOnce:
     step: int
     name: str = "dying"
 
-    def open(self, crop: int, seed: int, held_out: int) -> TrainingData:
-        opened, marker, fatal = self.source.open(crop, seed, held_out), self.marker, self.step
+    def open(self, crop: int, seed: int, held_out: int, images: Framing) -> TrainingData:
+        opened, marker, fatal = self.source.open(crop, seed, held_out, images), self.marker, self.step
 
         class Dying:
             def batch(self, step: int, size: int) -> TrainingBatch:
@@ -104,8 +105,8 @@ class Raising:
     source: ImageSource
     name: str = "raising"
 
-    def open(self, crop: int, seed: int, held_out: int) -> TrainingData:
-        opened = self.source.open(crop, seed + 100, held_out)
+    def open(self, crop: int, seed: int, held_out: int, images: Framing) -> TrainingData:
+        opened = self.source.open(crop, seed + 100, held_out, images)
 
         class WorkerFailure:
             def batch(self, step: int, size: int) -> TrainingBatch:
@@ -134,8 +135,8 @@ class Listening:
     folder: Path
     name: str = "listening"
 
-    def open(self, crop: int, seed: int, held_out: int) -> TrainingData:
-        opened, folder = self.source.open(crop, seed, held_out), self.folder
+    def open(self, crop: int, seed: int, held_out: int, images: Framing) -> TrainingData:
+        opened, folder = self.source.open(crop, seed, held_out, images), self.folder
 
         class Telling:
             def batch(self, step: int, size: int) -> TrainingBatch:
