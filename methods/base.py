@@ -58,6 +58,9 @@ class Method(ABC, Generic[S]):
         variants: name -> settings that make the variant; the first is the default one.
         presets: name -> settings of a size; ``compact`` runs on a laptop, ``paper`` is the published network.
         paper: citation of the source.
+        display_names: what tables call the method (key "") and those of its variants that "method, variant" would not name well.
+        legend_names: shorter ones for legends, where they differ. Both are written out as they are, since reports read them from the
+            source; results do not depend on them.
 
     Args:
         settings: a ``Settings`` instance.
@@ -68,6 +71,8 @@ class Method(ABC, Generic[S]):
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {"default": {}}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"compact": {}, "paper": {}}
     paper: ClassVar[str] = ""
+    display_names: ClassVar[Mapping[str, str]] = {}
+    legend_names: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, settings: S, geometry: Geometry) -> None:
         # A trainable method is an nn.Module too, and that must be initialised before attributes are set.

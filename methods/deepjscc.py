@@ -45,6 +45,7 @@ class DeepJSCC(TrainableMethod[DeepJSCCSettings]):
     Settings = DeepJSCCSettings
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"compact": {"widths": (32, 48, 48, 48), "kernel": 3}, "paper": {}}
     paper = "Bourtsoulatze, Burth Kurka, Gunduz: Deep Joint Source-Channel Coding for Wireless Image Transmission, IEEE TCCN 2019"
+    display_names: ClassVar[Mapping[str, str]] = {"": "DeepJSCC"}
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),
         "kernel": [3, 5],

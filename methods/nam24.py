@@ -84,6 +84,7 @@ class Nam24(UsesModels, Method[Nam24Settings]):
         "Nam et al.: Language-Oriented Communication with Semantic Coding and Knowledge Distillation for Text-to-Image Generation, "
         "ICASSP 2024, arXiv 2309.11127"
     )
+    display_names: ClassVar[dict[str, str]] = {"": "Nam et al."}
 
     @classmethod
     def traits(cls, settings: Nam24Settings) -> Traits:

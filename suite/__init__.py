@@ -14,10 +14,10 @@ Example:
     ...     out="results/first", executor="inline", quiet=True,
     ... )
     >>> results.table("psnr", dataset="scenes", channel="awgn").round(0)
-    snr_db             1.0   4.0   7.0   10.0
+    snr_db                      1.0   4.0   7.0   10.0
     CR   method
-    1/24 deepjscc      24.0  25.0  26.0  27.0
-         digital/jpeg  22.0  24.0  24.0  25.0
+    1/24 DeepJSCC               24.0  25.0  26.0  27.0
+         JPEG + LDPC, adaptive  22.0  24.0  24.0  25.0
 
 Importing it loads neither torch nor Ray.
 """

@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 
 from benchmarks.common.errors import DuplicateNameError
 from benchmarks.common.names import unknown
-from benchmarks.common.sources import Declaration, declarations
+from benchmarks.common.sources import Declaration, declaration_at, declarations
 
 T = TypeVar("T")
 
@@ -100,6 +100,18 @@ class Registry(Generic[T]):
             places = " and by ".join(f"{each.source.module}.{each.node.name}" for each in found)
             raise DuplicateNameError(f"the {self.kind} '{name}' is defined twice, by {places}; rename one of them")
         return found[0] if found else None
+
+    def sources(self, name: str) -> Declaration | None:
+        """Return what sources say of ``name``, those of another distribution's entry point included, without importing it; else ``None``.
+
+        Raises:
+            DuplicateNameError: two classes of the package register it.
+            UnreadableSourceError: its file is no valid Python.
+        """
+        if (own := self.declared(name)) is not None:
+            return own
+        point = self._entry_points().get(name)
+        return None if point is None or not point.attr else declaration_at(name, point.module, point.attr)
 
     def loaded(self, name: str) -> T | None:
         """Return the entry called ``name`` if it is there without importing anything."""

@@ -10,6 +10,7 @@
 import ast
 import functools
 import importlib
+import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,17 @@ class Stated:
             keys += Stated(found.source, value).keys() if key is None else [Stated(found.source, key).constant()]
         return keys
 
+    def texts(self) -> dict[str, str]:
+        """Return the dictionary of strings that it is; errors as in :meth:`constant`."""
+        found = self._followed()
+        if not isinstance(found.node, ast.Dict):
+            raise NotStatedError(f"{self.source.module}: {ast.unparse(self.node)} is computed")
+        texts: dict[str, str] = {}
+        for key, value in zip(found.node.keys, found.node.values, strict=True):
+            stated = Stated(found.source, value)
+            texts |= stated.texts() if key is None else {str(Stated(found.source, key).constant()): str(stated.constant())}
+        return texts
+
     def _followed(self) -> "Stated":
         """Return what a name stands for, wherever in the package it is assigned."""
         if not isinstance(self.node, ast.Name):
@@ -146,6 +158,39 @@ def declarations(package: str, decorator: str) -> dict[str, list[Declaration]]:
     return found
 
 
+def declaration_at(name: str, module: str, attribute: str) -> Declaration | None:
+    """Return what the source of ``module`` says of its class ``attribute``, registered as ``name``; nothing of its package is imported.
+
+    Returns:
+        ``None`` where the module has no source here or defines no such class.
+
+    Raises:
+        UnreadableSourceError: its file is no valid Python.
+    """
+    for path in _files(module):
+        source = _read(module, path, path.stat().st_mtime_ns)
+        if source is not None and (found := _class(source, attribute)) is not None:
+            return Declaration(name, *found)
+    return None
+
+
+def _files(module: str) -> Iterator[Path]:
+    """Yield the file of a module, found beside its topmost package, which is looked for and not imported."""
+    root, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(root)
+    except ValueError:
+        return
+    if spec is None:
+        return
+    if not rest:
+        bases = [Path(spec.origin)] if spec.origin and spec.origin.endswith(".py") else []
+    else:
+        folders = [Path(folder, *rest) for folder in spec.submodule_search_locations or ()]
+        bases = [path for folder in folders for path in (folder.with_suffix(".py"), folder / "__init__.py")]
+    yield from (path for path in bases if path.is_file())
+
+
 def _modules(package: str) -> Iterator[tuple[str, Path]]:
     """Yield every module below ``package`` with its file: modules beside it and packages, to any depth."""
 
@@ -178,12 +223,8 @@ def _source_of(module: str, asking: Source) -> Source | None:
     root, _, rest = module.partition(".")
     if not rest or root != asking.module.partition(".")[0]:
         return None
-    for folder in importlib.import_module(root).__path__:
-        base = Path(folder, *rest.split("."))
-        for path in (base.with_suffix(".py"), base / "__init__.py"):
-            if path.is_file():
-                return _read(module, path, path.stat().st_mtime_ns)
-    return None
+    path = next(_files(module), None)
+    return None if path is None else _read(module, path, path.stat().st_mtime_ns)
 
 
 def _lineage(source: Source, node: ast.ClassDef) -> Iterator[tuple[Source, ast.ClassDef]]:

@@ -81,6 +81,18 @@ class Digital(Method[DigitalSettings]):
         "bpg-fixed": {"codec": "bpg", "protection": "ldpc"},
     }
     paper = "ITU-T T.81 (JPEG), RFC 9649 (WebP), AVIF 1.1 (Alliance for Open Media), ITU-T T.800 (JPEG 2000), libbpg 0.9.8"
+    display_names: ClassVar[dict[str, str]] = {
+        **{"": "Digital codecs", "jpeg": "JPEG + LDPC, adaptive", "jpeg-fixed": "JPEG + LDPC, fixed"},
+        **{"webp": "WebP + LDPC, adaptive", "webp-fixed": "WebP + LDPC, fixed"},
+        **{"avif": "AVIF + LDPC, adaptive", "avif-fixed": "AVIF + LDPC, fixed"},
+        **{"jpeg2000": "JPEG 2000 + LDPC, adaptive", "jpeg2000-fixed": "JPEG 2000 + LDPC, fixed"},
+        **{"bpg": "BPG + LDPC, adaptive", "bpg-fixed": "BPG + LDPC, fixed"},
+    }
+    legend_names: ClassVar[dict[str, str]] = {
+        **{"": "Digital", "jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "jpeg2000": "JPEG 2000", "bpg": "BPG"},
+        **{"jpeg-fixed": "JPEG, fixed", "webp-fixed": "WebP, fixed", "avif-fixed": "AVIF, fixed"},
+        **{"jpeg2000-fixed": "JPEG 2000, fixed", "bpg-fixed": "BPG, fixed"},
+    }
 
     def __init__(self, settings: DigitalSettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)

@@ -41,6 +41,11 @@ class GenEDSC(StageTwo, TrainableMethod[GenEDSCSettings]):
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = VARIANTS
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
     paper = "S. Wang et al.: GenED-SC: Generative Editing Semantic Communication with Integrated Multi-Modal LLMs, arXiv 2606.04015"
+    display_names: ClassVar[Mapping[str, str]] = {
+        **{"": "GenED-SC", "full": "GenED-SC", "stage-one": "GenED-SC, stage one alone", "clip-score": "GenED-SC, CLIP score map"},
+        **{"swin-swin": "GenED-SC, Swin in both branches", "cbam-cbam": "GenED-SC, CBAM in both branches"},
+    }
+    legend_names: ClassVar[Mapping[str, str]] = {"swin-swin": "GenED-SC, Swin, Swin", "cbam-cbam": "GenED-SC, CBAM, CBAM"}
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),
         "foreground_share": ("uniform", 0.5, 0.9),

@@ -41,6 +41,7 @@ class Hosonuma25(UsesModels, Method[HosonumaSettings]):
         "Hosonuma et al.: Image Generative Semantic Communication with Multi-Modal Similarity Estimation for Resource-Limited Networks, "
         "IEICE Trans. Commun. E108-B(3), 2025, arXiv 2404.11280"
     )
+    display_names: ClassVar[Mapping[str, str]] = {"": "Hosonuma et al."}
 
     def __init__(self, settings: HosonumaSettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)

@@ -57,6 +57,11 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = VARIANTS
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"compact": COMPACT, "paper": {}}
     paper = "Zhang et al.: Semantics-Guided Diffusion for Deep Joint Source-Channel Coding in Wireless Image Transmission, arXiv 2501.01138"
+    display_names: ClassVar[Mapping[str, str]] = {
+        **{"": "SGD-JSCC", "text": "SGD-JSCC, text guided", "edges": "SGD-JSCC, edge guided", "both": "SGD-JSCC, text and edge guided"},
+        "both-uncharged": "SGD-JSCC, text and edge guided, uncharged",
+    }
+    legend_names: ClassVar[Mapping[str, str]] = {"both": "SGD-JSCC, both", "both-uncharged": "SGD-JSCC, both, uncharged"}
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),
         "autoencoder_snr_db": [7.0, 10.0, 13.0],

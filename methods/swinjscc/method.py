@@ -35,6 +35,12 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = VARIANTS
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
     paper = "K. Yang et al.: SwinJSCC: Taming Swin Transformer for Deep Joint Source-Channel Coding, IEEE TCCN 2025 (arXiv 2308.09361)"
+    display_names: ClassVar[Mapping[str, str]] = {
+        "": "SwinJSCC",
+        "sa": "SwinJSCC (SA)",
+        "ra": "SwinJSCC (RA)",
+        "sa-ra": "SwinJSCC (SA & RA)",
+    }
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),
         "mlp_ratio": [2.0, 3.0, 4.0],

@@ -21,6 +21,8 @@ from benchmarks.common.lazy import lazy_attribute
 # The package of the project's own methods and of what they share.
 METHODS = "methods"
 _INSTALLED = {"site-packages", "dist-packages"}
+# What only tables and legends read of a class.
+_NAMES = {"display_names", "legend_names"}
 # Fields of a tree that say nothing of what the code does, or that only some versions of Python have.
 _UNSAID = {"type_ignores", "type_comment", "type_params", "kind", "ctx"}
 
@@ -165,10 +167,16 @@ def _spelled(value: object) -> str:
         said = [(name, each) for name, each in ast.iter_fields(value) if name not in _UNSAID and each is not None and each != []]
         return f"{type(value).__name__}({','.join(f'{name}={_spelled(each)}' for name, each in said)})"
     if isinstance(value, list):
-        return f"[{','.join(_spelled(each) for each in value if not _is_text(each))}]"
+        return f"[{','.join(_spelled(each) for each in value if not _is_text(each) and not _is_name(each))}]"
     return repr(value)
 
 
 def _is_text(node: object) -> bool:
     """Return whether a statement is a string alone, which does nothing."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _is_name(node: object) -> bool:
+    """Return whether a statement assigns only what a method is called."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return bool(targets) and all(isinstance(target, ast.Name) and target.id in _NAMES for target in targets)

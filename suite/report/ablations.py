@@ -53,7 +53,7 @@ def ablation_tables(ablation: Ablation, points: Points, info: RunInfo) -> Iterat
         first = 2 + len(ablation.components)
         notes = [f"Means over images and over {snrs} dB; n = {cells['n'].min()} images a cell at least.", *ablation.notes, *info.below]
         if absent:
-            notes.append(f"Not in this run: {', '.join(absent)}.")
+            notes.append(f"Not in this run: {', '.join(map(_name, absent))}.")
         label = f"tab:{ablation.name}-{dataset}-{channel}"
         yield PlainTable(f"{ablation.title}: {dataset}, {channel}", label, header, rows, frozenset(range(first, len(header))), notes)
 
@@ -74,9 +74,13 @@ def ablation_texts(tables: Mapping[Ablation, Sequence[PlainTable]], points: Poin
     return texts
 
 
+def _name(series: str) -> str:
+    method, _, variant = series.partition("/")
+    return series_label(method, variant)
+
+
 def _start(row: AblationRow, ablation: Ablation) -> list[str]:
-    method, _, variant = row.series.partition("/")
-    return [series_label(method, variant), *(PRESENT if part in row.has else "" for part in ablation.components)]
+    return [_name(row.series), *(PRESENT if part in row.has else "" for part in ablation.components)]
 
 
 def _value(block: pd.DataFrame, series: str, metric: str) -> str:

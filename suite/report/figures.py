@@ -192,7 +192,7 @@ def _snr_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], title: s
         shown = points[points["cr"].isna() | points["cr"].eq(cr)]
         for series, line in shown.groupby(["method", "variant"]):
             suffix = " (fixed rate)" if line["cr"].isna().all() and not math.isnan(cr) else ""
-            _curve(axes, "snr_db", line, style[series], series_label(*series) + suffix)
+            _curve(axes, "snr_db", line, style[series], series_label(*series, legend=True) + suffix)
         axes.set_title(f"{title}, fixed rate" if math.isnan(cr) else f"{title}, CR = {cr_label(cr)}")
         if len(snrs) <= 8:
             axes.set_xticks(snrs, [f"{snr:g}" for snr in snrs])
@@ -208,7 +208,7 @@ def _symbols_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], titl
     figure, grid = panels(len(snrs))
     for axes, snr in zip(grid, snrs, strict=True):
         for series, line in points[points["snr_db"].eq(snr)].groupby(["method", "variant"]):
-            _curve(axes, "symbols_total", line, style[series], series_label(*series))
+            _curve(axes, "symbols_total", line, style[series], series_label(*series, legend=True))
         symbols = points["symbols_total"]
         if symbols.max() > _LOG_FROM * symbols.min() > 0:
             axes.set_xscale("log")

@@ -38,7 +38,7 @@ def _notes(points: pd.DataFrame, left_out: Mapping[str, str]) -> list[str]:
         notes.append("One value for all images of a cell, hence neither interval nor mark.")
     if (points["variant"] == ENVELOPE).any():
         notes.append(
-            f"{ENVELOPE_OF}/{ENVELOPE} is derived: in each cell the {ENVELOPE_OF} variant with the best mean among those with the "
+            f"{series_label(ENVELOPE_OF, ENVELOPE)} is derived: in each cell the {ENVELOPE_OF} variant with the best mean among those with the "
             "fewest failures."
         )
     counts = points.loc[points["n"] > 0, "n"]

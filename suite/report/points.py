@@ -20,7 +20,7 @@ import pandas as pd
 from suite.errors import RecordError
 from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
 from suite.runs.info import Better, RunInfo
-from suite.runs.labels import series_label
+from suite.runs.labels import series_id
 from suite.runs.records import WHOLE_CELL, metric_columns
 
 ENVELOPE = "envelope"
@@ -103,7 +103,7 @@ def _metric_points(rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better:
 
 def _pair_rows(metric: str, cr: float, snr_db: float, cells: pd.DataFrame, compared: Sequence[Pair]) -> list[dict[str, Any]]:
     """Return a row for each comparison of two of ``cells``, with what either of them puts on the air."""
-    names = [series_label(m, v) for m, v in zip(cells["method"], cells["variant"], strict=True)]
+    names = [series_id(m, v) for m, v in zip(cells["method"], cells["variant"], strict=True)]
     symbols = cells["symbols_total"].to_list()
     return [
         {

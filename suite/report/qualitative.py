@@ -39,7 +39,7 @@ _PSNR = "psnr"
 
 def _maps(layout: RunLayout[Path], row: Mapping[str, Any]) -> list[tuple[str, Path]]:
     """Return the captioned maps that were kept of a record's sender and image."""
-    series = series_label(row["method"], row["variant"])
+    series = series_label(row["method"], row["variant"], legend=True)
     return [(f"{series}\n{name}", path) for name, path in layout.maps(row)]
 
 
@@ -77,7 +77,7 @@ def read_sample(path: StoragePath) -> np.ndarray:
 def _caption(row: Mapping[str, Any]) -> str:
     value = row[_PSNR]
     rate = " (fixed)" if np.isnan(row["cr"]) else ""
-    return f"{series_label(row['method'], row['variant'])}{rate}\n" + (f"{value:.2f} dB" if np.isfinite(value) else "")
+    return f"{series_label(row['method'], row['variant'], legend=True)}{rate}\n" + (f"{value:.2f} dB" if np.isfinite(value) else "")
 
 
 def _short(name: str) -> str:

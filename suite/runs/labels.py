@@ -4,6 +4,8 @@ import math
 import re
 from fractions import Fraction
 
+from methods.names import display_name
+
 STAGE_ONE = "stage-one"
 """The last part of a variant whose records are of the coarse image, before refinement: ``full/stage-one``."""
 
@@ -20,10 +22,28 @@ def cr_fraction(cr: float | Fraction) -> Fraction:
     return Fraction(cr).limit_denominator(_MAX_DENOMINATOR)
 
 
-def series_label(method: str, variant: str) -> str:
-    """Return the name of a method and variant as tables and figures print it."""
+def series_id(method: str, variant: str) -> str:
+    """Return the names by which a method and variant are registered, as files and messages hold them: "swinjscc/sa"."""
     variant = variant.removeprefix("default").removeprefix("/")
     return f"{method}/{variant}" if variant else method
+
+
+def series_label(method: str, variant: str, legend: bool = False) -> str:
+    """Return what people call a method and variant, as tables and figures print it; the id where nobody here has a name for it.
+
+    Args:
+        method, variant: as records hold them.
+        legend: the short name for legends.
+
+    Example:
+        >>> series_label("gened_sc", "full/stage-one"), series_label("digital", "webp", legend=True), series_label("gone", "v2")
+        ('GenED-SC, stage one', 'WebP', 'gone/v2')
+    """
+    whole, _, stage = variant.rpartition("/") if variant.endswith(f"/{STAGE_ONE}") else (variant, "", "")
+    name = display_name(method, whole, legend)
+    if name is None:
+        return series_id(method, variant)
+    return f"{name}, {stage.replace('-', ' ')}" if stage else name
 
 
 def file_stem(*parts: str) -> str:

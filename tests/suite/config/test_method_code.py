@@ -73,6 +73,8 @@ def digest_of(module: str) -> str:
     [
         ("method.py", "# as is", "# as it was, and\n        # longer", False),
         ("method.py", '"""Its class."""', '"""Its class, described."""', False),
+        ("method.py", '"""Its class."""', 'display_names = {"": "Mine"}\n    legend_names: dict = {}', False),
+        ("method.py", '"""Its class."""', 'other_names = {"": "Mine"}', True),
         ("method.py", "helper.twice(VALUE)", "helper.twice(\n            VALUE,\n        )", False),
         ("method.py", "helper.twice(VALUE)", "helper.twice(VALUE + 1)", True),
         ("helper.py", "2 * x", "3 * x", True),

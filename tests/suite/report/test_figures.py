@@ -66,7 +66,7 @@ def test_snr_figure_draws_each_method_in_each_ratio(points: Points) -> None:
     assert figure.get_figwidth() == figures.PAGE_WIDTH
     for axes, cr in zip(figure.axes, (1 / 48, 1 / 24), strict=True):
         lines = {line.get_label(): line for line in axes.lines}
-        assert set(lines) == {"alpha", "beta/base", "beta/sa", "digital/envelope", "digital/jpeg", "digital/webp", "fixed (fixed rate)"}
+        assert set(lines) == {"alpha", "beta/base", "beta/sa", "Digital, envelope", "JPEG", "WebP", "fixed (fixed rate)"}
         alpha = points.points[points.points["method"].eq("alpha") & points.points["cr"].eq(cr)].sort_values("snr_db")
         assert lines["alpha"].get_ydata().tolist() == pytest.approx(alpha["mean"].tolist())
         assert lines["alpha"].get_xdata().tolist() == [1.0, 4.0, 7.0, 10.0]

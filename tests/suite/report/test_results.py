@@ -33,7 +33,7 @@ def test_the_means_of_a_metric_stand_as_in_the_printed_table(run: RunResults) ->
     printed = next(each for key, each in run.metric_tables.items() if key == ("kodak", "rayleigh", "psnr"))
     assert list(table.index) == [(block.label, row.label) for block in printed.blocks for row in block.rows]
     assert list(table.columns) == [1.0, 4.0, 7.0, 10.0]
-    assert table.loc[("fixed", "fixed")].notna().all() and np.isnan(table.loc[("1/24", "digital/jpeg"), 1.0])
+    assert table.loc[("fixed", "fixed")].notna().all() and np.isnan(table.loc[("1/24", "JPEG + LDPC, adaptive"), 1.0])
     point = run.points.query("method == 'alpha' and channel == 'rayleigh' and snr_db == 7 and cr > 0.03")
     assert table.loc[("1/24", "alpha"), 7.0] == point["mean"].item()
     shown = pd.DataFrame([[cell.value for cell in row.cells] for block in printed.blocks for row in block.rows])

@@ -21,7 +21,7 @@ from suite.report.points import Points, build_points
 from suite.report.results import RunResults, load_results
 from suite.report.tables import main_table, write_tables
 from suite.runs.info import RunInfo
-from suite.runs.labels import cr_label, series_label
+from suite.runs.labels import cr_label, series_id, series_label
 from suite.runs.layout import RunLayout
 from suite.runs.records import load, write_unit
 from suite.tables import app
@@ -101,7 +101,7 @@ def test_failures_are_counted_and_explained(points: Points, records: pd.DataFram
     assert reasons.loc[("rayleigh", "digital", "jpeg"), "rows"] == 48
     assert reasons.loc[("rayleigh", "digital", "jpeg"), "error"] == synthetic_run.REASON
     assert reasons.loc[("awgn", "beta", "base"), "error"] == "lpips_alex is not a finite number"
-    row = next(line for line in tables["kodak_rayleigh.md"].splitlines() if "digital/jpeg" in line)
+    row = next(line for line in tables["kodak_rayleigh.md"].splitlines() if "JPEG + LDPC" in line)
     assert row.split("|")[3].strip() == "failed (24)"
     assert r"no code rate fits 40 bytes \& 50 \% of the\_budget" in tables["failures.tex"]
 
@@ -244,7 +244,19 @@ def test_tables_load_no_model_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_people_read_names_and_files_hold_ids(tables: dict[str, str], results: RunResults) -> None:
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(main_table(results))
+    for text in (tables["kodak_awgn.md"], tables["kodak_awgn.tex"], tables["symbols.md"], tables["failures.md"], console.export_text()):
+        assert "JPEG + LDPC, adaptive" in text and "digital/jpeg" not in text and "beta/sa" in text, "nobody here knows beta"
+    assert "Digital codecs, envelope" in tables["kodak_awgn.md"]
+    for name in ("kodak_awgn.csv", "pairs.csv", "symbols.csv", "failures.csv"):
+        assert "LDPC" not in tables[name]
+    assert "digital/jpeg" in tables["pairs.csv"] and ",digital,jpeg," in tables["kodak_awgn.csv"]
+
+
 def test_labels() -> None:
     assert [cr_label(x) for x in (1 / 48, 1 / 24, 0.0625, float("nan"), None)] == ["1/48", "1/24", "1/16", "fixed", "fixed"]
-    assert [series_label("m", v) for v in ("default", "sa", "default/stage-one")] == ["m", "m/sa", "m/stage-one"]
+    for name in (series_id, series_label):
+        assert [name("m", v) for v in ("default", "sa", "default/stage-one")] == ["m", "m/sa", "m/stage-one"]
     assert Cell(float("nan"), float("nan"), float("nan"), 0, 0).value == "–"
