@@ -67,7 +67,7 @@ def _names(registry: Registry[Any], method: str, cls: type | None) -> MethodName
     """Return the names that a method states; its source goes before its class, so that a process which loaded it says the same."""
     declaration = registry.sources(method)
     if declaration is not None:
-        return MethodNames(*(_texts(declaration, name) for name in ("display_names", "legend_names")), _variants(declaration))
+        return MethodNames(_texts(declaration, "display_names"), _texts(declaration, "legend_names"), _variants(declaration))
     if cls is None:
         return MethodNames()
     return MethodNames(getattr(cls, "display_names", {}), getattr(cls, "legend_names", {}), list(getattr(cls, "variants", ())))

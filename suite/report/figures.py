@@ -190,9 +190,9 @@ def _snr_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], title: s
     snrs = sorted(points["snr_db"].unique())
     for axes, cr in zip(grid, ratios, strict=True):
         shown = points[points["cr"].isna() | points["cr"].eq(cr)]
-        for series, line in shown.groupby(["method", "variant"]):
+        for (method, variant), line in shown.groupby(["method", "variant"]):
             suffix = " (fixed rate)" if line["cr"].isna().all() and not math.isnan(cr) else ""
-            _curve(axes, "snr_db", line, style[series], series_label(*series, legend=True) + suffix)
+            _curve(axes, "snr_db", line, style[method, variant], series_label(method, variant, legend=True) + suffix)
         axes.set_title(f"{title}, fixed rate" if math.isnan(cr) else f"{title}, CR = {cr_label(cr)}")
         if len(snrs) <= 8:
             axes.set_xticks(snrs, [f"{snr:g}" for snr in snrs])
@@ -207,8 +207,8 @@ def _symbols_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], titl
     snrs = sorted(points["snr_db"].unique())
     figure, grid = panels(len(snrs))
     for axes, snr in zip(grid, snrs, strict=True):
-        for series, line in points[points["snr_db"].eq(snr)].groupby(["method", "variant"]):
-            _curve(axes, "symbols_total", line, style[series], series_label(*series, legend=True))
+        for (method, variant), line in points[points["snr_db"].eq(snr)].groupby(["method", "variant"]):
+            _curve(axes, "symbols_total", line, style[method, variant], series_label(method, variant, legend=True))
         symbols = points["symbols_total"]
         if symbols.max() > _LOG_FROM * symbols.min() > 0:
             axes.set_xscale("log")

@@ -38,13 +38,13 @@ _METRIC_LATEX = r"""\begin{table*}[t]
 \label{<< table.label >>}
 \footnotesize
 \setlength{\tabcolsep}{4pt}
-\begin{tabular}{ll<< "c" * table.columns|length >>}
+\begin{tabular}{llr<< "c" * table.columns|length >>}
 \toprule
-CR & Method<% for column in table.columns %> & << column|tex >><% endfor %> \\
+CR & Method & Symbols<% for column in table.columns %> & << column|tex >><% endfor %> \\
 <% for block in table.blocks %>
 \midrule
 <% for row in block.rows %>
-<< block.label|tex if loop.first else "" >> & << row.label|tex >><% for cell in row.cells %> & << cell|cell >><% endfor %> \\
+<< block.label if loop.first >> & << row.label|tex >> & << row.symbols|tex >><% for cell in row.cells %> & << cell|cell >><% endfor %> \\
 <% endfor %>
 <% endfor %>
 \bottomrule
@@ -112,9 +112,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One method in one block."""
+    """One method in one block.
+
+    Attributes:
+        label: what people call it.
+        symbols: all symbols that it sends an image, one number or the span over the cells of the row.
+    """
 
     label: str
+    symbols: str
     cells: Sequence[Cell]
 
 
@@ -137,7 +143,7 @@ class MetricTable:
     notes: Sequence[str] = ()
     legend: str = (
         "Mean and 95 % interval over images; bold: significantly better than every other row of its CR; "
-        "underlined: not distinguishable from the best; failed (n): n rows without a value."
+        "underlined: not distinguishable from the best; failed (n): n rows without a value. Symbols: all that cross the link, an image."
     )
 
 
@@ -151,6 +157,19 @@ class PlainTable:
     rows: Sequence[Sequence[str]]
     numeric: frozenset[int] = frozenset()
     notes: Sequence[str] = ()
+
+
+def span_text(values: pd.Series) -> str:
+    """Return numbers of symbols as one number where they agree, else as the span from the least to the most; "–" where there is none.
+
+    Example:
+        >>> span_text(pd.Series([2048.0, 2474.0])), span_text(pd.Series([426.0, 426.2]))
+        ('2,048 to 2,474', '426')
+    """
+    low, high = values.min(), values.max()
+    if pd.isna(low):
+        return "–"
+    return f"{values.mean():,.0f}" if math.isclose(low, high, abs_tol=0.5) else f"{low:,.0f} to {high:,.0f}"
 
 
 FLOAT_FORMAT = "%.10g"
@@ -219,9 +238,9 @@ def _markdown_cell(cell: Cell) -> str:
 def to_markdown(table: MetricTable | PlainTable, level: int = 2) -> str:
     """Return a section with a pipe table and the notes below it."""
     if isinstance(table, MetricTable):
-        header = ["CR", "Method", *table.columns]
-        rows = [[b.label, _markdown_text(r.label), *map(_markdown_cell, r.cells)] for b in table.blocks for r in b.rows]
-        align = ["left", "left", *("right" for _ in table.columns)]
+        header = ["CR", "Method", "Symbols", *table.columns]
+        rows = [[b.label, _markdown_text(r.label), r.symbols, *map(_markdown_cell, r.cells)] for b in table.blocks for r in b.rows]
+        align = ["left", "left", "right", *("right" for _ in table.columns)]
         notes = [table.legend, *table.notes]
     else:
         header, notes = list(table.header), list(table.notes)
@@ -242,10 +261,10 @@ def to_rich(table: MetricTable) -> Table:
     shown = Table(title=Text(table.title), title_justify="left")
     for name in ("CR", "Method"):
         shown.add_column(name)
-    for name in table.columns:
+    for name in ("Symbols", *table.columns):
         shown.add_column(name, justify="right")
     for block in table.blocks:
         for index, row in enumerate(block.rows):
             label = block.label if index == 0 else ""
-            shown.add_row(label, Text(row.label), *map(_rich_cell, row.cells), end_section=index == len(block.rows) - 1)
+            shown.add_row(label, Text(row.label), row.symbols, *map(_rich_cell, row.cells), end_section=index == len(block.rows) - 1)
     return shown

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from suite.report.formats import Block, Cell, MetricTable, Row
+from suite.report.formats import Block, Cell, MetricTable, Row, span_text
 from suite.report.points import ENVELOPE, ENVELOPE_OF, Points
 from suite.runs.info import RunInfo
 from suite.runs.labels import cr_label, file_stem, series_label
@@ -38,8 +38,8 @@ def _notes(points: pd.DataFrame, left_out: Mapping[str, str]) -> list[str]:
         notes.append("One value for all images of a cell, hence neither interval nor mark.")
     if (points["variant"] == ENVELOPE).any():
         notes.append(
-            f"{series_label(ENVELOPE_OF, ENVELOPE)} is derived: in each cell the {ENVELOPE_OF} variant with the best mean among those with the "
-            "fewest failures."
+            f"{series_label(ENVELOPE_OF, ENVELOPE)} is derived: in each cell the {ENVELOPE_OF} variant with the best mean among those "
+            "with the fewest failures."
         )
     counts = points.loc[points["n"] > 0, "n"]
     if len(counts):
@@ -61,7 +61,7 @@ def _metric_table(points: pd.DataFrame, info: RunInfo, absent: Sequence[str]) ->
         rows = []
         for (method, variant), row in block.groupby(["method", "variant"]):
             cells = {p.snr_db: Cell(p.mean, p.low, p.high, p.n, p.failed, p.mark, decimals) for p in row.itertuples(index=False)}
-            rows.append(Row(series_label(method, variant), [cells.get(snr, missing) for snr in snrs]))
+            rows.append(Row(series_label(method, variant), span_text(row["symbols_total"]), [cells.get(snr, missing) for snr in snrs]))
         blocks.append(Block(cr_label(cr), rows))
     heading = info.metrics[metric].heading
     return MetricTable(

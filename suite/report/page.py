@@ -51,10 +51,10 @@ pre { background: #f6f6f6; padding: 1rem; overflow: auto; max-height: 30rem; fon
 {% for table in tables %}
 <h2>{{ table.title }}</h2>
 <div class="scroll"><table>
-<thead><tr><th>CR</th><th>Method</th>{% for column in table.columns %}<th>{{ column }}</th>{% endfor %}</tr></thead>
+<thead><tr><th>CR</th><th>Method</th><th>Symbols</th>{% for column in table.columns %}<th>{{ column }}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for block in table.blocks %}{% for row in block.rows %}
-<tr{% if loop.first %} class="first"{% endif %}><td>{{ block.label if loop.first }}</td><td>{{ row.label }}</td>
+<tr{% if loop.first %} class="first"{% endif %}><td>{{ block.label if loop.first }}</td><td>{{ row.label }}</td><td>{{ row.symbols }}</td>
 {%- for cell in row.cells %}<td>
 {%- if cell.mark == "best" %}<strong>{{ cell.value }}</strong>{% else %}<span class="{{ cell.mark }}">{{ cell.value }}</span>{% endif %}
  <small>{{ cell.interval }}</small> <span class="failed">{{ cell.failures }}</span></td>{% endfor %}</tr>

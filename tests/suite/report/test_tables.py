@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from helpers import synthetic_run
 from helpers.places import ROOT
 from suite.errors import RecordError
-from suite.report.formats import Cell, escape_latex
+from suite.report.formats import Cell, escape_latex, span_text
 from suite.report.metric_tables import metric_tables
 from suite.report.plain_tables import failure_points, symbols_table
 from suite.report.points import Points, build_points
@@ -102,7 +102,7 @@ def test_failures_are_counted_and_explained(points: Points, records: pd.DataFram
     assert reasons.loc[("rayleigh", "digital", "jpeg"), "error"] == synthetic_run.REASON
     assert reasons.loc[("awgn", "beta", "base"), "error"] == "lpips_alex is not a finite number"
     row = next(line for line in tables["kodak_rayleigh.md"].splitlines() if "JPEG + LDPC" in line)
-    assert row.split("|")[3].strip() == "failed (24)"
+    assert row.split("|")[4].strip() == "failed (24)"
     assert r"no code rate fits 40 bytes \& 50 \% of the\_budget" in tables["failures.tex"]
 
 
@@ -115,7 +115,7 @@ def test_best_is_bold_where_significant_and_ties_are_alike(points: Points, table
     assert marks["psnr", "beta", "sa"] == {""} and marks["fid", "alpha", "default"] == {""}
     assert marks["psnr", "fixed", "default"] == {""}, "a block of one has no best"
     line = next(line for line in tables["kodak_awgn.tex"].splitlines() if "alpha" in line)
-    assert line.startswith(r"1/48 & alpha & \textbf{") and line.endswith(r"\\")
+    assert line.startswith(r"1/48 & alpha & 4,522 & \textbf{") and line.endswith(r"\\")
 
 
 def test_tie_without_the_leader(records: pd.DataFrame, info: RunInfo) -> None:
@@ -201,6 +201,15 @@ def test_symbols_are_split_by_stream(records: pd.DataFrame) -> None:
     found = {tuple(row[1:3]): row[3:9] for row in table.rows}
     assert found["alpha", "1/48"] == ["4096", "426", "0", "4522", "–", "9.4 %"]
     assert found["fixed", "fixed"] == ["0", "426", "0", "426", "–", "100.0 %"]
+
+
+def test_every_row_says_how_many_symbols_it_sends(records: pd.DataFrame, info: RunInfo, tables: dict[str, str]) -> None:
+    uneven = records.assign(symbols_total=records["symbols_total"] + records["snr_db"].where(records["variant"].eq("sa"), 0) * 10)
+    rows = [row for table in metric_tables(build_points(uneven, info), info).values() for block in table.blocks for row in block.rows]
+    found = {(row.label, row.symbols) for row in rows}
+    assert {("alpha", "4,522"), ("alpha", "8,618"), ("beta/sa", "4,106 to 4,196"), ("fixed", "426")} <= found
+    assert tables["kodak_awgn.md"].count("|   Symbols |") == tables["kodak_awgn.tex"].count("CR & Method & Symbols & 1 dB") == 3
+    assert span_text(pd.Series([np.nan])) == "–", "a row of which everything failed"
 
 
 def test_tidy_csv_holds_every_point(points: Points, tables: dict[str, str], run_dir: Path) -> None:
