@@ -104,7 +104,8 @@ def _carry(axes: "Axes", limit: pd.DataFrame, carried: pd.DataFrame, style: dict
     axes.plot(limit["snr_db"], limit["bytes_at_capacity"] / 1000, color=_INK, linestyle="--", label=CAPACITY)
     for series, line in carried.groupby(["method", "variant"]):
         look = style[series]
-        name = series_label(*series, legend=True)
+        method, variant = series
+        name = series_label(method, variant, legend=True)
         axes.plot(line["snr_db"], line["bytes"] / 1000, color=look.colour, marker=look.marker, linestyle=look.line, label=name)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("kilobytes an image")

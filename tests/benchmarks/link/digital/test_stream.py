@@ -41,7 +41,9 @@ def send(messages, channel=AWGN, snr_db=10.0, **settings):
     return DigitalStream(DigitalSettings(**settings)).transmit(messages, channel, snr_db, draws(len(messages), channel, snr_db))
 
 
-@pytest.mark.parametrize("lengths", [range(0, 100), range(100, 200, 3), range(200, 301, 3), [511, 512, 1053, 1054, 2107, 4095, 4096]], ids=str)
+@pytest.mark.parametrize(
+    "lengths", [range(0, 100), range(100, 200, 3), range(200, 301, 3), [511, 512, 1053, 1054, 2107, 4095, 4096]], ids=str
+)
 def test_random_bytes_survive(lengths):
     messages = [random.Random(length).randbytes(length) for length in lengths]
     coded = send(messages, snr_db=30.0)
