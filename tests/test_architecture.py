@@ -18,7 +18,17 @@ HEAVIER_THAN_HELP = (*HEAVY, "pandas", "pyarrow", "scipy", "skimage", "sklearn",
 MODULE_LINES, FUNCTION_LINES = 300, 60
 REASON = "# Late:"
 COMMANDS = (
-    *("suite.run", "suite.train", "suite.evaluate", "suite.tables", "suite.list", "suite.doctor", "suite.trends", "suite.compare"),
+    *(
+        "suite.run",
+        "suite.train",
+        "suite.evaluate",
+        "suite.tables",
+        "suite.list",
+        "suite.doctor",
+        "suite.trends",
+        "suite.compare",
+        "suite.export",
+    ),
     *("suite.scene_models", "suite.speed", "suite.faults", "suite.shipping"),
 )
 
