@@ -3,7 +3,8 @@
 ::
 
     encode A ─ decode A ──> image ─┬─ the same?  encode B, decode A again       (nothing is kept from the sender's last batch)
-                                   └─ the same?  A decoded beside other images   (nothing is taken from its batch mates)
+                                   ├─ the same?  A decoded beside other images   (nothing is taken from its batch mates)
+                                   └─ the same?  with the method's modules as before encode A   (nothing is left there for it)
 
 Sender and receiver are separate instances, so what one keeps on itself never reaches the other; this is for what they keep elsewhere.
 """
@@ -14,9 +15,11 @@ from functools import partial
 from torch import Tensor
 
 from benchmarks.datasets import Sample
+from suite.errors import TimeLimitError
 from suite.evaluate.stages.cells import BatchSender
 from suite.evaluate.stages.images import Batch, assemble
 from suite.evaluate.stages.messages import UnitInput
+from suite.evaluate.stages.module_state import ModuleState, state_at_first
 from suite.evaluate.stages.outcomes import limit_of
 from suite.evaluate.timeout import run_with_timeout
 
@@ -51,6 +54,7 @@ def receiver_fault(
         return run_with_timeout(limit_of(unit.grid), partial(batch.transmission, cell)).decoded
 
     # Its own filling is all the first has beside it; then it follows another image.
+    state = state_at_first(unit.configured.cls)
     one, other = sender(batch(ids[:1])), sender(batch(ids[1::-1]))
     alone, beside, again = decoded(one), decoded(other), decoded(one)
     if alone is None or beside is None or again is None:
@@ -60,10 +64,25 @@ def receiver_fault(
         what = "once its sender has encoded others"
     elif size > 1 and _apart(alone[0], beside[1]):
         what = "beside other images of its batch"
+    elif _reads_its_modules(state, partial(decoded, one), alone):
+        what = "without what its sender left in a module or a class"
     if not what:
         return ""
     label = unit.configured.label
     return f"MethodError: the receiver of {label} decodes one signal to another image {what}; let decode read what arrived alone"
+
+
+def _reads_its_modules(state: ModuleState, decode: Callable[[], Tensor | None], usual: Tensor) -> bool:
+    """Return whether a receiver gives something else, or nothing, where its modules are as they were before its sender began."""
+    try:
+        with state.as_it_was():
+            bare = decode()
+    # A method's own exception: what it looked for is not there.
+    except Exception as error:
+        if isinstance(error, TimeLimitError):
+            raise
+        return True
+    return bare is None or _apart(usual[0], bare[0])
 
 
 def _apart(one: Tensor, other: Tensor) -> bool:
