@@ -26,12 +26,12 @@ from suite.evaluate.plan import WorkUnit, estimate
 from suite.evaluate.reuse import reuse
 from suite.evaluate.runner import evaluate, remaining
 from suite.keys import key_names
-from suite.link.declared import LOSSLESS
 from suite.options import GridOptions
 from suite.prepare import SHIPPED, Prepared, check_trainable, prepare
 from suite.report.results import RunResults, load_results
 from suite.report.rewrite import rewrite
 from suite.report.tables import main_table
+from suite.run_notes import run_notes
 from suite.runs.folder import RunFolder
 from suite.runs.info import kept_note, read_info
 from suite.runs.lock import at_work
@@ -42,7 +42,6 @@ from suite.train.progress import TrainingProgress
 from suite.train.tune import TrainingsFailedError, train_missing
 
 RESULTS = Path("results")
-BY_DECREE = "is lossless by decree: its bytes always arrive, and the symbols of its fixed scheme are charged."
 
 
 class Session:
@@ -259,18 +258,9 @@ class Session:
         self.folder.start(
             metrics=metrics.described(self.grid),
             metrics_left_out=metrics.left_out,
-            notes=list(self._lossless()),
+            notes=run_notes(self.prepared),
             datasets={name: _noted(data, self.grid.limit) for name, (data, _) in datasets.items()},
         )
-
-    def _lossless(self) -> Iterator[str]:
-        """Yield what every table must tell of digital streams to which the channel does nothing."""
-        if self.grid.link.digital.mode == LOSSLESS:
-            yield f"The digital stream {BY_DECREE}"
-            return
-        own = [each.label for each in self.prepared.configured_methods if each.traits.coding_mode == LOSSLESS]
-        if own:
-            yield f"The digital stream of {', '.join(own)} {BY_DECREE}"
 
     def _found(self) -> dict[TrainingJob, Checkpoint]:
         checkpoints = {job: find(job.identity, self.places) for job in dict.fromkeys(self.prepared.jobs.values())}
