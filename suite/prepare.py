@@ -51,13 +51,13 @@ class Metrics:
     names: tuple[str, ...]
     left_out: dict[str, str]
 
-    def described(self, grid: Grid) -> dict[str, dict[str, str]]:
+    def described(self, grid: Grid) -> dict[str, dict[str, str | bool]]:
         """Return title and direction of every metric column, as tables and figures read them from ``run.json``."""
         table = metric_table(grid.metric_settings)
-        described = {}
+        described: dict[str, dict[str, str | bool]] = {}
         for name in self.names:
             described[name] = {"title": table[name].title, "better": table[name].better}
-            described |= {flag: {"title": flag.replace("_", " "), "better": "lower"} for flag in table[name].flags}
+            described |= {flag: {"title": flag.replace("_", " "), "better": "lower", "flag": True} for flag in table[name].flags}
         return described
 
 

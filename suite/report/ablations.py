@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from suite.config.ablations import Ablation, AblationRow
-from suite.report.formats import PlainTable, csv_text, to_latex, to_markdown
+from suite.report.formats import PlainTable, csv_text, to_markdown
+from suite.report.latex import to_latex
 from suite.report.points import ENVELOPE, Points
 from suite.runs.info import RunInfo
 from suite.runs.labels import cr_label, series_label

@@ -1,6 +1,6 @@
-"""A table as cells that know what they are, and its Markdown, LaTeX and terminal forms.
+"""A table as cells that know what they are, and its Markdown and terminal forms; :mod:`suite.report.latex` has the third.
 
-The three forms come from the same ``MetricTable`` or ``PlainTable``, so they say the same.
+All forms come from the same ``MetricTable`` or ``PlainTable``, so they say the same.
 """
 
 import math
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment
 from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
@@ -19,61 +18,11 @@ from tabulate import tabulate
 from benchmarks.common.atomic import write_atomic
 from suite.report.intervals import Mark
 
-_LATEX_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "–": "--",
-    "×": r"$\times$",
-    "✓": r"$\checkmark$",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}
-_SPECIAL = re.compile("|".join(re.escape(character) for character in _LATEX_SPECIAL))
-
-_METRIC_LATEX = r"""\begin{table*}[t]
-\centering
-\caption{<< table.title|tex >>. << table.legend|tex >>}
-\label{<< table.label >>}
-\footnotesize
-\setlength{\tabcolsep}{4pt}
-\begin{tabular}{llr<< "c" * table.columns|length >>}
-\toprule
-CR & Method & Symbols<% for column in table.columns %> & << column|tex >><% endfor %> \\
-<% for block in table.blocks %>
-\midrule
-<% for row in block.rows %>
-<< block.label if loop.first >> & << row.label|tex >> & << row.symbols|tex >><% for cell in row.cells %> & << cell|cell >><% endfor %> \\
-<% endfor %>
-<% endfor %>
-\bottomrule
-\end{tabular}
-<% if table.notes %>
-\par\smallskip\parbox{0.95\textwidth}{\scriptsize << table.notes|join(" ")|tex >>}
-<% endif %>
-\end{table*}
-"""
-_PLAIN_LATEX = r"""\begin{table*}[t]
-\centering
-\caption{<< table.title|tex >>.}
-\label{<< table.label >>}
-\footnotesize
-\setlength{\tabcolsep}{4pt}
-\begin{tabular}{<% for name in table.header %><< "r" if loop.index0 in table.numeric else "l" >><% endfor %>}
-\toprule
-<% for name in table.header %><< name|tex >><< " & " if not loop.last else "" >><% endfor %> \\
-\midrule
-<% for row in table.rows %>
-<% for value in row %><< value|tex >><< " & " if not loop.last else "" >><% endfor %> \\
-<% endfor %>
-\bottomrule
-\end{tabular}
-<% if table.notes %>
-\par\smallskip\parbox{0.95\textwidth}{\scriptsize << table.notes|join(" ")|tex >>}
-<% endif %>
-\end{table*}
-"""
+LEGEND = (
+    "Mean and 95 % interval over images; bold: significantly better than every other row of its CR; "
+    "underlined: not distinguishable from the best; failed (n): n rows without a value. Symbols: all that cross the link, an image."
+)
+"""How every table of metrics is read."""
 
 
 @dataclass(frozen=True)
@@ -134,17 +83,20 @@ class Block:
 
 @dataclass(frozen=True)
 class MetricTable:
-    """One metric on one data set and channel: methods by SNR."""
+    """One metric on one data set and channel: methods by SNR.
+
+    Attributes:
+        title, label: heading, and what LaTeX refers to.
+        columns: the SNRs.
+        blocks: rows that are compared with one another.
+        notes: sentences that hold for this table; those for all tables of a file stand there once.
+    """
 
     title: str
     label: str
     columns: Sequence[str]
     blocks: Sequence[Block]
     notes: Sequence[str] = ()
-    legend: str = (
-        "Mean and 95 % interval over images; bold: significantly better than every other row of its CR; "
-        "underlined: not distinguishable from the best; failed (n): n rows without a value. Symbols: all that cross the link, an image."
-    )
 
 
 @dataclass(frozen=True)
@@ -202,29 +154,6 @@ def write_bytes(path: Path, content: bytes) -> Path:
     return path
 
 
-def escape_latex(text: str) -> str:
-    """Return text with every character that LaTeX would interpret escaped."""
-    return _SPECIAL.sub(lambda match: _LATEX_SPECIAL[match.group()], text)
-
-
-def _latex_cell(cell: Cell) -> str:
-    styles = {"best": r"\textbf{%s}", "tie": r"\underline{%s}", "": "%s"}
-    value = styles[cell.mark] % escape_latex(cell.value) if cell.value else ""
-    return cell.text(value, rf"{{\scriptsize {cell.interval}}}" if cell.interval else "")
-
-
-def to_latex(table: MetricTable | PlainTable) -> str:
-    """Return a ``table*`` environment for the packages booktabs and amssymb."""
-    environment = Environment(
-        variable_start_string="<<", variable_end_string=">>", block_start_string="<%", block_end_string="%>",
-        trim_blocks=False, lstrip_blocks=True, autoescape=False,
-    )  # fmt: skip
-    environment.filters.update(tex=escape_latex, cell=_latex_cell)
-    template = _METRIC_LATEX if isinstance(table, MetricTable) else _PLAIN_LATEX
-    rendered = environment.from_string(template).render(table=table)
-    return "\n".join(line for line in rendered.splitlines() if line.strip()) + "\n"
-
-
 def _markdown_text(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;") if _HTML.search(text) else text
     return text.replace("\\", "\\\\").replace("](", "]\\(").replace("|", "\\|").replace("_", "\\_").replace("*", "\\*").replace("\n", " ")
@@ -241,14 +170,18 @@ def to_markdown(table: MetricTable | PlainTable, level: int = 2) -> str:
         header = ["CR", "Method", "Symbols", *table.columns]
         rows = [[b.label, _markdown_text(r.label), r.symbols, *map(_markdown_cell, r.cells)] for b in table.blocks for r in b.rows]
         align = ["left", "left", "right", *("right" for _ in table.columns)]
-        notes = [table.legend, *table.notes]
     else:
-        header, notes = list(table.header), list(table.notes)
+        header = list(table.header)
         rows = [[_markdown_text(value) for value in row] for row in table.rows]
         align = ["right" if index in table.numeric else "left" for index in range(len(header))]
     body = tabulate(rows, header, tablefmt="pipe", colalign=align, disable_numparse=True)
-    below = "".join(f"\n\n{_markdown_text(note)}" for note in notes)
+    below = "".join(f"\n\n{_markdown_text(note)}" for note in table.notes)
     return f"{'#' * level} {_markdown_text(table.title)}\n\n{body}{below}\n"
+
+
+def notes_markdown(notes: Sequence[str]) -> str:
+    """Return the notes that hold for all tables of a file as a section of it, "" without any."""
+    return "\n".join(["## Notes", "", *(f"- {_markdown_text(note)}" for note in notes), ""]) if notes else ""
 
 
 def _rich_cell(cell: Cell) -> str:

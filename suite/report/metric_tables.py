@@ -25,32 +25,45 @@ def _decimals(points: pd.DataFrame) -> int:
     return 3 if largest < 2 else 2 if largest < 100 else 1
 
 
-def _notes(points: pd.DataFrame, left_out: Mapping[str, str]) -> list[str]:
+def _notes(points: pd.DataFrame) -> list[str]:
+    """Return what is to be said of one table."""
     notes = []
-    uneven = []
+    if points["low"].isna().all() and points["mean"].notna().any():
+        notes.append("One value for all images of a cell, hence neither interval nor mark.")
+    counts = points.loc[points["n"] > 0, "n"]
+    if len(counts):
+        span = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+        notes.append(f"n = {span} images a cell.")
+    return notes
+
+
+def shared_notes(points: Points, info: RunInfo) -> dict[tuple[str, str], list[str]]:
+    """Return what is to be said once of all the tables of each (dataset, channel)."""
+    groups = points.points.groupby(["dataset", "channel"]) if len(points.points) else []
+    return {key: _shared(group, info, points.absent.get(key, ()), points.flagged.get(key, {})) for key, group in groups}
+
+
+def _shared(points: pd.DataFrame, info: RunInfo, absent: Sequence[str], flagged: Mapping[str, tuple[int, int]]) -> list[str]:
+    notes, uneven = [], []
     for cr, block in points[points["cr"].notna()].groupby("cr"):
         low, high = block["symbols_total"].min(), block["symbols_total"].max()
         if high > _UNEQUAL * low:
-            uneven.append(f"{low:.0f} to {high:.0f} at CR {cr_label(cr)}")
+            uneven.append(f"{low:,.0f} to {high:,.0f} at CR {cr_label(cr)}")
     if uneven:
         notes.append(f"The symbols sent an image differ between methods, {', '.join(uneven)}; see the table of symbols.")
-    if points["low"].isna().all() and points["mean"].notna().any():
-        notes.append("One value for all images of a cell, hence neither interval nor mark.")
     if (points["variant"] == ENVELOPE).any():
         notes.append(
             f"{series_label(ENVELOPE_OF, ENVELOPE)} is derived: in each cell the {ENVELOPE_OF} variant with the best mean among those "
             "with the fewest failures."
         )
-    counts = points.loc[points["n"] > 0, "n"]
-    if len(counts):
-        span = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
-        notes.append(f"n = {span} images a cell.")
+    notes += [f"{info.metrics[flag].title}: {marked} of {asked} images." for flag, (marked, asked) in flagged.items() if marked]
+    left_out = {**info.metrics_left_out, **dict.fromkeys(absent, "no image here has a value")}
     if left_out:
         notes.append("Left out: " + "; ".join(f"{name} ({reason})" for name, reason in left_out.items()) + ".")
     return notes
 
 
-def _metric_table(points: pd.DataFrame, info: RunInfo, absent: Sequence[str]) -> MetricTable:
+def _metric_table(points: pd.DataFrame, info: RunInfo) -> MetricTable:
     """Build the table of the points of one dataset, channel and metric."""
     dataset, channel, metric = points.iloc[0][["dataset", "channel", "metric"]]
     snrs = sorted(points["snr_db"].unique())
@@ -69,7 +82,7 @@ def _metric_table(points: pd.DataFrame, info: RunInfo, absent: Sequence[str]) ->
         label="tab:" + file_stem(dataset, channel, metric),
         columns=[f"{snr:g} dB" for snr in snrs],
         blocks=blocks,
-        notes=[*info.below, *_notes(points, {**info.metrics_left_out, **dict.fromkeys(absent, "no image here has a value")})],
+        notes=[*info.below, *_notes(points)],
     )
 
 
@@ -85,4 +98,4 @@ def metric_tables(points: Points, info: RunInfo) -> dict[TableKey, MetricTable]:
     rank = {name: position for position, name in enumerate(info.metrics)}
     groups = points.points.groupby(["dataset", "channel", "metric"], sort=False)
     ordered = sorted(groups, key=lambda item: (item[0][0], item[0][1], rank[item[0][2]]))
-    return {key: _metric_table(group, info, points.absent.get(key[:2], ())) for key, group in ordered}
+    return {key: _metric_table(group, info) for key, group in ordered}

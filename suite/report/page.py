@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from suite.report.formats import write_bytes
+from suite.report.formats import LEGEND, write_bytes
 from suite.report.results import RunResults
 from suite.runs.info import SpendingInfo
 from suite.runs.layout import RunLayout
@@ -60,8 +60,14 @@ pre { background: #f6f6f6; padding: 1rem; overflow: auto; max-height: 30rem; fon
  <small>{{ cell.interval }}</small> <span class="failed">{{ cell.failures }}</span></td>{% endfor %}</tr>
 {% endfor %}{% endfor %}
 </tbody></table></div>
-<p class="note">{{ table.legend }} {{ table.notes|join(" ") }}</p>
+<p class="note">{{ table.notes|join(" ") }}</p>
 {% endfor %}
+{% if notes %}
+<h2>Notes</h2>
+<ul class="note">
+{% for note in notes %}<li>{{ note }}</li>
+{% endfor %}</ul>
+{% endif %}
 {% for table in plain %}
 <h2>{{ table.title }}</h2>
 <div class="scroll"><table class="plain">
@@ -88,6 +94,15 @@ def _spent(spending: SpendingInfo) -> str:
     return ", ".join(f"{model} {calls} times for ${spending.cost_usd.get(model, 0.0):.2f}" for model, calls in spending.calls.items())
 
 
+def _notes(results: RunResults) -> list[str]:
+    """Return what is said of all the tables: once what holds for each of them, the rest with where it does."""
+    if not results.notes:
+        return []
+    everywhere = [note for note in next(iter(results.notes.values())) if all(note in notes for notes in results.notes.values())]
+    own = [(key, note) for key, notes in results.notes.items() for note in notes if note not in everywhere]
+    return [LEGEND, *everywhere, *(f"{dataset}, {channel}: {note}" for (dataset, channel), note in own)]
+
+
 def write_report(results: RunResults, layout: RunLayout[Path], made: Iterable[Path]) -> Path:
     """Write the page of ``layout`` with the tables and the PNG figures among the files ``made``, and return its path."""
     drawn = sorted(path for path in made if path.suffix == ".png")
@@ -101,6 +116,7 @@ def write_report(results: RunResults, layout: RunLayout[Path], made: Iterable[Pa
         warnings=results.info.warnings,
         spent=_spent(results.info.spending),
         tables=list(results.metric_tables.values()),
+        notes=_notes(results),
         plain=[*ablations, results.symbols_table, results.failures_table],
         figures=figures,
         provenance=json.dumps(results.info.document, indent=2, ensure_ascii=False),

@@ -1,13 +1,14 @@
 """The tables beside those of metrics: what each method put on the air, what failed and why, how long the stages took."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
 
 from suite.report.formats import PlainTable, shown_text
 from suite.report.points import SERIES, absent_metrics
+from suite.runs.info import RunInfo
 from suite.runs.labels import cr_label, series_label
 from suite.runs.records import WHOLE_CELL, metric_columns
 
@@ -42,12 +43,17 @@ def symbols_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainT
     return PlainTable("Transmitted symbols", "tab:symbols", header, rows, frozenset(range(3, len(header))), [*notes, *warnings])
 
 
-def failure_points(records: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each reason a method failed with on a data set and channel."""
+def failure_points(records: pd.DataFrame, flags: Collection[str] = ()) -> pd.DataFrame:
+    """Return one row for each reason a method failed with on a data set and channel.
+
+    Args:
+        records: of the run.
+        flags: columns that only mark images, which fail nothing where they have no value.
+    """
     parts = [records[records["status"].eq("failed")]]
     for _, rows in records.groupby(["dataset", "channel"]):
         single, whole = rows[rows["image"].ne(WHOLE_CELL) & rows["status"].eq("ok")], rows[rows["image"].eq(WHOLE_CELL)]
-        for name in set(metric_columns(records)).difference(absent_metrics(rows)):
+        for name in set(metric_columns(records)).difference(absent_metrics(rows), flags):
             if not whole[name].notna().any():
                 bad = single[~np.isfinite(single[name])]
                 parts.append(bad.assign(error=f"{name} is not a finite number"))
@@ -56,15 +62,15 @@ def failure_points(records: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(rows=("image", "size"), images=("image", "nunique"), first_image=("image", "first")).reset_index()
 
 
-def failures_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainTable:
+def failures_table(records: pd.DataFrame, info: RunInfo) -> PlainTable:
     """Return what failed, how often and why."""
     rows = [
         [p.dataset, p.channel, series_label(p.method, p.variant), str(p.rows), str(p.images), p.first_image, shown_text(p.error)]
-        for p in failure_points(records).itertuples(index=False)
+        for p in failure_points(records, info.flags).itertuples(index=False)
     ]
     header = ["Dataset", "Channel", "Method", "rows", "pictures", "first image", "reason"]
     notes = [f"{len(records)} rows in all."] if rows else ["Nothing failed."]
-    return PlainTable("Failures", "tab:failures", header, rows, frozenset({3, 4}), [*notes, *warnings])
+    return PlainTable("Failures", "tab:failures", header, rows, frozenset({3, 4}), [*notes, *info.warnings])
 
 
 def time_points(records: pd.DataFrame) -> pd.DataFrame:

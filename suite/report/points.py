@@ -40,11 +40,13 @@ class Points:
             ``source`` names the variant that a derived row was taken from.
         pairs: one row a comparison of two methods in the same cell; a method of fixed rate is compared with those of every CR too.
         absent: (dataset, channel) -> metrics that no image there has a value of.
+        flagged: (dataset, channel) -> flag -> number of images that it marks, and of those that it could have marked.
     """
 
     points: pd.DataFrame
     pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
     absent: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    flagged: Mapping[tuple[str, str], Mapping[str, tuple[int, int]]] = field(default_factory=dict)
 
 
 def check_metrics(records: pd.DataFrame, info: RunInfo) -> None:
@@ -61,6 +63,11 @@ def absent_metrics(rows: pd.DataFrame) -> list[str]:
     """Return the metrics without any value although rows succeeded, such as a score of captions where there are none."""
     done = rows[rows["status"].eq("ok")]
     return [name for name in metric_columns(rows) if len(done) and not np.isfinite(done[name]).any()]
+
+
+def _marked(rows: pd.DataFrame, flag: str) -> tuple[int, int]:
+    asked = rows[rows[flag].notna() & rows["image"].ne(WHOLE_CELL)]
+    return asked.loc[asked[flag].gt(0), "image"].nunique(), asked["image"].nunique()
 
 
 def _matrix(rows: pd.DataFrame, metric: str, images: pd.Index, cells: int) -> Array:
@@ -141,10 +148,13 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
         RecordError: metrics that ``run.json`` does not describe, or records of several runs.
     """
     check_metrics(records, info)
-    metrics = [name for name in info.metrics if name in metric_columns(records)]
-    points, pairs, absent = [], [], {}
+    there = [name for name in info.metrics if name in metric_columns(records)]
+    flags = [name for name in there if name in info.flags]
+    metrics = [name for name in there if name not in flags]
+    points, pairs, absent, flagged = [], [], {}, {}
     for (dataset, channel), rows in records.groupby(["dataset", "channel"], sort=True):
-        absent[dataset, channel] = absent_metrics(rows)
+        absent[dataset, channel] = [name for name in absent_metrics(rows) if name not in flags]
+        flagged[dataset, channel] = {name: _marked(rows, name) for name in flags}
         grouped = rows.groupby(CELL, dropna=False, sort=True)
         rows = rows.assign(cell=grouped.ngroup())
         cells = rows.drop_duplicates("cell").sort_values("cell")[CELL].reset_index(drop=True)
@@ -160,4 +170,4 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
     frame = _with_envelope(pd.concat(points, ignore_index=True), info) if points else pd.DataFrame()
     order = ["dataset", "channel", "metric", *CELL, "mean", "low", "high", "n", "failed", "mark", "symbols_total", "source"]
     compared = pd.concat(pairs, ignore_index=True) if any(len(p) for p in pairs) else pd.DataFrame(columns=_PAIR_COLUMNS)
-    return Points(frame[order] if len(frame) else frame, compared[_PAIR_COLUMNS], absent)
+    return Points(frame[order] if len(frame) else frame, compared[_PAIR_COLUMNS], absent, flagged)

@@ -16,7 +16,7 @@ from suite.config.ablations import Ablation
 from suite.errors import RecordError, RunFolderError
 from suite.report.ablations import answered
 from suite.report.formats import MetricTable, PlainTable
-from suite.report.metric_tables import TableKey, metric_tables
+from suite.report.metric_tables import TableKey, metric_tables, shared_notes
 from suite.report.plain_tables import failures_table, symbols_table
 from suite.report.points import Points, build_points
 from suite.runs.info import RunInfo, read_info
@@ -123,6 +123,11 @@ class RunResults:
         return metric_tables(self.comparison, self.info)
 
     @cached_property
+    def notes(self) -> Mapping[tuple[str, str], Sequence[str]]:
+        """What is to be said once of all the tables of each (dataset, channel)."""
+        return shared_notes(self.comparison, self.info)
+
+    @cached_property
     def symbols_table(self) -> PlainTable:
         """What each method put on the air."""
         return symbols_table(self.records, self.info.warnings)
@@ -130,7 +135,7 @@ class RunResults:
     @cached_property
     def failures_table(self) -> PlainTable:
         """What failed, how often and why."""
-        return failures_table(self.records, self.info.warnings)
+        return failures_table(self.records, self.info)
 
     @cached_property
     def ablations(self) -> Mapping[Ablation, Sequence[PlainTable]]:

@@ -17,7 +17,8 @@ from rich.text import Text
 
 from suite.errors import RecordError
 from suite.report.ablations import ablation_texts
-from suite.report.formats import csv_text, to_latex, to_markdown, to_rich, write_bytes
+from suite.report.formats import LEGEND, csv_text, notes_markdown, to_markdown, to_rich, write_bytes
+from suite.report.latex import notes_latex, to_latex
 from suite.report.plain_tables import failure_points, symbol_points, time_points
 from suite.report.results import RunResults
 from suite.runs.labels import file_stem
@@ -60,12 +61,14 @@ def write_tables(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
     for (dataset, channel), group in results.points.groupby(["dataset", "channel"]) if len(results.points) else []:
         stem = file_stem(dataset, channel)
         tables = [table for key, table in results.metric_tables.items() if key[:2] == (dataset, channel)]
+        notes = results.notes[dataset, channel]
         texts[f"{stem}.csv"] = csv_text(group)
-        texts[f"{stem}.md"] = f"# {dataset}, {channel}\n\n" + "\n".join(to_markdown(table) for table in tables)
-        texts[f"{stem}.tex"] = "\n".join(to_latex(table) for table in tables)
+        sections = [*map(to_markdown, tables), notes_markdown([LEGEND, *notes])]
+        texts[f"{stem}.md"] = f"# {dataset}, {channel}\n\n" + "\n".join(sections)
+        texts[f"{stem}.tex"] = "\n".join(to_latex(table) for table in tables) + notes_latex(notes)
     for stem, table, frame in (
         ("symbols", results.symbols_table, symbol_points(results.records)),
-        ("failures", results.failures_table, failure_points(results.records)),
+        ("failures", results.failures_table, failure_points(results.records, results.info.flags)),
     ):
         texts |= {f"{stem}.csv": csv_text(frame), f"{stem}.md": to_markdown(table, level=1), f"{stem}.tex": to_latex(table)}
     texts |= ablation_texts(results.ablations, results.comparison)

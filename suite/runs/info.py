@@ -26,10 +26,17 @@ class _Lenient(BaseModel):
 
 
 class MetricInfo(_Lenient):
-    """What a table must know of a metric besides its values."""
+    """What a table must know of a metric besides its values.
+
+    Attributes:
+        title: heading in tables.
+        better: direction of quality.
+        flag: whether it only marks images, 0 or 1, so that it is counted in a note and has neither table nor figure.
+    """
 
     title: str
     better: Better
+    flag: bool = False
 
     @property
     def heading(self) -> str:
@@ -135,6 +142,12 @@ class RunInfo(_Lenient):
     def document(self) -> dict[str, Any]:
         """The whole content, keys that nobody here reads included."""
         return dict(self._document)
+
+    @property
+    def flags(self) -> list[str]:
+        """The columns that only mark images."""
+        # Suites before the key wrote such columns of cut texts alone.
+        return [name for name, metric in self.metrics.items() if metric.flag or name.endswith("_truncated")]
 
     @property
     def warnings(self) -> list[str]:
