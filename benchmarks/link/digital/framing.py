@@ -29,9 +29,14 @@ MAX_LOW_RATE_BLOCK_BYTES = (3824 - CRC_BITS) // 8
 _LOW_RATE = Fraction(1, 3)
 
 
+def block_limit(scheme: Scheme) -> int:
+    """Return the most bytes that a code block holds under ``scheme``."""
+    return MAX_LOW_RATE_BLOCK_BYTES if scheme.code_rate <= _LOW_RATE else MAX_BLOCK_BYTES
+
+
 def layout(length: int, scheme: Scheme) -> tuple[int, int]:
     """Return the number of code blocks of a payload of ``length`` bytes under ``scheme`` and the bytes in each."""
-    blocks = math.ceil(length / (MAX_LOW_RATE_BLOCK_BYTES if scheme.code_rate <= _LOW_RATE else MAX_BLOCK_BYTES))
+    blocks = math.ceil(length / block_limit(scheme))
     return blocks, math.ceil(length / blocks) if blocks else 0
 
 

@@ -1,8 +1,10 @@
 """The MCS table: measured block error rates, and the choice that "adaptive" makes from them.
 
-The committed table is ``benchmarks/link/mcs.json``; each channel's ``recipe`` says how it was measured. For each scheme and payload
-size it holds the SNRs that were tried, on a grid of 0.5 dB, with the number of blocks sent and lost. A scheme is trusted from the
-lowest SNR on whose error rate, and every higher one's, is at most the target: between grid points the lower one speaks.
+Two tables are committed, both in ``benchmarks/link``, and each channel's ``recipe`` says how it was measured: ``mcs.json`` for captions
+and side information (14 schemes, 32 and 106 bytes, SNRs 0.5 dB apart), and ``mcs_files.json``, which image files are coded by as well
+(27 schemes, blocks of 24 to 1053 bytes). For each scheme and size they hold the SNRs that were tried, with the number of blocks sent
+and lost. A message's scheme is trusted from the lowest SNR on whose error rate, and every higher one's, is at most the target; for a
+file :meth:`McsTable.loss` tells the sender what a scheme risks. Either way what lies between two measurements is judged by the worse.
 """
 
 import functools
@@ -12,12 +14,23 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from benchmarks.common.errors import LinkError
-from benchmarks.link.digital.framing import MCS_BITS
+from benchmarks.link.digital.framing import MCS_BITS, layout
 from benchmarks.link.digital.scheme import Scheme
-from benchmarks.link.digital.settings import Modulation
+from benchmarks.link.digital.settings import DigitalSettings, Modulation
 
 DEFAULT_TABLE = Path(__file__).resolve().parents[1] / "mcs.json"
+FILE_TABLE = DEFAULT_TABLE.with_name("mcs_files.json")
 COMMAND = "python -m benchmarks.link.digital.measure"
+
+
+def table_files(settings: DigitalSettings, files: bool) -> tuple[Path, ...]:
+    """Return the tables that "adaptive" reads, for captions and side information or for image ``files``.
+
+    The settings' own serves both; of those measured with the project files take the one of long blocks beside that of messages.
+    """
+    if settings.mcs_table is not None:
+        return (settings.mcs_table,)
+    return (DEFAULT_TABLE, FILE_TABLE) if files else (DEFAULT_TABLE,)
 
 
 class Point(BaseModel):
@@ -40,10 +53,22 @@ class Curve(BaseModel):
     payload_bytes: int
     points: tuple[Point, ...]
 
-    @property
+    @functools.cached_property
     def scheme(self) -> Scheme:
         """The curve's scheme."""
         return Scheme(self.modulation, Fraction(self.code_rate))
+
+    def loss(self, snr_db: float) -> float:
+        """Return the share of blocks lost at ``snr_db``, read at the highest SNR measured up to there; 1 where none was.
+
+        (lost + 1/2) / (blocks + 1), the mean of the rate given the count under Jeffreys' prior: none lost of a hundred does not prove
+        that none ever is.
+        """
+        below = [point for point in self.points if point.snr_db <= snr_db]
+        if not below:
+            return 1.0
+        point = max(below, key=lambda point: point.snr_db)
+        return (point.lost + 0.5) / (point.blocks + 1)
 
     def threshold_db(self, target: float) -> float | None:
         """Return the lowest measured SNR from which the error rate stays at or below ``target``.
@@ -74,6 +99,11 @@ class ChannelTable(BaseModel):
     transmissions: int
     curves: tuple[Curve, ...]
 
+    @functools.cached_property
+    def schemes(self) -> tuple[Scheme, ...]:
+        """The schemes measured, from the most robust to the most efficient."""
+        return tuple(sorted({curve.scheme for curve in self.curves}, key=lambda scheme: scheme.efficiency))
+
 
 class McsTable(BaseModel):
     """The whole table.
@@ -100,12 +130,34 @@ class McsTable(BaseModel):
 
     def schemes(self, name: str) -> tuple[Scheme, ...]:
         """Return a channel's schemes from the most robust to the most efficient; the index is what the header carries."""
-        found = sorted({curve.scheme for curve in self.channel(name).curves}, key=lambda scheme: scheme.efficiency)
-        if len(found) > 1 << MCS_BITS:
-            raise LinkError(
-                f"channel '{name}' has {len(found)} schemes in the MCS table, its header field counts {1 << MCS_BITS}; measure fewer"
-            )
-        return tuple(found)
+        return self.channel(name).schemes
+
+    def index_bits(self, name: str) -> int:
+        """Return the width of the header's index: at least four bits, more where there are more than 16 schemes."""
+        return max(MCS_BITS, (len(self.schemes(name)) - 1).bit_length())
+
+    def loss(self, name: str, scheme: Scheme, length: int, snr_db: float) -> float:
+        """Return the share of payloads of ``length`` bytes that ``scheme`` loses, from the error rates of the blocks it is cut into.
+
+        Blocks of one payload fail apart from one another, except where one fade meets them all and they fail together.
+        """
+        blocks, size = layout(length, scheme)
+        block = self._block_loss(self.channel(name), scheme, size, snr_db)
+        return block if self.channel(name).transmissions > 1 else 1.0 - (1.0 - block) ** blocks
+
+    @staticmethod
+    def _block_loss(entry: ChannelTable, scheme: Scheme, size: int, snr_db: float) -> float:
+        """Return the share of blocks lost; what was not measured does as well as the nearest that is harder.
+
+        Harder is a lower SNR, a shorter block (longer codes do better) and a higher code rate of the same modulation.
+        """
+        reach = max(size, min(curve.payload_bytes for curve in entry.curves))
+        known = [curve for curve in entry.curves if curve.payload_bytes <= reach]
+        harder = [curve for curve in known if curve.modulation == scheme.modulation and curve.scheme.code_rate >= scheme.code_rate]
+        own = max((curve for curve in harder if curve.scheme == scheme), key=lambda curve: curve.payload_bytes, default=None)
+        if own is not None and snr_db in {point.snr_db for point in own.points}:
+            return own.loss(snr_db)
+        return min((curve.loss(snr_db) for curve in harder), default=1.0)
 
     def sizes(self, name: str) -> tuple[int, ...]:
         """Return the payload sizes measured on a channel, rising."""
@@ -136,12 +188,22 @@ class McsTable(BaseModel):
 
 
 @functools.lru_cache(maxsize=8)
-def load(path: Path) -> McsTable:
-    """Read a table.
+def load(*paths: Path) -> McsTable:
+    """Read a table, or several as one: a channel that more than one measured has the curves of all.
 
     Raises:
         LinkError: there is no such file, or it is no MCS table.
     """
+    tables = [_read(path) for path in paths]
+    channels: dict[str, ChannelTable] = {}
+    for table in tables:
+        for name, entry in table.channels.items():
+            before = channels.get(name)
+            channels[name] = entry if before is None else before.model_copy(update={"curves": (*before.curves, *entry.curves)})
+    return tables[0] if len(tables) == 1 else McsTable(channels=channels)
+
+
+def _read(path: Path) -> McsTable:
     if not path.is_file():
         raise LinkError(f"there is no MCS table at {path}; measure one: {COMMAND} --out {path}")
     try:

@@ -9,6 +9,7 @@
 
 import importlib.metadata
 import logging
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
@@ -20,11 +21,12 @@ import yaml
 from scipy.stats import beta
 
 from benchmarks.link.channels import Channel
+from benchmarks.link.digital.block_curves import BLOCK_SNRS, BlockTrials
 from benchmarks.link.digital.codec import BlockCode, block_code
-from benchmarks.link.digital.mcs import COMMAND, DEFAULT_TABLE, ChannelTable, Curve, McsTable, Point, load
+from benchmarks.link.digital.mcs import COMMAND, DEFAULT_TABLE, FILE_TABLE, ChannelTable, Curve, McsTable, Point, load
 from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.digital.settings import Modulation
-from benchmarks.link.draws import KeyedDraws
+from benchmarks.link.digital.trials import blocks_lost
 from benchmarks.link.link import channels
 from benchmarks.link.settings import LinkSettings
 
@@ -61,28 +63,6 @@ _STEP_DB, _LOWEST_DB, _HIGHEST_DB = 0.5, -6.0, 45.0
 _BATCH = 50
 
 
-def blocks_lost(code: BlockCode, channel: Channel, snr_db: float, transmissions: int, seed: int, first: int, count: int) -> int:
-    """Send blocks number ``first`` to ``first + count - 1`` of random bits, each up to ``transmissions`` times; return how many fail.
-
-    A block that all transmissions together deliver is delivered, be it earlier; so these are decoded first, and earlier ones
-    only for blocks that fail.
-    """
-    bits = np.random.default_rng([seed, first, code.bits, code.symbols]).integers(0, 2, (count, code.bits))
-    sent = torch.from_numpy(bits.astype(np.float32))
-    names = [f"{code.bits} bits, {code.symbols} symbols, block {first + row}" for row in range(count)]
-    ratios = []
-    for number in range(transmissions):
-        seen = channel.transmit(code.modulate(sent, number), snr_db, KeyedDraws(seed, names, channel.name, snr_db, number), "digital")
-        ratios.append(code.demodulate(seen.symbols, seen.noise_variance))
-    for heard in range(transmissions, 0, -1):
-        decided, intact = code.decode(ratios[:heard])
-        failed = ~(intact & (decided == sent).all(dim=1))
-        sent, ratios = sent[failed], [part[failed] for part in ratios]
-        if not len(sent):
-            break
-    return len(sent)
-
-
 def measure_point(code: BlockCode, channel: Channel, snr_db: float, transmissions: int, blocks: int, target: float, seed: int) -> Point:
     """Return blocks lost and sent at one SNR.
 
@@ -97,7 +77,7 @@ def measure_point(code: BlockCode, channel: Channel, snr_db: float, transmission
     return Point(snr_db=snr_db, lost=lost, blocks=sent)
 
 
-def measure_channel(channel: Channel, transmissions: int, blocks: int, target: float, iterations: int, seed: int) -> ChannelTable:
+def measure_channel(channel: Channel, transmissions: int, blocks: int, target: float, iterations: int, seed: int) -> tuple[Curve, ...]:
     """Find every scheme's threshold on a channel, for each of its payload sizes."""
     curves = []
     for size in SIZES if transmissions == 1 else SIZES_SLOW:
@@ -113,15 +93,27 @@ def measure_channel(channel: Channel, transmissions: int, blocks: int, target: f
                 snr_db += 2 * _STEP_DB if point.lost == point.blocks else _STEP_DB
             curves.append(Curve(modulation=modulation, code_rate=rate, payload_bytes=size, points=tuple(points)))
             log.info("%s, %d bytes, %s %s: %s", channel.name, size, modulation, rate, points[-1] if points else "no SNR is high enough")
+    return tuple(curves)
+
+
+def _table(
+    channel: Channel, transmissions: int, blocks: int, target: float, iterations: int, seed: int, snrs: Sequence[float]
+) -> ChannelTable:
+    if snrs:
+        curves = BlockTrials(channel, transmissions, blocks, target, iterations, seed).curves(snrs)
+        stopping = "ten blocks lost, or all sent; at each SNR the schemes around the most efficient one that loses no more than the target"
+    else:
+        curves = measure_channel(channel, transmissions, blocks, target, iterations, seed)
+        stopping = "more blocks lost than the target allows of all, or the 95 % upper bound of the error rate below the target"
     recipe: dict[str, str | int | float] = {
-        "command": f"{COMMAND} --channel {channel.name} --blocks {blocks} --target {target:g} --iterations {iterations} "
-        f"--transmissions {transmissions} --seed {seed}",
-        "stopping": "more blocks lost than the target allows of all, or the 95 % upper bound of the error rate below the target",
+        "command": f"{COMMAND} {'--files ' if snrs else ''}--channel {channel.name} --blocks {blocks} --target {target:g} "
+        f"--iterations {iterations} --transmissions {transmissions} --seed {seed}{''.join(f' --snr-db {snr:g}' for snr in snrs)}",
+        "stopping": stopping,
         "sionna": importlib.metadata.version("sionna-no-rt"),
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-    return ChannelTable(recipe=recipe, summary=channel.summary, transmissions=transmissions, curves=tuple(curves))
+    return ChannelTable(recipe=recipe, summary=channel.summary, transmissions=transmissions, curves=curves)
 
 
 def main(
@@ -133,13 +125,16 @@ def main(
         int | None, typer.Option(help="Transmissions of a block at most. Default: 4 on slow fading, 1 elsewhere.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of bits, noise and fading.")] = 0,
-    out: Annotated[Path, typer.Option(help="Table to write; other channels already in it are kept.")] = DEFAULT_TABLE,
+    files: Annotated[bool, typer.Option("--files", help="Measure for image files: more schemes, blocks of 24 to 1053 bytes.")] = False,
+    snr_db: Annotated[list[float] | None, typer.Option(help="SNR at which files' blocks are measured; repeat for more.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Table to write; other channels in it are kept. Default: the committed one.")] = None,
     link: Annotated[Path | None, typer.Option(help="YAML file with link settings (rician_k, ofdm); the defaults if not given.")] = None,
 ) -> None:
     """Measure thresholds and write them into the table."""
     settings = LinkSettings.model_validate(yaml.safe_load(link.read_text(encoding="utf-8"))) if link else LinkSettings()
     table_of_channels = channels(settings)
 
+    out = out or (FILE_TABLE if files else DEFAULT_TABLE)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     table = load(out) if out.exists() else McsTable(channels={})
     names = channel or list(table.channels) or list(table_of_channels)
@@ -148,11 +143,12 @@ def main(
         raise typer.BadParameter(
             f"unknown channel {', '.join(unknown)}; choose from {', '.join(table_of_channels)}", param_hint="--channel"
         )
+    snrs = tuple(snr_db or BLOCK_SNRS) if files else ()
     for name in names:
         count = transmissions or TRANSMISSIONS.get(name, 1)
-        measured = measure_channel(table_of_channels[name], count, blocks, target, iterations, seed)
+        measured = _table(table_of_channels[name], count, blocks, target, iterations, seed, snrs)
         table = McsTable(channels={**table.channels, name: measured})
-        out.write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        out.write_text(table.model_dump_json(indent=None if files else 1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ class DigitalSettings(Settings):
         header_repetitions: times the header is sent; more for links below about 1 dB.
         length_bits: width of the header's length field; 16 bits count to 65,535 bytes.
         target_bler: block error rate that "adaptive" accepts.
-        mcs_table: the table that "adaptive" reads; ``None`` for the one measured with the project.
+        mcs_table: the table that "adaptive" reads; ``None`` for those measured with the project, one for messages and a finer one for
+            image files.
     """
 
     mode: Mode = "ldpc"

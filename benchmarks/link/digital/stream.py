@@ -11,45 +11,18 @@ The work is grouped, the results are not: a message's bits, noise and fate depen
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 from benchmarks.common.errors import LinkError
 from benchmarks.link.channels import Channel
 from benchmarks.link.digital import mcs
 from benchmarks.link.digital.compression import compress, expand
-from benchmarks.link.digital.framing import MCS_BITS, header_bits, header_symbols, payload_symbols
+from benchmarks.link.digital.framing import header_bits, header_symbols, payload_symbols
 from benchmarks.link.digital.harq import HarqTransmission, Message
+from benchmarks.link.digital.offers import Offer, largest, table_offers
+from benchmarks.link.digital.reception import DigitalReception
 from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.digital.settings import DigitalSettings
 from benchmarks.link.draws import Draws
-
-
-@dataclass(frozen=True)
-class DigitalReception:
-    """What arrived of B messages, and what they cost.
-
-    Attributes:
-        messages: as the receiver has them; ``None`` where nothing can be delivered.
-        intact: whether header and all blocks passed their checks.
-        symbols: spent a message, on header, checks and repetitions too.
-        header_symbols: the part of ``symbols`` that headers took.
-        bytes_sent: payload bytes a message, after compression.
-        pilots: symbols spent on channel estimation.
-        noise_power: realised mean power of the additive noise.
-        transmissions: times a message was sent, 1 without HARQ.
-        schemes: the modulation and coding scheme of each.
-    """
-
-    messages: tuple[bytes | None, ...]
-    intact: tuple[bool, ...]
-    symbols: tuple[int, ...]
-    header_symbols: tuple[int, ...]
-    bytes_sent: tuple[int, ...]
-    pilots: tuple[int, ...]
-    noise_power: tuple[float, ...]
-    transmissions: tuple[int, ...]
-    schemes: tuple[Scheme, ...]
 
 
 class DigitalStream:
@@ -57,14 +30,19 @@ class DigitalStream:
 
     Args:
         settings: see :class:`DigitalSettings`.
+        files: whether messages are image files, for which "adaptive" knows more schemes and longer blocks.
     """
 
-    def __init__(self, settings: DigitalSettings) -> None:
+    def __init__(self, settings: DigitalSettings, files: bool = False) -> None:
         self.settings = settings
+        self._tables = mcs.table_files(settings, files)
         self._fixed = Scheme.of(settings.modulation, 1.0 if settings.mode == "uncoded" else settings.code_rate)
         self._adaptive = settings.mode == "adaptive"
+        self._limit = (1 << settings.length_bits) - 1
 
-    def transmit(self, messages: Sequence[bytes], channel: Channel, snr_db: float, draws: Draws) -> DigitalReception:
+    def transmit(
+        self, messages: Sequence[bytes], channel: Channel, snr_db: float, draws: Draws, schemes: Sequence[Scheme] | None = None
+    ) -> DigitalReception:
         """Send one message an image of the batch.
 
         Args:
@@ -72,26 +50,28 @@ class DigitalStream:
             channel: whatever the analog stream goes through.
             snr_db: mean symbol power over total complex noise power, dB.
             draws: one row a message. A later transmission of a message meets a later, independent fade.
+            schemes: B schemes among those offered, under "adaptive"; ``None`` for the stream's own choice.
 
         Raises:
-            LinkError: a message is too long, is no text where text is needed, or the channel is not in the MCS table.
+            LinkError: a message is too long, is no text where text is needed, the channel is not in the MCS table, or a scheme is not.
         """
         payloads = [compress(message, self.settings.compression) for message in messages]
-        limit = (1 << self.settings.length_bits) - 1
         for row, payload in enumerate(payloads):
-            if len(payload) > limit:
+            if len(payload) > self._limit:
                 raise LinkError(
-                    f"message {row} has {len(payload)} bytes, a length field of {self.settings.length_bits} bits counts to {limit}; "
+                    f"message {row} has {len(payload)} bytes, a length field of {self.settings.length_bits} bits counts to {self._limit}; "
                     "raise length_bits"
                 )
-        sent = [self._message(row, payload, channel, snr_db) for row, payload in enumerate(payloads)]
+        chosen = schemes or [self.scheme(len(payload), channel.name, snr_db) for payload in payloads]
+        pairs = zip(payloads, chosen, strict=True)
+        sent = [self._message(row, payload, scheme, channel) for row, (payload, scheme) in enumerate(pairs)]
         harq = HarqTransmission(self.settings.iterations, self.settings.header_repetitions, self._transmissions(channel.name))
         harq.run(sent, channel, snr_db, draws, decode=self.settings.mode != "lossless")
         return DigitalReception(
             messages=tuple(self._delivered(message) for message in sent),
             intact=tuple(self._intact(message) for message in sent),
             symbols=tuple(message.symbols for message in sent),
-            header_symbols=tuple(message.transmissions * self._header() for message in sent),
+            header_symbols=tuple(message.transmissions * self._header(channel.name) for message in sent),
             bytes_sent=tuple(len(message.payload) for message in sent),
             pilots=tuple(message.pilots for message in sent),
             noise_power=tuple(message.noise_power for message in sent),
@@ -119,33 +99,44 @@ class DigitalStream:
     def symbols_for(self, payload_bytes: int, channel_name: str, snr_db: float) -> int:
         """Return the symbols that a payload of that size may cost: header, checks and, where blocks are sent again, every transmission."""
         scheme = self.scheme(payload_bytes, channel_name, snr_db)
-        return self._transmissions(channel_name) * (self._header() + payload_symbols(payload_bytes, scheme))
+        return self._transmissions(channel_name) * (self._header(channel_name) + payload_symbols(payload_bytes, scheme))
 
     def payload_bytes(self, symbols: int, channel_name: str, snr_db: float) -> int:
-        """Return the size up to which ``symbols`` symbols are sure to carry every payload, after compression; 0 where none fits."""
-        # The scheme may change with the size, so each range of one scheme is looked at apart, and a short payload may cost more than
-        # a longer one: the first size that does not fit ends the promise, since a sender fills it only as far as its code reaches.
-        edges = [0, *(self._table().sizes(channel_name)[1:] if self._adaptive else ()), 1 << self.settings.length_bits]
-        for start, stop in pairwise(edges):
-            if self.symbols_for(start, channel_name, snr_db) > symbols:
-                return max(0, start - 1)
-            if self.symbols_for(stop - 1, channel_name, snr_db) > symbols:
-                return self._largest(range(start, stop), symbols, channel_name, snr_db)
-        return edges[-1] - 1
+        """Return the largest payload that ``symbols`` symbols carry, after compression; 0 where none fits.
 
-    def _largest(self, sizes: range, symbols: int, channel_name: str, snr_db: float) -> int:
-        low, high = sizes.start, sizes.stop
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self.symbols_for(middle, channel_name, snr_db) <= symbols else (low, middle)
-        return low
+        Under "adaptive" a shorter one may be judged more strictly and cost more: fill it up to this size.
+        """
+        sizes = [*(self._table().sizes(channel_name)[1:] if self._adaptive else ()), self._limit + 1]
 
-    def _message(self, row: int, payload: bytes, channel: Channel, snr_db: float) -> Message:
-        scheme = self.scheme(len(payload), channel.name, snr_db)
+        # Within a range of one scheme costs rise with the size; the last range that anything fits into has the largest.
+        def fits(length: int) -> bool:
+            return self.symbols_for(length, channel_name, snr_db) <= symbols
+
+        for start, stop in zip(reversed([0, *sizes[:-1]]), reversed(sizes), strict=True):
+            if fits(start):
+                return largest(fits, start, stop - 1)
+        return 0
+
+    def offers(self, symbols: int, channel_name: str, snr_db: float) -> tuple[Offer, ...]:
+        """Return what a sender may choose between to fill ``symbols`` symbols, from the surest to the largest; none where none fits.
+
+        Under "adaptive" they are the schemes of the MCS table, with what their payloads risk; otherwise the one scheme there is. Where
+        blocks are sent again, the symbols hold every transmission.
+        """
+        if not self._adaptive:
+            size = self.payload_bytes(symbols, channel_name, snr_db)
+            return (Offer(self._fixed, size),) if size else ()
+        once = symbols // self._transmissions(channel_name) - self._header(channel_name)
+        return table_offers(self._table(), channel_name, snr_db, once, self._limit)
+
+    def _message(self, row: int, payload: bytes, scheme: Scheme, channel: Channel) -> Message:
         fields = [(len(payload), self.settings.length_bits)]
         if self._adaptive:
             self.check(channel)
-            fields.append((self._table().schemes(channel.name).index(scheme), MCS_BITS))
+            schemes = self._table().schemes(channel.name)
+            if scheme not in schemes:
+                raise LinkError(f"message {row} asks for {scheme}, the table of '{channel.name}' has {', '.join(map(str, schemes))}")
+            fields.append((schemes.index(scheme), self._table().index_bits(channel.name)))
         return Message(row, payload, scheme, header_bits(fields))
 
     def _delivered(self, message: Message) -> bytes | None:
@@ -158,12 +149,12 @@ class DigitalStream:
     def _intact(self, message: Message) -> bool:
         return message.intact or self.settings.mode == "lossless"
 
-    def _header(self) -> int:
-        fields = self.settings.length_bits + (MCS_BITS if self._adaptive else 0)
+    def _header(self, channel_name: str) -> int:
+        fields = self.settings.length_bits + (self._table().index_bits(channel_name) if self._adaptive else 0)
         return header_symbols(fields, self.settings.header_repetitions)
 
     def _transmissions(self, channel_name: str) -> int:
         return self._table().channel(channel_name).transmissions if self._adaptive else 1
 
     def _table(self) -> mcs.McsTable:
-        return mcs.load(self.settings.mcs_table or mcs.DEFAULT_TABLE)
+        return mcs.load(*self._tables)

@@ -12,8 +12,9 @@ from benchmarks.link.channels import AWGN, RAYLEIGH
 from benchmarks.link.digital.codec import block_code
 from benchmarks.link.digital.framing import MAX_BLOCK_BYTES, blocks_of, header_bits, layout, payload_of, payload_symbols
 from benchmarks.link.digital.mcs import DEFAULT_TABLE, load
-from benchmarks.link.digital.measure import LADDER, blocks_lost
+from benchmarks.link.digital.measure import LADDER
 from benchmarks.link.digital.scheme import Scheme
+from benchmarks.link.digital.trials import blocks_lost
 from benchmarks.link.draws import KeyedDraws
 
 PAPER = Scheme.of("16qam", 0.5)

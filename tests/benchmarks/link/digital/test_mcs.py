@@ -7,23 +7,15 @@ import pytest
 from benchmarks.common.errors import LinkError
 from benchmarks.link.channels import AWGN
 from benchmarks.link.digital import DigitalSettings, DigitalStream
+from benchmarks.link.digital.block_curves import BLOCK_SIZES, BLOCK_SNRS, FILE_SCHEMES, BlockTrials
 from benchmarks.link.digital.codec import block_code
-from benchmarks.link.digital.mcs import DEFAULT_TABLE, Curve, McsTable, Point, load
-from benchmarks.link.digital.measure import LADDER, SIZES, SIZES_SLOW, blocks_lost
+from benchmarks.link.digital.mcs import DEFAULT_TABLE, FILE_TABLE, load
+from benchmarks.link.digital.measure import LADDER, SIZES, SIZES_SLOW
 from benchmarks.link.digital.scheme import Scheme
+from benchmarks.link.digital.trials import blocks_lost
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.link import CHANNELS
-
-
-def curve(*points, size=106, modulation="qpsk", rate="1/2"):
-    return Curve(
-        modulation=modulation, code_rate=rate, payload_bytes=size, points=[Point(snr_db=s, lost=n, blocks=b) for s, n, b in points]
-    )
-
-
-def table(*curves, summary=AWGN.summary):
-    entry = {"recipe": {}, "summary": summary, "transmissions": 1, "curves": [c.model_dump() for c in curves]}
-    return McsTable.model_validate({"channels": {"awgn": entry}})
+from helpers.mcs_tables import curve, table
 
 
 def test_a_scheme_is_trusted_from_the_lowest_point_from_which_all_hold():
@@ -107,3 +99,50 @@ def test_the_committed_thresholds_hold_on_other_noise(name, modulation, rate):
     code = block_code(8 * 32, scheme, 50, combines=entry.transmissions > 1)
     lost = [blocks_lost(code, CHANNELS[name], found.threshold_db(0.01) + shift, entry.transmissions, 99, 0, 100) for shift in (0.0, -4.0)]
     assert lost[0] <= 6 < lost[1]
+
+
+def loss(found, length, snr_db=4.0, rate=0.5):
+    return round(found.loss("awgn", Scheme.of("qpsk", rate), length, snr_db), 9)
+
+
+def test_a_block_is_judged_by_the_size_and_the_snr_below_it():
+    found = table(curve((1.0, 9, 99), (4.0, 0, 99), size=64), curve((4.0, 49, 99), size=32), curve((4.0, 19, 99), size=256))
+    assert loss(found, 64) == loss(found, 255) == loss(found, 64, snr_db=6.9) == 0.5 / 100
+    assert loss(found, 63) == 49.5 / 100 and loss(found, 256) == 19.5 / 100
+    assert loss(found, 64, snr_db=3.9) == 9.5 / 100 and loss(found, 64, snr_db=0.9) == 1.0
+
+
+def test_what_was_not_measured_does_as_well_as_what_is_harder():
+    found = table(curve((4.0, 0, 99), size=64, rate="3/4"), curve((1.0, 49, 99), size=64))
+    assert loss(found, 64) == loss(found, 64, rate=0.6) == 0.5 / 100
+    assert loss(found, 64, rate=0.8) == 1.0
+
+
+def test_a_file_is_lost_with_any_of_its_blocks():
+    found = table(curve((4.0, 9, 99), size=64))
+    assert loss(found, 3 * 1053) == round(1 - 0.905**3, 9)
+
+
+def test_the_committed_blocks_reach_what_captions_do_not():
+    """Of 1053-byte blocks these schemes lose none of 100 where captions' thresholds do not trust them."""
+    found, captions = load(DEFAULT_TABLE, FILE_TABLE), load(DEFAULT_TABLE)
+    reached = {1.0: ("qpsk", 0.5), 4.0: ("qpsk", 0.7), 7.0: ("16qam", 0.55), 10.0: ("16qam", 0.7)}
+    for snr_db, (modulation, rate) in reached.items():
+        scheme = Scheme.of(modulation, rate)
+        assert found.loss("awgn", scheme, 1053, snr_db) < 0.01
+        assert scheme.efficiency > captions.choose("awgn", snr_db, 1053, 0.01).efficiency
+    assert found.loss("rayleigh", Scheme.of("qpsk", 0.4), 1053, 1.0) < 0.01
+    for name in ("awgn", "rayleigh"):
+        entry = load(FILE_TABLE).channel(name)
+        assert {point.snr_db for curve in entry.curves for point in curve.points} == set(BLOCK_SNRS)
+        assert {curve.payload_bytes for curve in entry.curves} == set(BLOCK_SIZES) and set(entry.schemes) <= set(FILE_SCHEMES)
+        assert entry.recipe["command"].startswith(f"python -m benchmarks.link.digital.measure --files --channel {name} ")
+
+
+def test_a_measurement_finds_the_last_scheme_that_holds_and_the_first_beyond(monkeypatch):
+    monkeypatch.setattr("benchmarks.link.digital.block_curves.BLOCK_SIZES", (32,))
+    monkeypatch.setattr(BlockTrials, "_expected", lambda self, snr_db: FILE_SCHEMES.index(Scheme.of("qpsk", 0.7)))
+    found = BlockTrials(CHANNELS["awgn"], 1, 25, 0.04, 20, 0).curves([5.0])
+    points = {curve.scheme.efficiency: curve.points[0] for curve in found}
+    held = max(efficiency for efficiency, point in points.items() if point.lost <= 1)
+    assert any(point.lost > 1 for efficiency, point in points.items() if efficiency > held) and len(points) <= 5

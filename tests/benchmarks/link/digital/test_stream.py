@@ -10,7 +10,9 @@ from scipy.stats import norm
 from benchmarks.common.errors import LinkError
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, FlatChannel
 from benchmarks.link.digital import DigitalSettings, DigitalStream, char_error_rate, readable
+from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.draws import KeyedDraws
+from helpers.mcs_tables import curve, table
 
 CAPTION = b"A brown dog leaps over a wooden fence in a grassy yard while two children watch from a porch, at dusk in May"[:106]
 
@@ -185,6 +187,42 @@ def test_payload_bytes_is_what_fits(mode, channel, snr_db):
     for symbols in (400, 1000, 8192, 16384):
         fits = stream.payload_bytes(symbols, channel, snr_db)
         assert stream.symbols_for(fits, channel, snr_db) <= symbols < stream.symbols_for(fits + 1, channel, snr_db)
+
+
+def hole_table():
+    """A table whose 32-byte blocks bear QPSK 1/5 alone and whose 106-byte blocks bear 3/4."""
+    curves = [curve((1.0, 0, 100), size=32, rate="1/5"), curve((1.0, 0, 100), rate="1/5"), curve((1.0, 0, 100), rate="3/4")]
+    return table(*curves)
+
+
+def test_a_longer_payload_that_fits_is_found_behind_a_shorter_one_that_does_not(tmp_path):
+    (tmp_path / "table.json").write_text(hole_table().model_dump_json())
+    stream = DigitalStream(DigitalSettings(mode="adaptive", mcs_table=tmp_path / "table.json"))
+    assert stream.symbols_for(105, "awgn", 4.0) > 700 > stream.symbols_for(106, "awgn", 4.0)
+    assert stream.payload_bytes(700, "awgn", 4.0) >= 106
+
+
+@pytest.mark.parametrize(("mode", "files"), [("ldpc", True), ("adaptive", True), ("adaptive", False)])
+def test_offers_fit_and_are_sent_as_offered(mode, files):
+    stream = DigitalStream(DigitalSettings(mode=mode), files)
+    offers = stream.offers(700, "awgn", 10.0)
+    messages = [random.Random(row).randbytes(offer.payload_bytes) for row, offer in enumerate(offers)]
+    heard = stream.transmit(messages, AWGN, 10.0, draws(len(messages), AWGN, 10.0), [offer.scheme for offer in offers])
+    assert heard.schemes == tuple(offer.scheme for offer in offers) and max(heard.symbols) <= 700
+    sizes, shares = [offer.payload_bytes for offer in offers], [offer.delivery for offer in offers]
+    assert sizes == sorted(set(sizes)) and shares == sorted(shares, reverse=True)
+    assert heard.intact[0] and heard.messages[0] == messages[0]
+
+
+def test_a_file_costs_the_wider_index_of_its_ladder_and_captions_what_they_did():
+    headers = [DigitalStream(DigitalSettings(mode="adaptive"), files).symbols_for(0, "awgn", 4.0) for files in (False, True)]
+    assert headers == [65, 67]
+
+
+def test_a_scheme_outside_the_table_is_refused():
+    stream = DigitalStream(DigitalSettings(mode="adaptive"), files=True)
+    with pytest.raises(LinkError, match="message 0 asks for 64qam 1/5"):
+        stream.transmit([b"x"], AWGN, 10.0, draws(1, AWGN, 10.0), [Scheme.of("64qam", 0.2)])
 
 
 def test_a_message_too_long_for_its_header_is_refused():
