@@ -22,6 +22,7 @@ class Traits:
         digital_in_budget: the digital stream carries the image itself and counts towards k; otherwise (captions,
             side information) it comes on top of the visual stream, as in the paper, and only the total shows it.
         coding_mode: coding mode of its digital stream, if it asks for one of its own.
+        chooses_schemes: its sender picks modulation and code rate of each message among the operating point's offers.
         needs_masks: its loss needs the saliency mask of every image; images without one are left out of its training.
         describes: has a ``describe`` stage.
         refines: has a ``refine`` stage; the coarse image is then scored too, as variant ``<variant>/stage-one``.
@@ -43,6 +44,7 @@ class Traits:
     one_model_for_all_rates: bool = False
     digital_in_budget: bool = False
     coding_mode: str | None = None
+    chooses_schemes: bool = False
     needs_masks: bool = False
     describes: bool = False
     refines: bool = False

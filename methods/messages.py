@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     # Reports ask for budgets too and need no tensors.
     from torch import Tensor
 
+    from benchmarks.link.digital.offers import Offer
+    from benchmarks.link.digital.scheme import Scheme
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -78,13 +81,15 @@ class OperatingPoint:
             does not declare ``uses_snr_at_sender``: it is encoded once and sent at every SNR.
         channel: name of the channel; ``None`` wherever ``snr_db`` is.
         payload: answers how many payload bytes the digital stream carries in a number of symbols, here, under a
-            coding mode ("ldpc", "adaptive", "uncoded", "lossless"; ``None`` for the link's own).
+            coding mode ("ldpc", "adaptive", "uncoded", "lossless", "capacity"; ``None`` for the link's own).
+        choices: answers in the same way what the sender of a file may choose between.
     """
 
     cr: Fraction | None
     snr_db: float | None = None
     channel: str | None = None
     payload: Callable[[int, str | None], int] | None = field(default=None, compare=False, repr=False)
+    choices: Callable[[int, str | None], Sequence[Offer]] | None = field(default=None, compare=False, repr=False)
 
     def payload_bytes(self, symbols: int, coding_mode: str | None = None) -> int:
         """Return how many payload bytes fit into ``symbols`` channel symbols of the digital stream."""
@@ -92,9 +97,15 @@ class OperatingPoint:
             raise RateError("this operating point has no digital stream to ask; build it through the suite")
         return self.payload(symbols, coding_mode)
 
+    def offers(self, symbols: int, coding_mode: str | None = None) -> Sequence[Offer]:
+        """Return the ways to send a file in ``symbols`` symbols: scheme, payload and share delivered; none where nothing fits."""
+        if self.choices is None:
+            raise RateError("this operating point has no digital stream to ask; build it through the suite")
+        return self.choices(symbols, coding_mode)
+
     def blind(self) -> OperatingPoint:
         """Return the point as a sender without channel knowledge sees it."""
-        return replace(self, snr_db=None, channel=None, payload=None)
+        return replace(self, snr_db=None, channel=None, payload=None, choices=None)
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,7 @@ class Signal:
             accounting; a variant that uses it has "uncharged" in its name, and fails in an evaluation otherwise.
         coding_mode: how the digital stream is coded, "ldpc" (one fixed scheme), "adaptive", "uncoded" or "lossless"; ``None`` for what
             the grid sets. "lossless" must be declared by the traits, or by the grid, so that every table tells it.
+        schemes: B schemes, each among the offers of the operating point; ``None`` for what the coding mode chooses.
         text: the messages are UTF-8 text (captions), so a damaged one may still be read and its character errors counted.
     """
 
@@ -116,6 +128,7 @@ class Signal:
     side: Tensor | None = None
     digital: Sequence[bytes] | None = None
     coding_mode: str | None = None
+    schemes: Sequence[Scheme] | None = None
     text: bool = False
     uncharged: frozenset[str] = frozenset()
 

@@ -110,7 +110,7 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
     link = Link(grid.link)
     for configured in configured_methods:
         for channel in grid.channels:
-            link.check(channel, configured.traits.coding_mode)
+            link.check(channel, configured.traits.coding_mode, files=configured.traits.chooses_schemes)
         for channel in configured.training.channels:
             link.channel(channel)
     datasets: dict[str, tuple[Dataset, Path | None]] = {}

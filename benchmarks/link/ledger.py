@@ -14,6 +14,7 @@ class Entry:
         measured_snr_db: mean symbol power (1) over the realised mean noise power, in dB; NaN if nothing was sent.
         text_bytes_sent: payload bytes after compression.
         text_ok: the payload's check passed; ``None`` without a digital stream.
+        text_scheme: modulation and code rate of the payload, such as "16qam 1/2"; ``None`` without a digital stream.
     """
 
     symbols_analog: int = 0
@@ -22,6 +23,7 @@ class Entry:
     measured_snr_db: float = float("nan")
     text_bytes_sent: int = 0
     text_ok: bool | None = None
+    text_scheme: str | None = None
 
     @property
     def symbols_total(self) -> int:

@@ -22,8 +22,11 @@ from benchmarks.common.errors import BudgetError, LinkError
 from benchmarks.common.names import unknown
 from benchmarks.link.analog import equalise, normalise
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, rician
+from benchmarks.link.digital.offers import Offer
+from benchmarks.link.digital.reception import DigitalReception
+from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.digital.settings import Mode
-from benchmarks.link.digital.stream import DigitalReception, DigitalStream
+from benchmarks.link.digital.stream import DigitalStream
 from benchmarks.link.draws import Draws
 from benchmarks.link.ledger import Entry
 from benchmarks.link.ofdm.channel import TdlChannel
@@ -111,7 +114,7 @@ class Link:
     def __init__(self, settings: LinkSettings | None = None) -> None:
         self.settings = settings or LinkSettings()
         self._channels = channels(self.settings)
-        self._streams: dict[tuple[str, bool], DigitalStream] = {}
+        self._streams: dict[tuple[str, bool, bool], DigitalStream] = {}
 
     def channel(self, name: str) -> Channel:
         """Return the channel called ``name``.
@@ -124,13 +127,22 @@ class Link:
         except KeyError:
             raise unknown("channel", name, self._channels) from None
 
-    def check(self, channel: str, coding_mode: str | None = None) -> None:
-        """Raise :class:`UnknownNameError` unless there is ``channel``, :class:`LinkError` unless it carries messages so coded."""
-        self._stream(coding_mode, text=False).check(self.channel(channel))
+    def check(self, channel: str, coding_mode: str | None = None, *, files: bool = False) -> None:
+        """Check that there is a channel, and that it carries messages or ``files`` so coded.
+
+        Raises:
+            UnknownNameError: there is no such channel.
+            LinkError: it does not.
+        """
+        self._stream(coding_mode, text=False, files=files).check(self.channel(channel))
 
     def payload_bytes(self, symbols: int, coding_mode: str | None = None, *, channel: str, snr_db: float) -> int:
         """Return how many bytes, sent as they are, the digital stream carries in ``symbols`` symbols of ``channel`` at ``snr_db``."""
         return self._stream(coding_mode, text=False).payload_bytes(symbols, self.channel(channel).name, snr_db)
+
+    def offers(self, symbols: int, coding_mode: str | None = None, *, channel: str, snr_db: float) -> tuple[Offer, ...]:
+        """Return what the sender of a file may choose between to fill ``symbols`` symbols of ``channel`` at ``snr_db``."""
+        return self._stream(coding_mode, text=False, files=True).offers(symbols, self.channel(channel).name, snr_db)
 
     def send(
         self,
@@ -142,6 +154,7 @@ class Link:
         side: Tensor | None = None,
         digital: Sequence[bytes] | None = None,
         coding_mode: str | None = None,
+        schemes: Sequence[Scheme] | None = None,
         text: bool = False,
         uncharged: frozenset[str] = frozenset(),
         budget: int | None = None,
@@ -155,6 +168,7 @@ class Link:
             analog, side: complex (B, k) and (B, m) symbols.
             digital: B messages.
             coding_mode: of the messages; ``None`` for the settings' own.
+            schemes: of the messages, each among the :meth:`offers`; ``None`` for what the coding mode chooses.
             text: the messages are text and may be compressed as such.
             uncharged: streams among "side" and "digital" that the entries leave out.
             budget: symbols allowed an image; ``None`` for no limit.
@@ -169,7 +183,10 @@ class Link:
         rows = _rows(analog, side, digital)
         streams = {name: symbols for name, symbols in (("analog", analog), ("side", side)) if symbols is not None}
         received = {name: self.send_analog(channel, snr_db, draws, symbols, name) for name, symbols in streams.items()}
-        bits = self._stream(coding_mode, text).transmit(digital, self.channel(channel), snr_db, draws) if digital is not None else None
+        bits = None
+        if digital is not None:
+            stream = self._stream(coding_mode, text, files=schemes is not None)
+            bits = stream.transmit(digital, self.channel(channel), snr_db, draws, schemes)
         check_budget(analog, budget, max(bits.symbols) if digital_in_budget and bits is not None else 0)
         return Delivery(received.get("analog"), received.get("side"), bits, rows, uncharged)
 
@@ -191,15 +208,15 @@ class Link:
         equalised = equalise(seen, air.fading, self.settings.equalizer)
         return AnalogReception(equalised, seen.noise_variance, seen.noise_power, seen.pilots)
 
-    def _stream(self, coding_mode: str | None, text: bool) -> DigitalStream:
+    def _stream(self, coding_mode: str | None, text: bool, files: bool = False) -> DigitalStream:
         mode = coding_mode or self.settings.digital.mode
         if mode not in get_args(Mode):
             raise LinkError(f"unknown protection '{mode}' of the digital stream; choose one of {', '.join(get_args(Mode))}")
-        if (mode, text) not in self._streams:
+        if (mode, text, files) not in self._streams:
             # Compression is for captions; an image file or a packed mask has none of a language's redundancy.
             changes = {"mode": mode} if text else {"mode": mode, "compression": "none"}
-            self._streams[mode, text] = DigitalStream(self.settings.digital.model_copy(update=changes))
-        return self._streams[mode, text]
+            self._streams[mode, text, files] = DigitalStream(self.settings.digital.model_copy(update=changes), files)
+        return self._streams[mode, text, files]
 
 
 def _rows(analog: Tensor | None, side: Tensor | None, digital: Sequence[bytes] | None) -> int:
@@ -220,6 +237,7 @@ def _entry(row: int, received: dict[str, AnalogReception], bits: DigitalReceptio
         measured_snr_db=_measured_snr(row, received, bits),
         text_bytes_sent=bits.bytes_sent[row] if bits is not None else 0,
         text_ok=bits.intact[row] if bits is not None else None,
+        text_scheme=str(bits.schemes[row]) if bits is not None else None,
     )
 
 

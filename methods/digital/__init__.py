@@ -2,14 +2,16 @@
 
 ::
 
-    image ──rate search──> file of at most payload_bytes(k) bytes ══ digital stream: CRC, LDPC, QAM, channel ══╗
-    image <── decode, enlarge ── file  <───────────────────────────────────────────────────────────────────────╝
-            <── mid-grey ───────── nothing, a failed check, an undecodable file (outage)
+    k symbols ──offers: scheme, bytes, share delivered──> rate search, an offer at a time ──> file of the largest expected PSNR
+    file ══ digital stream: CRC, LDPC, QAM, channel ══> file ──decode, enlarge──> image
+                                                        └──── nothing, a failed check, an undecodable file (outage): mid-grey
 
 The protection decides how many bytes k symbols carry: one fixed scheme falls off its cliff, an adaptive one follows the
 channel and is the honest rival of every JSCC. Each codec is a variant with either.
 """
 
+import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -20,14 +22,22 @@ from pydantic import model_validator
 from torch import Tensor
 
 from benchmarks.common.images import image_tensor, pixel_array
+from benchmarks.link.digital.offers import Offer
 from methods.base import Geometry, Method, MethodSettings, OperatingPoint, Received, Signal, Traits
-from methods.digital.codecs import UndecodableFileError, make_codec
-from methods.digital.search import Downscale, FileStream
+from methods.digital.codecs import UndecodableFileError, make_codecs
+from methods.digital.search import Downscale, FileStream, Fitted, ImageFiles
+from methods.errors import RateError
 from methods.registry import METHODS
 
 OUTAGE_GREY = 0.5
 Codec = Literal["jpeg", "webp", "avif", "jpeg2000", "bpg"]
 _AGREEABLE = ("jpeg", "webp", "jpeg2000")
+_AGREEABLE = ("jpeg", "webp", "avif", "jpeg2000", "hevc", "jpegxl")
+_WHITE = 255
+# Images whose files a sender keeps, about 100 KB each beside the pixels.
+_KEPT = 64
+# No codec gains as much as this by twice the bytes: what would have to is not tried.
+_STEEPEST_DB = 12.0
 
 
 class DigitalSettings(MethodSettings):
@@ -35,7 +45,8 @@ class DigitalSettings(MethodSettings):
 
     Attributes:
         codec: the image codec; "bpg" needs the binaries of libbpg.
-        protection: how the link codes the file: "adaptive" to the SNR and channel, "ldpc" with the grid's one scheme.
+        protection: how the link codes the file: "adaptive" with the scheme of the MCS table that gives the image the best expected PSNR at
+            that SNR on that channel, losses counted; "ldpc" with the grid's one scheme.
         downscale: "best" also tries smaller images and keeps the one nearest to the original, "needed" shrinks only when
             no file of the full size fits, "never" does not.
         strip_headers: both ends agree on the file's fixed header beforehand, and two bytes (size step, quality) stand for it. By default
@@ -64,7 +75,7 @@ class Digital(Method[DigitalSettings]):
     says how many those are.
 
     Raises:
-        MissingAssetError: Pillow lacks the codec or its binaries are not installed.
+        MissingAssetError: Pillow lacks the codec, or its library or binaries are not installed.
     """
 
     Settings = DigitalSettings
@@ -96,13 +107,14 @@ class Digital(Method[DigitalSettings]):
 
     def __init__(self, settings: DigitalSettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)
-        codec = make_codec(self.settings.codec, self.settings.strip_headers)
-        self.files = FileStream(codec, (geometry.width, geometry.height), self.settings.strip_headers)
+        codecs = make_codecs(self.settings.codec, self.settings.strip_headers)
+        self.stream = FileStream(codecs, (geometry.width, geometry.height), self.settings.strip_headers)
+        self._files: dict[bytes, ImageFiles] = {}
 
     @classmethod
     def traits(cls, settings: DigitalSettings) -> Traits:
         """Return that the sender fits its file to the channel and that the file is the image."""
-        return Traits(uses_snr_at_sender=True, digital_in_budget=True, coding_mode=settings.protection)
+        return Traits(uses_snr_at_sender=True, digital_in_budget=True, coding_mode=settings.protection, chooses_schemes=True)
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Turn (B, 3, H, W) images in [0, 1] into files that the stream carries in the budget's symbols.
@@ -110,9 +122,45 @@ class Digital(Method[DigitalSettings]):
         Raises:
             RateError: no file is small enough; an impossible cell shows as a failure, not as an outage.
         """
-        limit = point.payload_bytes(self.geometry.symbols(point.cr), self.settings.protection)
-        files = [self.files.fit(Image.fromarray(image), limit, self.settings.downscale).message for image in pixel_array(images)]
-        return Signal(digital=files, coding_mode=self.settings.protection)
+        symbols = self.geometry.symbols(point.cr)
+        offers = point.offers(symbols, self.settings.protection)
+        if not offers:
+            raise RateError(
+                f"{symbols} symbols carry no file on {point.channel} at {point.snr_db:g} dB, not even of one byte; choose a larger CR"
+            )
+        chosen = [self._choose(image, offers) for image in pixel_array(images)]
+        files, schemes = [fitted.message for fitted, _ in chosen], [offer.scheme for _, offer in chosen]
+        return Signal(digital=files, schemes=schemes, coding_mode=self.settings.protection)
+
+    def _choose(self, pixels: np.ndarray, offers: Sequence[Offer]) -> tuple[Fitted, Offer]:
+        """Return the file and the offer with the largest expected PSNR, a loss counted as the grey image it is shown as."""
+        files = self._files_of(pixels)
+        grey = _psnr(files.grey_error)
+        best: tuple[float, Fitted, Offer] | None = None
+        obstacle: RateError | None = None
+        for offer in offers:
+            if best is not None and not _may_win(offer, best, grey):
+                continue
+            try:
+                fitted = files.fit(offer.payload_bytes, self.settings.downscale)
+            except RateError as error:
+                obstacle = error
+                continue
+            expected = offer.delivery * _psnr(fitted.error) + (1.0 - offer.delivery) * grey
+            if best is None or expected > best[0]:
+                best = expected, fitted, offer
+        if best is None:
+            raise obstacle or RateError("a file was asked for without an offer; ask the operating point for some")
+        return best[1], best[2]
+
+    def _files_of(self, pixels: np.ndarray) -> ImageFiles:
+        """Return the files of an image made so far; those of the images last seen are kept, since their other cells come next."""
+        key = hashlib.sha256(pixels.tobytes()).digest()
+        found = self._files.pop(key, None) or ImageFiles(self.stream, Image.fromarray(pixels), round(_WHITE * OUTAGE_GREY))
+        self._files[key] = found
+        while len(self._files) > _KEPT:
+            del self._files[next(iter(self._files))]
+        return found
 
     def decode(self, received: Received, point: OperatingPoint) -> Tensor:
         """Turn what arrived into (B, 3, H, W) images in [0, 1], on the CPU; grey where the block is lost."""
@@ -123,9 +171,23 @@ class Digital(Method[DigitalSettings]):
     def _show(self, message: bytes | None) -> Tensor:
         if message is not None:
             try:
-                pixels = np.array(self.files.unpack(message))
+                pixels = np.array(self.stream.unpack(message))
             except UndecodableFileError:
                 pass
             else:
                 return image_tensor(pixels)
         return torch.full((3, self.geometry.height, self.geometry.width), OUTAGE_GREY)
+
+
+def _psnr(error: float) -> float:
+    # An image that comes back without an error is as good as one with a level off in every thousandth value.
+    return 10.0 * math.log10(_WHITE**2 / max(error, 1e-3))
+
+
+def _may_win(offer: Offer, best: tuple[float, Fitted, Offer], grey: float) -> bool:
+    """Return whether an offer of more bytes, lost more often, could come to a better expectation than ``best``."""
+    expected, fitted, chosen = best
+    if not offer.delivery:
+        return False
+    needed = (expected - (1.0 - offer.delivery) * grey) / offer.delivery
+    return needed - _psnr(fitted.error) < _STEEPEST_DB * math.log2(offer.payload_bytes / chosen.payload_bytes)

@@ -91,6 +91,17 @@ class Codec(ABC):
         """Return the file of an image of ``size`` (width, height) and ``level`` from its body."""
         return body
 
+    def rebuild(self, body: bytes, size: Size, level: int) -> bytes:
+        """Return what :meth:`restore` does, of bytes that may be damaged.
+
+        Raises:
+            UndecodableFileError: no file can be made of them.
+        """
+        try:
+            return self.restore(body, size, level)
+        except _DAMAGE as error:
+            raise UndecodableFileError(f"{len(body)} bytes are no body of a {self.name} file: {error}") from error
+
 
 class PillowCodec(Codec):
     """A codec that Pillow carries.
@@ -223,3 +234,8 @@ def make_codec(name: str, agreed_headers: bool) -> Codec:
     if name == "jpeg2000":
         return TemplateCodec("jpeg2000", "JPEG2000", range(40, 241), _jpeg2000, "jpg_2000", body_start=_first_tile)
     return BpgCodec()
+
+
+def make_codecs(name: str, agreed_headers: bool) -> tuple[Codec, ...]:
+    """Return the ways to code an image that the codec called ``name`` has; errors as in :func:`make_codec`."""
+    return (make_codec(name, agreed_headers),)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from benchmarks.common.hashing import content_digest, digest
 from benchmarks.common.storage import StoragePath
 from benchmarks.datasets import Dataset
-from benchmarks.link.digital.mcs import DEFAULT_TABLE
+from benchmarks.link.digital.mcs import table_files
 from benchmarks.metrics import lookup
 from methods.generative.settings import CaptionerSettings
 from methods.messages import Geometry
@@ -129,10 +129,10 @@ class WorkUnit:
 
     @property
     def files(self) -> list[str]:
-        """Content of the files that results depend on: those the method's settings name, and the MCS table under adaptive coding."""
-        digital = self.grid.link.digital
-        adaptive = (self.configured.traits.coding_mode or digital.mode) == "adaptive"
-        tables = (digital.mcs_table or DEFAULT_TABLE,) if adaptive else ()
+        """Content of the files that results depend on: those the method's settings name, and the MCS tables under adaptive coding."""
+        digital, traits = self.grid.link.digital, self.configured.traits
+        adaptive = (traits.coding_mode or digital.mode) == "adaptive"
+        tables = table_files(digital, traits.chooses_schemes) if adaptive else ()
         return [content_digest(path) for path in (*tables, *self.configured.cls.assets(self.configured.settings))]
 
     @property

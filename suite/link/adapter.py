@@ -12,13 +12,14 @@ from methods.base import OperatingPoint, Received, Signal
 
 
 def operating_point(link: Link, cr: Fraction | None, snr_db: float, channel: str) -> OperatingPoint:
-    """Return an operating point as the receiver knows it, its payload answered by the link's digital stream.
+    """Return an operating point as the receiver knows it, its payload and offers answered by the link's digital stream.
 
     Raises:
         LinkError: there is no such channel.
     """
     link.channel(channel)
-    return OperatingPoint(cr, snr_db, channel, partial(link.payload_bytes, channel=channel, snr_db=snr_db))
+    payload = partial(link.payload_bytes, channel=channel, snr_db=snr_db)
+    return OperatingPoint(cr, snr_db, channel, payload, partial(link.offers, channel=channel, snr_db=snr_db))
 
 
 def conditions(point: OperatingPoint) -> tuple[str, float]:
@@ -93,6 +94,7 @@ def deliver(
         side=signal.side,
         digital=signal.digital,
         coding_mode=signal.coding_mode,
+        schemes=signal.schemes,
         text=signal.text,
         uncharged=signal.uncharged,
         budget=budget,

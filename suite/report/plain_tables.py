@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Collection, Sequence
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.link.digital.scheme import BITS_PER_SYMBOL
 from suite.report.formats import PlainTable, shown_text
 from suite.report.points import SERIES, absent_metrics
 from suite.runs.info import RunInfo
@@ -20,7 +22,13 @@ def symbol_points(records: pd.DataFrame) -> pd.DataFrame:
     sent = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
     means = ["symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total", "measured_snr_db", "text_bytes_sent", "text_symbols"]
     means += ["text_ok", "text_char_error_rate"]
-    return sent.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()
+    cells = sent.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)
+    return cells[means].mean().join(cells["text_scheme"].agg(_schemes)).reset_index()
+
+
+def _schemes(schemes: pd.Series) -> str:
+    """Return the schemes of some transmissions, the most frequent first, "" where there are none."""
+    return ", ".join(schemes.dropna().sort_values().value_counts().index)
 
 
 def symbols_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainTable:
@@ -36,11 +44,27 @@ def symbols_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainT
             + [f"{mean[name]:.0f}" for name in ("symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total")]
             + ["–" if math.isclose(low, high, abs_tol=0.5) else f"{low:.0f}–{high:.0f}", f"{share:.1f} %"]
             + ["–" if math.isnan(mean[name]) else f"{scale * mean[name]:.1f}{unit}" for name, scale, unit in _TEXT_COLUMNS]
+            + [_span(group["text_scheme"])]
         )
     header = ["Dataset", "Method", "CR", "analogue", "digital", "pilot", "total", "range over cells", "digital share"]
-    header += ["text bytes", "text intact"]
+    header += ["text bytes", "text intact", "schemes"]
     notes = ["Complex channel symbols an image, mean over images; CR is the ratio asked for, symbols over source values."]
-    return PlainTable("Transmitted symbols", "tab:symbols", header, rows, frozenset(range(3, len(header))), [*notes, *warnings])
+    if any(row[-1] != "–" for row in rows):
+        notes.append(
+            "Schemes from the most robust to the most efficient; symbols.csv has those of each channel and SNR, and what was lost there."
+        )
+    return PlainTable("Transmitted symbols", "tab:symbols", header, rows, frozenset(range(3, len(header) - 1)), [*notes, *warnings])
+
+
+def _span(cells: pd.Series) -> str:
+    """Return the most robust and the most efficient scheme that cells name."""
+    found = sorted({scheme for cell in cells for scheme in cell.split(", ") if scheme}, key=_efficiency)
+    return "–" if not found else found[0] if len(found) == 1 else f"{found[0]}–{found[-1]}"
+
+
+def _efficiency(scheme: str) -> Fraction:
+    modulation, _, rate = scheme.partition(" ")
+    return BITS_PER_SYMBOL[modulation] * Fraction(rate) if modulation in BITS_PER_SYMBOL else Fraction(0)
 
 
 def failure_points(records: pd.DataFrame, flags: Collection[str] = ()) -> pd.DataFrame:

@@ -81,9 +81,10 @@ COLUMNS = (
     Column("seconds_refine", "float64", "s", "time of the generative stage, waiting for a server included", "a refined image"),
     Column("text_cut", "string", "", "end of the prompt that the model did not read; empty where it read all", "a refined image"),
     Column("cost_usd", "float64", "US dollars", "price of the calls behind the image, whenever they were made", "a refined image"),
+    Column("text_scheme", "string", "", "modulation and code rate of the digital stream, such as 16qam 1/2", "the method sends bytes"),
 )
 # Files of before a column was added are read with nothing in it.
-_ADDED = ("seconds_describe", "seconds_refine", "text_cut", "cost_usd")
+_ADDED = ("seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme")
 BASE_COLUMNS = tuple(column.name for column in COLUMNS)
 _ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
 _REQUIRED = tuple(column.name for column in COLUMNS if column.present == "always")

@@ -93,6 +93,7 @@ def _text_fields(signal: Signal, received: Received, row: int, entry: Entry) -> 
         "text_bytes_sent": entry.text_bytes_sent,
         "text_symbols": entry.symbols_digital,
         "text_ok": entry.text_ok,
+        "text_scheme": entry.text_scheme,
     }
     if signal.text:
         fields["text_char_error_rate"] = char_error_rate(readable(signal.digital[row]), readable(received.digital[row] or b""))

@@ -20,7 +20,7 @@ PINNED = [
     *("run", "method", "variant", "dataset", "image", "cr", "channel", "snr_db", "repetition", "status", "error"),
     *("symbols_analog", "symbols_digital", "symbols_total", "measured_snr_db", "seconds_encode", "seconds_decode"),
     *("symbols_pilot", "text_bytes_sent", "text_symbols", "text_ok", "text_char_error_rate"),
-    *("seconds_describe", "seconds_refine", "text_cut", "cost_usd"),
+    *("seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme"),
 ]
 
 
@@ -50,7 +50,8 @@ def test_schema_has_a_float_column_for_each_metric() -> None:
 def test_files_of_before_columns_were_added_are_read_with_nothing_in_them(tmp_path: Path) -> None:
     write_unit(tmp_path / "records" / "new.parquet", [row(image="b", text_cut="the end", cost_usd=0.5)], ["psnr"])
     whole = pq.read_table(tmp_path / "records" / "new.parquet")
-    old = whole.drop_columns(["seconds_describe", "seconds_refine", "text_cut", "cost_usd"]).set_column(4, "image", pa.array(["a"]))
+    later = ["seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme"]
+    old = whole.drop_columns(later).set_column(4, "image", pa.array(["a"]))
     old = old.cast(pa.schema([whole.schema.field(name) for name in old.schema.names]))
     notes = {name: value for name, value in whole.schema.metadata.items() if name in (b"rows", b"unit", b"version")}
     pq.write_table(old.replace_schema_metadata(notes), tmp_path / "records" / "old.parquet")
