@@ -31,7 +31,6 @@ from methods.registry import METHODS
 
 OUTAGE_GREY = 0.5
 Codec = Literal["jpeg", "webp", "avif", "jpeg2000", "bpg"]
-_AGREEABLE = ("jpeg", "webp", "jpeg2000")
 _AGREEABLE = ("jpeg", "webp", "avif", "jpeg2000", "hevc", "jpegxl")
 _WHITE = 255
 # Images whose files a sender keeps, about 100 KB each beside the pixels.

@@ -190,11 +190,13 @@ def read_unit(path: StoragePath, unit: str | None = None) -> pa.Table:
 def _completed(table: pa.Table) -> pa.Table:
     """Return the table with the columns that were added since it was written."""
     first = len(BASE_COLUMNS) - len(_ADDED)
-    if tuple(table.schema.names[:first]) != BASE_COLUMNS[:first] or any(name in table.schema.names for name in _ADDED):
+    if tuple(table.schema.names[:first]) != BASE_COLUMNS[:first]:
         return table
+    # Columns were added one after another, so that a file may have some of them.
     for index, column in enumerate(COLUMNS[first:], start=first):
-        dtype = _ARROW[column.dtype]
-        table = table.add_column(index, pa.field(column.name, dtype), pa.nulls(table.num_rows, dtype))
+        if column.name not in table.schema.names:
+            dtype = _ARROW[column.dtype]
+            table = table.add_column(index, pa.field(column.name, dtype), pa.nulls(table.num_rows, dtype))
     return table
 
 

@@ -47,17 +47,21 @@ def test_schema_has_a_float_column_for_each_metric() -> None:
         arrow_schema(["status"])
 
 
-def test_files_of_before_columns_were_added_are_read_with_nothing_in_them(tmp_path: Path) -> None:
+LATER = ["seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme"]
+
+
+@pytest.mark.parametrize("later", [LATER, LATER[-1:]], ids=["all", "the last"])
+def test_files_of_before_columns_were_added_are_read_with_nothing_in_them(tmp_path: Path, later: list[str]) -> None:
     write_unit(tmp_path / "records" / "new.parquet", [row(image="b", text_cut="the end", cost_usd=0.5)], ["psnr"])
     whole = pq.read_table(tmp_path / "records" / "new.parquet")
-    later = ["seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme"]
     old = whole.drop_columns(later).set_column(4, "image", pa.array(["a"]))
     old = old.cast(pa.schema([whole.schema.field(name) for name in old.schema.names]))
     notes = {name: value for name, value in whole.schema.metadata.items() if name in (b"rows", b"unit", b"version")}
     pq.write_table(old.replace_schema_metadata(notes), tmp_path / "records" / "old.parquet")
     frame = load(tmp_path)
     assert list(frame.columns) == [*PINNED, "psnr"] and frame["psnr"].tolist() == [25.0, 25.0]
-    assert frame["text_cut"].tolist() == [None, "the end"] and np.isnan(frame["cost_usd"][0]) and frame["cost_usd"][1] == 0.5
+    there = [None, "the end"] if "text_cut" in later else ["the end", "the end"]
+    assert frame["text_cut"].tolist() == there and frame["text_scheme"].tolist()[0] is None and frame["cost_usd"][1] == 0.5
 
 
 def test_round_trip_keeps_every_value_and_gives_numpy_types(tmp_path: Path) -> None:
