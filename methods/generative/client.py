@@ -124,19 +124,18 @@ class ModelClient:
                 raise MethodError("a caption is asked for without an image")
             if settings.backend == "dataset":
                 return [Request("caption", prompt=text, **shared) for text in texts or [""] * len(images)]
-            words = filled_prompt(settings, prompt or "caption")
-            return [Request("caption", prompt=words, pixels=pixels, **shared) for pixels in quantised(images)]
+            asking = filled_prompt(settings, prompt or "caption")
+            return [Request("caption", prompt=asking, pixels=pixels, **shared) for pixels in quantised(images)]
         if texts is None:
             raise MethodError(f"{settings.model} is asked for an image without a text; an empty text will do")
-        if isinstance(settings, GeneratorSettings):
+        task = "generate" if isinstance(settings, GeneratorSettings) else "edit"
+        words = [filled_prompt(settings, prompt or task, text, caption_first=backend.caption_first) for text in texts]
+        if task == "generate":
             asked = asked_size(settings, backend, size)
-            return [Request("generate", prompt=filled_prompt(settings, prompt or "generate", text), size=asked, **shared) for text in texts]
+            return [Request(task, prompt=each, size=asked, **shared) for each in words]
         asked = asked_size(settings, backend, None if images is None else (images.shape[-2], images.shape[-1]))
-        pairs = zip(quantised(cast(Tensor, images)), texts, strict=True)
-        return [
-            Request("edit", prompt=filled_prompt(settings, prompt or "edit", text), pixels=pixels, size=asked, **shared)
-            for pixels, text in pairs
-        ]
+        pairs = zip(quantised(cast(Tensor, images)), words, strict=True)
+        return [Request(task, prompt=each, pixels=pixels, size=asked, **shared) for pixels, each in pairs]
 
     def known(self, requests: Sequence[Request]) -> int:
         """Return to how many of ``requests`` the response cache has the answer or the refusal."""

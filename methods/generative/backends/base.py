@@ -52,6 +52,7 @@ class Backend(ABC):
     Attributes:
         identity: what the model is: its name or, for a local folder, the hash of its content; never where it is reached.
         settings: all that shapes its answers, the defaults filled in; plain JSON data.
+        caption_first: a text encoder of it may read no further than the beginning of a prompt, where the caption has to stand then.
 
     Class attributes:
         remote: its calls may cost money, so they are counted against the limits of a run.
@@ -60,6 +61,7 @@ class Backend(ABC):
 
     identity: str
     settings: Mapping[str, Any]
+    caption_first: bool = False
     remote: ClassVar[bool] = False
     kept: ClassVar[bool] = True
 

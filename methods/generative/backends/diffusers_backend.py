@@ -21,6 +21,7 @@ from benchmarks.common.images import to_uint8
 from methods.generative.backends.base import Editor, Generator, Outcome, read_options
 from methods.generative.backends.diffusers_calls import find_call
 from methods.generative.backends.diffusers_options import DiffusersOptions, complete_options
+from methods.generative.backends.diffusers_prompts import WITH_CLIP
 from methods.generative.backends.diffusers_sizes import native_size, scaled_size
 from methods.generative.backends.local_files import find_model
 from methods.generative.backends.local_models import (
@@ -62,6 +63,7 @@ class DiffusersModel(Resident):
         self._native, self._multiple = native_size(self._call, self._files, options.size, settings.model)
         self._files.check_weights()
         self.identity = self._files.identity
+        self.caption_first = self._call.reading in WITH_CLIP
         self._name = settings.model
         size = list(self._native) if isinstance(self._native, tuple) else self._native
         self.settings: Mapping[str, Any] = self._options | {"size": size}

@@ -36,6 +36,10 @@ def read_by_t5(pipeline: Any, text: str) -> tuple[str, str]:
     return text, text[characters_read(pipeline.tokenizer_2, text, 512) :]
 
 
+# A caption of a hundred bytes behind the default instructions would lie beyond CLIP's 77 tokens.
+WITH_CLIP: frozenset[Reading] = frozenset({read_by_clip, read_by_t5})
+
+
 def read_by_chat(pipeline: Any, text: str) -> tuple[str, str]:
     """A language model that reads a chat of 512 tokens (FLUX.2 klein); cut here, so that the chat's end stays in place."""
     tokenizer = pipeline.tokenizer

@@ -56,13 +56,17 @@ def prompt_identity(settings: ModelSettings) -> str | dict[str, str]:
     return {name: content_digest(PROMPTS / f"{name}.txt") for name in names}
 
 
-def filled_prompt(settings: ModelSettings, default: str, text: str = "") -> str:
+def filled_prompt(settings: ModelSettings, default: str, text: str = "", *, caption_first: bool = False) -> str:
     """Return the instruction of a model with ``text`` in the place of ``{caption}``, and a captioner's limit in that of ``{max_bytes}``.
+
+    The prompts beside this module say what to do and end with the caption, as those of GenED-SC's section IV-D; a file of one's own has
+    ``{caption}`` wherever it likes.
 
     Args:
         settings: whose ``prompt_file`` is read, if it names one.
         default: name of the prompt that is read otherwise, one of the model's task.
         text: caption that an editor or generator is given.
+        caption_first: put the last paragraph of a prompt beside this module, the caption's, before the others.
 
     Raises:
         MissingAssetError: there is no such file.
@@ -83,4 +87,7 @@ def filled_prompt(settings: ModelSettings, default: str, text: str = "") -> str:
         raise GenerativeOptionsError(
             f"the prompt {path} of {settings.model} has no place for the caption; write {{caption}} where it belongs"
         )
+    if caption_first and settings.prompt_file is None:
+        instruction, _, caption = prompt.rpartition("\n\n")
+        prompt = f"{caption}\n\n{instruction}"
     return prompt.replace("{caption}", one_line(text)).strip()

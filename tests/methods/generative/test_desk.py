@@ -162,9 +162,14 @@ def test_the_prompts_beside_the_code():
         (GeneratorSettings(model="slow:one"), "generate"),
         (EditorSettings(model="slow:one"), "edit"),
         (EditorSettings(model="slow:one"), "mask"),
+        (EditorSettings(model="slow:one"), "palette"),
     ):
+        last = filled_prompt(settings, name, "a red cat")
+        instruction, _, caption = last.partition("\n\n")
+        assert caption == "Caption: a red cat" and len(instruction) > 100
         # A model that reads 77 tokens must read the caption.
-        assert filled_prompt(settings, name, "a red cat").startswith("a red cat\n")
+        first = filled_prompt(settings, name, "a red cat", caption_first=True)
+        assert first == f"{caption}\n\n{instruction}" and "above" not in instruction and "below" not in instruction
         assert len(filled_prompt(settings, name, "")) > 20 and "{" not in filled_prompt(settings, name, "")
 
 

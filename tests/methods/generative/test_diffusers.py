@@ -408,3 +408,14 @@ def test_a_second_run_asks_the_bank_and_loads_nothing(tiny_model: TinyModel, tmp
     settings = EditorSettings(model=f"diffusers:{moved}", options=FAST, access={"device": "cpu"})
     second = ModelClient(ResponseCache(tmp_path / "bank")).edit(settings, images, ["a boat", "a dog " * 60])
     assert torch.equal(first.images, second.images)
+
+
+@pytest.mark.parametrize(("task", "name"), ALL)
+def test_the_caption_comes_first_where_a_text_encoder_cuts_and_last_elsewhere(task: str, name: str, tiny_model: TinyModel) -> None:
+    settings = (GeneratorSettings if task == "generate" else EditorSettings)(
+        model=f"diffusers:{tiny_model(name)}", options=defaults(task, name)
+    )
+    pixels = torch.zeros(1, 3, 48, 48) if task == "edit" else None
+    (request,) = ModelClient().requests(settings, images=pixels, texts=["a red boat"], size=(48, 48))
+    first = name in ("stable-diffusion", "stable-diffusion-xl", "instruct-pix2pix", "flux-kontext")
+    assert request.prompt.startswith("Caption: a red boat\n") == first and request.prompt.endswith("\n\nCaption: a red boat") != first

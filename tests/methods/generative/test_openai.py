@@ -52,7 +52,7 @@ def test_an_edit_sends_image_and_caption_and_comes_back_in_its_own_size(server, 
         "quality": "medium",
         "steps": "7",
     }
-    assert asked.fields["prompt"].startswith("a red cat\n") and int(asked.fields["seed"]) < 2**31
+    assert asked.fields["prompt"].endswith("\n\nCaption: a red cat") and int(asked.fields["seed"]) < 2**31
     assert "response_format" not in asked.fields
     # The server enlarges fourfold; PIL's Lanczos filter brings it back.
     large = Image.fromarray(as_bytes(images)[0]).resize((64, 64), Image.Resampling.NEAREST)
