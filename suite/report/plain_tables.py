@@ -1,6 +1,7 @@
 """The tables beside those of metrics: what each method put on the air, what failed and why, how long the stages took."""
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 
@@ -13,6 +14,9 @@ from suite.report.points import SERIES, absent_metrics
 from suite.runs.info import RunInfo
 from suite.runs.labels import cr_label, series_label
 from suite.runs.records import WHOLE_CELL, metric_columns
+
+# Not within a name, such as jpeg2000.
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_])[-+]?(?:0x[0-9a-fA-F]+|\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![A-Za-z0-9_])")
 
 _TEXT_COLUMNS = (("text_bytes_sent", 1, ""), ("text_ok", 100, " %"))
 
@@ -67,13 +71,39 @@ def _efficiency(scheme: str) -> Fraction:
     return BITS_PER_SYMBOL[modulation] * Fraction(rate) if modulation in BITS_PER_SYMBOL else Fraction(0)
 
 
+def cause(error: str) -> str:
+    """Return a reason with its numbers as N, by which reasons that differ in numbers alone are one.
+
+    Example:
+        >>> cause("16 bytes do not fit 1.5e3 symbols of jpeg2000 at 1/24"), cause("[set/03] object at 0x7f3a lost")
+        ('N bytes do not fit N symbols of jpeg2000 at N/N', '[set/N] object at N lost')
+    """
+    return _NUMBER.sub("N", error)
+
+
 def failure_points(records: pd.DataFrame, flags: Collection[str] = ()) -> pd.DataFrame:
-    """Return one row for each reason a method failed with on a data set and channel.
+    """Return one row for each cause that a method failed of on a data set and channel.
 
     Args:
         records: of the run.
         flags: columns that only mark images, which fail nothing where they have no value.
+
+    Returns:
+        The number of rows, of images and of reasons that differ in numbers alone, and the first of them with its image.
     """
+    groups = _failed(records, flags).groupby(["dataset", "channel", "method", "variant", "cause"])
+    counted = groups.agg(
+        rows=("image", "size"),
+        images=("image", "nunique"),
+        reasons=("error", "nunique"),
+        first_image=("image", "first"),
+        error=("error", "first"),
+    )
+    return counted.reset_index()
+
+
+def _failed(records: pd.DataFrame, flags: Collection[str]) -> pd.DataFrame:
+    """Return the rows without a value, each with its reason and the cause."""
     parts = [records[records["status"].eq("failed")]]
     for _, rows in records.groupby(["dataset", "channel"]):
         single, whole = rows[rows["image"].ne(WHOLE_CELL) & rows["status"].eq("ok")], rows[rows["image"].eq(WHOLE_CELL)]
@@ -82,18 +112,21 @@ def failure_points(records: pd.DataFrame, flags: Collection[str] = ()) -> pd.Dat
                 bad = single[~np.isfinite(single[name])]
                 parts.append(bad.assign(error=f"{name} is not a finite number"))
     failed = pd.concat(parts)
-    groups = failed.groupby(["dataset", "channel", "method", "variant", "error"])
-    return groups.agg(rows=("image", "size"), images=("image", "nunique"), first_image=("image", "first")).reset_index()
+    return failed.assign(cause=failed["error"].map(cause))
 
 
 def failures_table(records: pd.DataFrame, info: RunInfo) -> PlainTable:
-    """Return what failed, how often and why."""
-    rows = [
-        [p.dataset, p.channel, series_label(p.method, p.variant), str(p.rows), str(p.images), p.first_image, shown_text(p.error)]
-        for p in failure_points(records, info.flags).itertuples(index=False)
-    ]
-    header = ["Dataset", "Channel", "Method", "rows", "pictures", "first image", "reason"]
+    """Return what failed, how often and why: a row for each method and cause, however many channels and numbers it met."""
+    failed, rows = _failed(records, info.flags), []
+    for (dataset, method, variant, _), alike in failed.groupby(["dataset", "method", "variant", "cause"]):
+        first = alike.iloc[0]
+        counts = [str(len(alike)), str(alike["image"].nunique())]
+        channels = ", ".join(sorted(alike["channel"].unique()))
+        rows.append([dataset, series_label(method, variant), channels, *counts, first["image"], shown_text(first["error"])])
+    header = ["Dataset", "Method", "Channels", "rows", "pictures", "first image", "reason"]
     notes = [f"{len(records)} rows in all."] if rows else ["Nothing failed."]
+    if failed["error"].nunique() > failed["cause"].nunique():
+        notes.append("Reasons that differ in numbers alone are one row; it shows that of the first image.")
     return PlainTable("Failures", "tab:failures", header, rows, frozenset({3, 4}), [*notes, *info.warnings])
 
 

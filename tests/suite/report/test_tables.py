@@ -18,7 +18,7 @@ from suite.report.figures import write_figures
 from suite.report.formats import Cell, span_text
 from suite.report.latex import escape_latex
 from suite.report.metric_tables import metric_tables, shared_notes
-from suite.report.plain_tables import failure_points, symbols_table
+from suite.report.plain_tables import failure_points, failures_table, symbols_table
 from suite.report.points import Points, build_points
 from suite.report.results import RunResults, load_results
 from suite.report.tables import main_table, write_tables
@@ -106,6 +106,23 @@ def test_failures_are_counted_and_explained(points: Points, records: pd.DataFram
     row = next(line for line in tables["kodak_rayleigh.md"].splitlines() if "JPEG + LDPC" in line)
     assert row.split("|")[4].strip() == "failed (24)"
     assert r"no code rate fits 40 bytes \& 50 \% of the\_budget" in tables["failures.tex"]
+
+
+def test_reasons_that_differ_in_numbers_alone_are_one_row(records: pd.DataFrame, info: RunInfo) -> None:
+    lost = records["status"].eq("failed")
+    texts = [f"{16 + n % 8} bytes do not fit {n * 1.5:.2f} symbols of jpeg2000 at 1/{24 + n % 2}" for n in range(lost.sum())]
+    failed = records.copy()
+    failed.loc[lost, "error"] = texts
+    table = failures_table(failed, info)
+    of_jpeg = [row for row in table.rows if row[1] == "JPEG + LDPC, adaptive"]
+    assert [row[2:5] for row in of_jpeg] == [["rayleigh", "48", "12"]] and of_jpeg[0][6] in texts, "one cause, by an example of it"
+    of_beta = [row for row in table.rows if row[1] == "beta/sa"]
+    assert [row[2:5] for row in of_beta] == [["awgn, rayleigh", "8", "1"]]
+    assert any("differ in numbers alone" in note for note in table.notes)
+    points = failure_points(failed).query("variant == 'jpeg'")
+    assert points["cause"].tolist() == ["N bytes do not fit N symbols of jpeg2000 at N/N"] and points["reasons"].item() == 48
+    other = failed.assign(error=failed["error"].str.replace("jpeg2000", "webp").where(failed["cr"].lt(0.03), failed["error"]))
+    assert len(failure_points(other).query("variant == 'jpeg'")) == 2, "another word is another cause"
 
 
 def test_best_is_bold_where_significant_and_ties_are_alike(points: Points, tables: dict[str, str]) -> None:
