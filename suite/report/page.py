@@ -19,7 +19,16 @@ from suite.report.results import RunResults
 from suite.runs.info import SpendingInfo
 from suite.runs.layout import RunLayout
 
-_PAGE = """<!doctype html>
+_PAGE = """{% macro plain_table(table) %}
+<h2>{{ table.title }}</h2>
+<div class="scroll"><table class="plain">
+<thead><tr>{% for value in table.header %}<th>{{ value }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for row in table.rows %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+<p class="note">{{ table.notes|join(" ") }}</p>
+{% endmacro %}
+<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -48,6 +57,7 @@ pre { background: #f6f6f6; padding: 1rem; overflow: auto; max-height: 30rem; fon
 {% for warning in warnings %}
 <p><strong class="failed">{{ warning }}</strong></p>
 {% endfor %}
+{{ plain_table(summary) }}
 {% for table in tables %}
 <h2>{{ table.title }}</h2>
 <div class="scroll"><table>
@@ -68,15 +78,7 @@ pre { background: #f6f6f6; padding: 1rem; overflow: auto; max-height: 30rem; fon
 {% for note in notes %}<li>{{ note }}</li>
 {% endfor %}</ul>
 {% endif %}
-{% for table in plain %}
-<h2>{{ table.title }}</h2>
-<div class="scroll"><table class="plain">
-<thead><tr>{% for value in table.header %}<th>{{ value }}</th>{% endfor %}</tr></thead>
-<tbody>
-{% for row in table.rows %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>
-{% endfor %}</tbody></table></div>
-<p class="note">{{ table.notes|join(" ") }}</p>
-{% endfor %}
+{% for table in plain %}{{ plain_table(table) }}{% endfor %}
 <h2>Figures</h2>
 {% for figure in figures %}
 <figure><img alt="{{ figure.name }}" src="data:image/png;base64,{{ figure.data }}">
@@ -117,6 +119,7 @@ def write_report(results: RunResults, layout: RunLayout[Path], made: Iterable[Pa
         spent=_spent(results.info.spending),
         tables=list(results.metric_tables.values()),
         notes=_notes(results),
+        summary=results.summary_table,
         plain=[*ablations, results.symbols_table, results.failures_table],
         figures=figures,
         provenance=json.dumps(results.info.document, indent=2, ensure_ascii=False),

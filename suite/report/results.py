@@ -19,6 +19,7 @@ from suite.report.formats import MetricTable, PlainTable
 from suite.report.metric_tables import TableKey, metric_tables, shared_notes
 from suite.report.plain_tables import failures_table, symbols_table
 from suite.report.points import Points, build_points
+from suite.report.summary import summary_points, summary_table
 from suite.runs.info import RunInfo, read_info
 from suite.runs.labels import cr_label, series_label
 from suite.runs.layout import RunLayout
@@ -126,6 +127,16 @@ class RunResults:
     def notes(self) -> Mapping[tuple[str, str], Sequence[str]]:
         """What is to be said once of all the tables of each (dataset, channel)."""
         return shared_notes(self.comparison, self.info)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row a method: gain on the reference, rank, symbols, seconds and cost."""
+        return summary_points(self.records, self.comparison, self.info)
+
+    @cached_property
+    def summary_table(self) -> PlainTable:
+        """The same as it is printed."""
+        return summary_table(self.summary, self.comparison, self.info)
 
     @cached_property
     def symbols_table(self) -> PlainTable:

@@ -4,6 +4,7 @@
 
     records/**/*.parquet + run.json ──> points ──> tables/<dataset>_<channel>.{csv,md,tex}   methods x SNR, a section a metric
                                                    tables/pairs.csv                          every two methods compared
+                                                   tables/summary.{csv,md,tex}               a row a method: gain, rank, costs
                                                    tables/symbols.{csv,md,tex}               what was put on the air
                                                    tables/failures.{csv,md,tex}              what went wrong, and why
                                                    tables/<ablation>.{csv,md,tex}            the ablations that the grid asks for
@@ -67,6 +68,7 @@ def write_tables(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
         texts[f"{stem}.md"] = f"# {dataset}, {channel}\n\n" + "\n".join(sections)
         texts[f"{stem}.tex"] = "\n".join(to_latex(table) for table in tables) + notes_latex(notes)
     for stem, table, frame in (
+        ("summary", results.summary_table, results.summary),
         ("symbols", results.symbols_table, symbol_points(results.records)),
         ("failures", results.failures_table, failure_points(results.records, results.info.flags)),
     ):

@@ -90,13 +90,23 @@ def test_a_rewrite_loads_and_makes_everything_once(tmp_path: Path, monkeypatch: 
     count(results, "build_points")
     count(metric_tables, "_metric_table")
     count(ablations, "ablation_tables")
-    for name in ("symbols_table", "failures_table"):
+    for name in ("symbols_table", "failures_table", "summary_points", "summary_table"):
         count(results, name)
     run = load_results(folder)
     written = {str(path.relative_to(folder)) for path in rewrite(run)}  # type: ignore[arg-type]
     main_table(run)
     files = len(list((folder / "records").rglob("*.parquet")))
-    once = ("load", "read_info", "build_points", "_metric_table", "ablation_tables", "symbols_table", "failures_table")
+    once = (
+        "load",
+        "read_info",
+        "build_points",
+        "_metric_table",
+        "ablation_tables",
+        "symbols_table",
+        "failures_table",
+        "summary_points",
+        "summary_table",
+    )
     assert counted == {"read_unit": files, **dict.fromkeys(once, 1)}
     assert {
         "tables/kodak_awgn.csv",
