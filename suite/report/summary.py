@@ -40,9 +40,8 @@ def compared_metric(points: Points, info: RunInfo) -> str | None:
 
 def reference(points: Points, metric: str) -> Series:
     """Return the method that the others are held against: DeepJSCC, or else the first one of the first block of the first table."""
-    cells = points.points[points.points["metric"].eq(metric) & points.points["mean"].notna()]
-    if cells.empty:
-        cells = points.points[points.points["metric"].eq(metric)]
+    measured = points.points[points.points["metric"].eq(metric) & points.points["variant"].ne(ENVELOPE)]
+    cells = measured[measured["mean"].notna()] if measured["mean"].notna().any() else measured
     own = cells[cells["method"].eq(REFERENCE)]
     first = (own if len(own) else cells).sort_values(["dataset", "channel", "cr", *_SERIES], kind="stable").iloc[0]
     return str(first["method"]), str(first["variant"])

@@ -64,6 +64,9 @@ def test_deepjscc_is_the_reference_where_it_is(results: RunResults) -> None:
     renamed = results.records.assign(method=results.records["method"].replace("beta", "deepjscc"))
     run = RunResults(results.layout, renamed, results.info)
     assert reference(run.comparison, "psnr") == ("deepjscc", "base")
+    codecs = results.records[results.records["method"].eq("digital")]
+    alone = RunResults(results.layout, codecs, results.info)
+    assert reference(alone.comparison, "psnr") == ("digital", "jpeg"), "the envelope is derived, so no record is its"
     assert "gain in PSNR (dB)" in run.summary_table.header and "DeepJSCC" in run.summary_table.title
 
 
