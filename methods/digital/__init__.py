@@ -18,19 +18,19 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import model_validator
 from torch import Tensor
 
 from benchmarks.common.images import image_tensor, pixel_array
 from benchmarks.link.digital.offers import Offer
 from methods.base import Geometry, Method, MethodSettings, OperatingPoint, Received, Signal, Traits
-from methods.digital.codecs import UndecodableFileError, make_codecs
+from methods.digital.codec import UndecodableFileError
+from methods.digital.codecs import make_codecs
 from methods.digital.search import Downscale, FileStream, Fitted, ImageFiles
 from methods.errors import RateError
 from methods.registry import METHODS
 
 OUTAGE_GREY = 0.5
-Codec = Literal["jpeg", "webp", "avif", "jpeg2000", "bpg"]
+Codec = Literal["jpeg", "webp", "avif", "jpeg2000", "bpg", "hevc", "jpegxl"]
 _AGREEABLE = ("jpeg", "webp", "avif", "jpeg2000", "hevc", "jpegxl")
 _WHITE = 255
 # Images whose files a sender keeps, about 100 KB each beside the pixels.
@@ -43,25 +43,19 @@ class DigitalSettings(MethodSettings):
     """Settings of the classical baseline.
 
     Attributes:
-        codec: the image codec; "bpg" needs the binaries of libbpg.
+        codec: the image codec; "hevc" needs pillow-heif, "jpegxl" imagecodecs, "bpg" the binaries of libbpg.
         protection: how the link codes the file: "adaptive" with the scheme of the MCS table that gives the image the best expected PSNR at
             that SNR on that channel, losses counted; "ldpc" with the grid's one scheme.
         downscale: "best" also tries smaller images and keeps the one nearest to the original, "needed" shrinks only when
             no file of the full size fits, "never" does not.
-        strip_headers: both ends agree on the file's fixed header beforehand, and two bytes (size step, quality) stand for it. By default
-            every byte of the file is sent and counted.
+        strip_headers: both ends agree beforehand on all of a file that follows from its size and quality, and two bytes (way and size step,
+            quality) stand for it; otherwise every byte of the file is sent and counted.
     """
 
     codec: Codec = "jpeg"
     protection: Literal["adaptive", "ldpc"] = "adaptive"
     downscale: Downscale = "best"
-    strip_headers: bool = False
-
-    @model_validator(mode="after")
-    def _check_headers(self) -> "DigitalSettings":
-        if self.strip_headers and self.codec not in _AGREEABLE:
-            raise ValueError(f"strip_headers has no fixed header to strip from {self.codec}; it serves {', '.join(_AGREEABLE)}")
-        return self
+    strip_headers: bool = True
 
 
 @METHODS.register("digital")
@@ -84,24 +78,34 @@ class Digital(Method[DigitalSettings]):
         "avif": {"codec": "avif"},
         "jpeg2000": {"codec": "jpeg2000"},
         "bpg": {"codec": "bpg"},
+        "hevc": {"codec": "hevc"},
+        "jpegxl": {"codec": "jpegxl"},
         "jpeg-fixed": {"codec": "jpeg", "protection": "ldpc"},
         "webp-fixed": {"codec": "webp", "protection": "ldpc"},
         "avif-fixed": {"codec": "avif", "protection": "ldpc"},
         "jpeg2000-fixed": {"codec": "jpeg2000", "protection": "ldpc"},
         "bpg-fixed": {"codec": "bpg", "protection": "ldpc"},
+        "hevc-fixed": {"codec": "hevc", "protection": "ldpc"},
+        "jpegxl-fixed": {"codec": "jpegxl", "protection": "ldpc"},
     }
-    paper = "ITU-T T.81 (JPEG), RFC 9649 (WebP), AVIF 1.1 (Alliance for Open Media), ITU-T T.800 (JPEG 2000), libbpg 0.9.8"
+    paper = (
+        "ITU-T T.81 (JPEG), RFC 9649 (WebP), AVIF 1.1 (Alliance for Open Media), ITU-T T.800 (JPEG 2000), ITU-T H.265 (HEVC), "
+        "ISO/IEC 18181 (JPEG XL), libbpg 0.9.8"
+    )
     display_names: ClassVar[dict[str, str]] = {
         **{"": "Digital codecs", "jpeg": "JPEG + LDPC, adaptive", "jpeg-fixed": "JPEG + LDPC, fixed"},
         **{"webp": "WebP + LDPC, adaptive", "webp-fixed": "WebP + LDPC, fixed"},
         **{"avif": "AVIF + LDPC, adaptive", "avif-fixed": "AVIF + LDPC, fixed"},
         **{"jpeg2000": "JPEG 2000 + LDPC, adaptive", "jpeg2000-fixed": "JPEG 2000 + LDPC, fixed"},
         **{"bpg": "BPG + LDPC, adaptive", "bpg-fixed": "BPG + LDPC, fixed"},
+        **{"hevc": "HEVC intra + LDPC, adaptive", "hevc-fixed": "HEVC intra + LDPC, fixed"},
+        **{"jpegxl": "JPEG XL + LDPC, adaptive", "jpegxl-fixed": "JPEG XL + LDPC, fixed"},
     }
     legend_names: ClassVar[dict[str, str]] = {
         **{"": "Digital", "jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "jpeg2000": "JPEG 2000", "bpg": "BPG"},
         **{"jpeg-fixed": "JPEG, fixed", "webp-fixed": "WebP, fixed", "avif-fixed": "AVIF, fixed"},
         **{"jpeg2000-fixed": "JPEG 2000, fixed", "bpg-fixed": "BPG, fixed"},
+        **{"hevc": "HEVC intra", "hevc-fixed": "HEVC intra, fixed", "jpegxl": "JPEG XL", "jpegxl-fixed": "JPEG XL, fixed"},
     }
 
     def __init__(self, settings: DigitalSettings, geometry: Geometry) -> None:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from methods.digital.codecs import Codec, Size, UndecodableFileError
+from methods.digital.codec import Codec, Size, UndecodableFileError
 from methods.errors import RateError
 
 Downscale = Literal["best", "needed", "never"]
