@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from torch import Tensor
 
@@ -128,7 +128,7 @@ class ModelClient:
             return [Request("caption", prompt=asking, pixels=pixels, **shared) for pixels in quantised(images)]
         if texts is None:
             raise MethodError(f"{settings.model} is asked for an image without a text; an empty text will do")
-        task = "generate" if isinstance(settings, GeneratorSettings) else "edit"
+        task: Literal["generate", "edit"] = "generate" if isinstance(settings, GeneratorSettings) else "edit"
         words = [filled_prompt(settings, prompt or task, text, caption_first=backend.caption_first) for text in texts]
         if task == "generate":
             asked = asked_size(settings, backend, size)
