@@ -102,9 +102,8 @@ def write_limits(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
 
 def _carry(axes: "Axes", limit: pd.DataFrame, carried: pd.DataFrame, style: dict[Any, Any]) -> None:
     axes.plot(limit["snr_db"], limit["bytes_at_capacity"] / 1000, color=_INK, linestyle="--", label=CAPACITY)
-    for series, line in carried.groupby(["method", "variant"]):
-        look = style[series]
-        method, variant = series
+    for (method, variant), line in carried.groupby(["method", "variant"]):
+        look = style[method, variant]
         name = series_label(method, variant, legend=True)
         axes.plot(line["snr_db"], line["bytes"] / 1000, color=look.colour, marker=look.marker, linestyle=look.line, label=name)
     axes.set_ylim(bottom=0)

@@ -5,9 +5,14 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import pytest
+from PIL import Image
+
 from helpers import synthetic_run
+from suite.report.headline import headline
 from suite.report.page import write_report
-from suite.report.results import load_results
+from suite.report.results import RunResults, load_results
 from suite.runs.layout import RunLayout
 
 
@@ -31,8 +36,8 @@ def test_report_holds_tables_figures_failures_and_provenance(tmp_path: Path) -> 
     run = json.loads((run_dir / "run.json").read_text())
     (run_dir / "run.json").write_text(json.dumps(run | {"starts": [{"git": {"sha": "<b>abc</b>", "dirty": True}}]}))
     (run_dir / "figures").mkdir()
-    figure = run_dir / "figures" / "snr_kodak.png"
-    figure.write_bytes(b"\x89PNG image")
+    figure = run_dir / "figures" / "snr_kodak_awgn_psnr.png"
+    Image.fromarray(np.zeros((2, 3, 3), np.uint8)).save(figure)
     page = write_report(load_results(run_dir), RunLayout(run_dir), [figure]).read_text(encoding="utf-8")
     balance = Balance()
     balance.feed(page)
@@ -41,5 +46,67 @@ def test_report_holds_tables_figures_failures_and_provenance(tmp_path: Path) -> 
     assert "no code rate fits 40 bytes &amp; 50 % of the_budget" in page
     assert "working tree was not clean" in page and "&lt;b&gt;abc" in page and "<b>abc" not in page
     assert not re.search(r'(src|href)="(?!data:)', page), "the page must not need other files"
+    assert 'loading="lazy" decoding="async" width="3" height="2"' in page and "<script" not in page
+    assert '<figcaption class="note">PSNR (dB) ↑ over SNR on kodak, awgn: a panel a CR' in page
+    assert page.count("Left out: niqe") == page.count("Mean and 95 % interval over images; bold") == 1, "notes stand once"
+    assert page.index("Summary: PSNR (dB) beside alpha") < page.index("PSNR (dB) ↑ (psnr) on kodak, awgn"), "the summary comes first"
     first = (run_dir / "report.html").read_bytes()
     assert write_report(load_results(run_dir), RunLayout(run_dir), [figure]).read_bytes() == first
+
+
+def test_nothing_but_tables_is_wider_than_the_screen(tmp_path: Path) -> None:
+    run_dir = synthetic_run.make_run(tmp_path, ("awgn",), ("psnr",))
+    page = write_report(load_results(run_dir), RunLayout(run_dir), []).read_text(encoding="utf-8")
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+    assert page.count("<table") == page.count('<div class="scroll" role="region"') == 4
+    for rule in (
+        "max-width: 100%; height: auto",
+        "overflow-x: auto",
+        "prefers-color-scheme: dark",
+        "@media print",
+        "white-space: pre-wrap",
+    ):
+        assert rule in page
+    inks = set(re.findall(r"var\((--\w+)\)", page))
+    assert all(page.count(f"{ink}: ") == 3 for ink in inks), "each colour is set for light, dark and paper"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
+    return load_results(synthetic_run.make_run(tmp_path_factory.mktemp("run"), metrics=("psnr",)))
+
+
+def changed(run: RunResults, records: object) -> list[str]:
+    return headline(RunResults(run.layout, records, run.info))  # type: ignore[arg-type]
+
+
+def test_the_head_says_who_wins_where_with_the_interval(run: RunResults) -> None:
+    compared, wins = headline(run)
+    assert compared == (
+        "6 methods were compared by PSNR (dB) on 12 images of kodak, over awgn and rayleigh at 1 to 10 dB, "
+        "at CR 1/48 and 1/24 and at fixed rates."
+    )
+    assert wins.startswith(
+        "alpha is significantly better than every other in 16 of the 16 cells that methods share; the next by rank, beta"
+    )
+    low, high = map(float, re.findall(r"\[([-+.\d]+), ([-+.\d]+)\] beside it in PSNR \(dB\)", wins)[0])
+    assert -1.2 < low < high < -0.8
+
+
+def test_the_head_says_what_holds_elsewhere(run: RunResults) -> None:
+    records = run.records.copy()
+    late = records["snr_db"].eq(10.0) & records["channel"].eq("rayleigh")
+    records.loc[late & records["variant"].eq("webp"), "psnr"] += 20
+    records.loc[records["snr_db"].eq(1.0) & records["method"].eq("alpha"), "psnr"] -= 1
+    _, wins, rest = changed(run, records)
+    assert "in 10 of the 16 cells" in wins and "(all at 4 dB, 7 dB and 10 dB)" in wins
+    assert rest == "WebP + LDPC, adaptive is in 2 (all over rayleigh, at 10 dB) and in 4 no method can be told from all others."
+
+
+def test_where_nobody_wins_the_head_says_so(run: RunResults) -> None:
+    _, level = changed(run, run.records[run.records["method"].eq("beta")])
+    assert level.startswith("In none of the 16 cells that methods share is one significantly better than every other; beta/")
+    (alone,) = changed(run, run.records[run.records["method"].eq("fixed")])
+    assert alone.startswith("1 method was measured by PSNR (dB)")
+    dead = run.records.assign(psnr=np.nan, status="failed", error="no luck")
+    assert changed(run, dead)[1:] == ["No cell has a value; the table of failures says why."]
