@@ -22,10 +22,11 @@ from benchmarks.common.errors import BudgetError, LinkError
 from benchmarks.common.names import unknown
 from benchmarks.link.analog import equalise, normalise
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, rician
+from benchmarks.link.digital.ideal import IdealStream
 from benchmarks.link.digital.offers import Offer
 from benchmarks.link.digital.reception import DigitalReception
 from benchmarks.link.digital.scheme import Scheme
-from benchmarks.link.digital.settings import Mode
+from benchmarks.link.digital.settings import CAPACITY, Mode
 from benchmarks.link.digital.stream import DigitalStream
 from benchmarks.link.draws import Draws
 from benchmarks.link.ledger import Entry
@@ -114,7 +115,7 @@ class Link:
     def __init__(self, settings: LinkSettings | None = None) -> None:
         self.settings = settings or LinkSettings()
         self._channels = channels(self.settings)
-        self._streams: dict[tuple[str, bool, bool], DigitalStream] = {}
+        self._streams: dict[tuple[str, bool, bool], DigitalStream | IdealStream] = {}
 
     def channel(self, name: str) -> Channel:
         """Return the channel called ``name``.
@@ -208,10 +209,12 @@ class Link:
         equalised = equalise(seen, air.fading, self.settings.equalizer)
         return AnalogReception(equalised, seen.noise_variance, seen.noise_power, seen.pilots)
 
-    def _stream(self, coding_mode: str | None, text: bool, files: bool = False) -> DigitalStream:
+    def _stream(self, coding_mode: str | None, text: bool, files: bool = False) -> DigitalStream | IdealStream:
         mode = coding_mode or self.settings.digital.mode
         if mode not in get_args(Mode):
             raise LinkError(f"unknown protection '{mode}' of the digital stream; choose one of {', '.join(get_args(Mode))}")
+        if mode == CAPACITY:
+            return IdealStream(self.settings.rician_k)
         if (mode, text, files) not in self._streams:
             # Compression is for captions; an image file or a packed mask has none of a language's redundancy.
             changes = {"mode": mode} if text else {"mode": mode, "compression": "none"}

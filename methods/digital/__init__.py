@@ -45,7 +45,8 @@ class DigitalSettings(MethodSettings):
     Attributes:
         codec: the image codec; "hevc" needs pillow-heif, "jpegxl" imagecodecs, "bpg" the binaries of libbpg.
         protection: how the link codes the file: "adaptive" with the scheme of the MCS table that gives the image the best expected PSNR at
-            that SNR on that channel, losses counted; "ldpc" with the grid's one scheme.
+            that SNR on that channel, losses counted; "ldpc" with the grid's one scheme; "capacity" with as many bytes as Shannon's limit
+            lets through, always delivered: what no code can better, and no link.
         downscale: "best" also tries smaller images and keeps the one nearest to the original, "needed" shrinks only when
             no file of the full size fits, "never" does not.
         strip_headers: both ends agree beforehand on all of a file that follows from its size and quality, and two bytes (way and size step,
@@ -53,7 +54,7 @@ class DigitalSettings(MethodSettings):
     """
 
     codec: Codec = "jpeg"
-    protection: Literal["adaptive", "ldpc"] = "adaptive"
+    protection: Literal["adaptive", "ldpc", "capacity"] = "adaptive"
     downscale: Downscale = "best"
     strip_headers: bool = True
 
@@ -87,6 +88,13 @@ class Digital(Method[DigitalSettings]):
         "bpg-fixed": {"codec": "bpg", "protection": "ldpc"},
         "hevc-fixed": {"codec": "hevc", "protection": "ldpc"},
         "jpegxl-fixed": {"codec": "jpegxl", "protection": "ldpc"},
+        "jpeg-capacity": {"codec": "jpeg", "protection": "capacity"},
+        "webp-capacity": {"codec": "webp", "protection": "capacity"},
+        "avif-capacity": {"codec": "avif", "protection": "capacity"},
+        "jpeg2000-capacity": {"codec": "jpeg2000", "protection": "capacity"},
+        "bpg-capacity": {"codec": "bpg", "protection": "capacity"},
+        "hevc-capacity": {"codec": "hevc", "protection": "capacity"},
+        "jpegxl-capacity": {"codec": "jpegxl", "protection": "capacity"},
     }
     paper = (
         "ITU-T T.81 (JPEG), RFC 9649 (WebP), AVIF 1.1 (Alliance for Open Media), ITU-T T.800 (JPEG 2000), ITU-T H.265 (HEVC), "

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.link.digital.settings import CAPACITY
 from suite.errors import RecordError
 from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
 from suite.runs.info import Better, RunInfo
@@ -125,9 +126,13 @@ def _pair_rows(metric: str, cr: float, snr_db: float, cells: pd.DataFrame, compa
 
 
 def _with_envelope(points: pd.DataFrame, info: RunInfo) -> pd.DataFrame:
-    """Add the upper envelope of the digital variants: in each cell the best mean among those with the fewest failed rows."""
-    digital = points[(points["method"] == ENVELOPE_OF) & points["mean"].notna()]
-    if points.loc[points["method"] == ENVELOPE_OF, "variant"].nunique() < 2:
+    """Add the upper envelope of the digital variants: in each cell the best mean among those with the fewest failed rows.
+
+    A variant at capacity is no link and has no part in it.
+    """
+    linked = points[(points["method"] == ENVELOPE_OF) & ~points["variant"].str.endswith(f"-{CAPACITY}")]
+    digital = linked[linked["mean"].notna()]
+    if linked["variant"].nunique() < 2:
         return points
     chosen = []
     for (_, _, metric, _, _), cell in digital.groupby(["dataset", "channel", "metric", "cr", "snr_db"], dropna=False):

@@ -3,7 +3,9 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
+from benchmarks.common.errors import LinkError
 from benchmarks.link.digital.settings import Modulation
 
 BITS_PER_SYMBOL: dict[Modulation, int] = {"qpsk": 2, "16qam": 4, "64qam": 6}
@@ -15,11 +17,11 @@ class Scheme:
     """A square QAM with Gray labels and a 5G LDPC code.
 
     Attributes:
-        modulation: "qpsk", "16qam" or "64qam".
+        modulation: "qpsk", "16qam" or "64qam"; "gaussian" for the reference at capacity alone, which has no code to ask for.
         code_rate: information bits, check included, over coded bits; 1 for no code at all.
     """
 
-    modulation: Modulation
+    modulation: Modulation | Literal["gaussian"]
     code_rate: Fraction
 
     @classmethod
@@ -35,6 +37,8 @@ class Scheme:
     @property
     def bits_per_symbol(self) -> int:
         """Coded bits a symbol."""
+        if self.modulation == "gaussian":
+            raise LinkError("Gaussian symbols carry no whole number of bits; a link sends qpsk, 16qam or 64qam")
         return BITS_PER_SYMBOL[self.modulation]
 
     @property
@@ -53,4 +57,10 @@ class Scheme:
 
     def __str__(self) -> str:
         """Return a name such as ``16qam 1/2``."""
+        if self.modulation == "gaussian":
+            return "at capacity"
         return f"{self.modulation} {self.code_rate}"
+
+
+AT_CAPACITY = Scheme("gaussian", Fraction(1))
+"""What the reference of :mod:`benchmarks.link.digital.ideal` is sent with."""

@@ -7,9 +7,11 @@ from pydantic import Field
 
 from benchmarks.common.validation import Settings
 
-Mode = Literal["ldpc", "adaptive", "lossless", "uncoded"]
+Mode = Literal["ldpc", "adaptive", "lossless", "uncoded", "capacity"]
 Modulation = Literal["qpsk", "16qam", "64qam"]
 Compression = Literal["none", "brotli", "clip-bpe"]
+# Ends the names of what is measured at Shannon's limit, which reports keep apart from what a link can do.
+CAPACITY: Mode = "capacity"
 OnFailure = Literal["nothing", "damaged"]
 
 
@@ -20,7 +22,8 @@ class DigitalSettings(Settings):
         mode: "ldpc": the scheme that ``modulation`` and ``code_rate`` name, at every SNR. "adaptive": the most efficient scheme
             of the MCS table whose block error rate is below ``target_bler`` on that channel at that SNR. "lossless": the bytes
             always arrive and the symbols of the "ldpc" scheme are charged; a reference, no real link. "uncoded": the bits are
-            modulated as they are, each block with its check, so that errors are seen and not mended.
+            modulated as they are, each block with its check, so that errors are seen and not mended. "capacity": the bytes always arrive
+            and their bits are charged at Shannon's limit; another reference.
         modulation: of the fixed scheme and of "uncoded". 16-QAM at rate 1/2 is GenED-SC's.
         code_rate: of the fixed scheme; the 5G code goes down to 1/5.
         iterations: belief-propagation iterations at most; a block whose check passes stops early.

@@ -166,6 +166,11 @@ def test_envelope_takes_the_best_variant_that_did_not_fail(points: Points) -> No
     assert cell(points, variant="envelope", metric="psnr", channel="rayleigh", snr_db=1.0, cr=1 / 48)["failed"] == 0
 
 
+def test_a_variant_at_capacity_is_no_part_of_the_envelope(records: pd.DataFrame, info: RunInfo) -> None:
+    renamed = records.assign(variant=records["variant"].replace("webp", "webp-capacity"))
+    assert "envelope" not in set(build_points(renamed, info).points["variant"])
+
+
 def test_a_single_digital_variant_has_no_envelope(records: pd.DataFrame, info: RunInfo) -> None:
     assert "envelope" not in set(build_points(records[records["variant"] != "jpeg"], info).points["variant"])
 
@@ -231,6 +236,15 @@ def test_every_row_says_how_many_symbols_it_sends(records: pd.DataFrame, info: R
     assert {("alpha", "4,522"), ("alpha", "8,618"), ("beta/sa", "4,106 to 4,196"), ("fixed", "426")} <= found
     assert tables["kodak_awgn.md"].count("|   Symbols |") == tables["kodak_awgn.tex"].count("CR & Method & Symbols & 1 dB") == 3
     assert span_text(pd.Series([np.nan])) == "–", "a row of which everything failed"
+
+
+def test_symbols_name_the_schemes_and_what_was_lost(records: pd.DataFrame) -> None:
+    sent = records[records["status"].eq("ok") & records["image"].ne("*") & records["method"].eq("alpha")].head(3)
+    named = sent.assign(text_scheme=["16qam 1/2", "qpsk 7/10", "16qam 1/2"], text_ok=[1.0, 1.0, 0.0])
+    table = symbols_table(named)
+    assert table.header[-2:] == ["text intact", "schemes"]
+    assert {row[-1] for row in table.rows} <= {"qpsk 7/10–16qam 1/2", "qpsk 7/10", "16qam 1/2"} and table.rows
+    assert set(symbols_table(records).header) == set(table.header) and {row[-1] for row in symbols_table(records).rows} == {"–"}
 
 
 def test_tidy_csv_holds_every_point(points: Points, tables: dict[str, str], run_dir: Path) -> None:
