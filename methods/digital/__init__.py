@@ -13,6 +13,7 @@ channel and is the honest rival of every JSCC. Each codec is a variant with eith
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -57,6 +58,21 @@ class DigitalSettings(MethodSettings):
     protection: Literal["adaptive", "ldpc", "capacity"] = "adaptive"
     downscale: Downscale = "best"
     strip_headers: bool = True
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a sender made of the offers.
+
+    Attributes:
+        file: the file.
+        offer: the way it is sent.
+        expected_psnr: PSNR in dB that the receiver's image has on average, lost ones included.
+    """
+
+    file: Fitted
+    offer: Offer
+    expected_psnr: float
 
 
 @METHODS.register("digital")
@@ -139,15 +155,23 @@ class Digital(Method[DigitalSettings]):
             raise RateError(
                 f"{symbols} symbols carry no file on {point.channel} at {point.snr_db:g} dB, not even of one byte; choose a larger CR"
             )
-        chosen = [self._choose(image, offers) for image in pixel_array(images)]
-        files, schemes = [fitted.message for fitted, _ in chosen], [offer.scheme for _, offer in chosen]
+        chosen = [self.choose(image, offers) for image in pixel_array(images)]
+        files, schemes = [choice.file.message for choice in chosen], [choice.offer.scheme for choice in chosen]
         return Signal(digital=files, schemes=schemes, coding_mode=self.settings.protection)
 
-    def _choose(self, pixels: np.ndarray, offers: Sequence[Offer]) -> tuple[Fitted, Offer]:
-        """Return the file and the offer with the largest expected PSNR, a loss counted as the grey image it is shown as."""
+    def choose(self, pixels: np.ndarray, offers: Sequence[Offer]) -> Choice:
+        """Return the file and the offer with the largest expected PSNR, a loss counted as the grey image it is shown as.
+
+        Args:
+            pixels: uint8 (H, W, 3).
+            offers: at least one, from the surest to the largest.
+
+        Raises:
+            RateError: no file is small enough for any.
+        """
         files = self._files_of(pixels)
         grey = _psnr(files.grey_error)
-        best: tuple[float, Fitted, Offer] | None = None
+        best: Choice | None = None
         obstacle: RateError | None = None
         for offer in offers:
             if best is not None and not _may_win(offer, best, grey):
@@ -158,11 +182,11 @@ class Digital(Method[DigitalSettings]):
                 obstacle = error
                 continue
             expected = offer.delivery * _psnr(fitted.error) + (1.0 - offer.delivery) * grey
-            if best is None or expected > best[0]:
-                best = expected, fitted, offer
+            if best is None or expected > best.expected_psnr:
+                best = Choice(fitted, offer, expected)
         if best is None:
             raise obstacle or RateError("a file was asked for without an offer; ask the operating point for some")
-        return best[1], best[2]
+        return best
 
     def _files_of(self, pixels: np.ndarray) -> ImageFiles:
         """Return the files of an image made so far; those of the images last seen are kept, since their other cells come next."""
@@ -195,10 +219,9 @@ def _psnr(error: float) -> float:
     return 10.0 * math.log10(_WHITE**2 / max(error, 1e-3))
 
 
-def _may_win(offer: Offer, best: tuple[float, Fitted, Offer], grey: float) -> bool:
+def _may_win(offer: Offer, best: Choice, grey: float) -> bool:
     """Return whether an offer of more bytes, lost more often, could come to a better expectation than ``best``."""
-    expected, fitted, chosen = best
     if not offer.delivery:
         return False
-    needed = (expected - (1.0 - offer.delivery) * grey) / offer.delivery
-    return needed - _psnr(fitted.error) < _STEEPEST_DB * math.log2(offer.payload_bytes / chosen.payload_bytes)
+    needed = (best.expected_psnr - (1.0 - offer.delivery) * grey) / offer.delivery
+    return needed - _psnr(best.file.error) < _STEEPEST_DB * math.log2(offer.payload_bytes / best.offer.payload_bytes)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmarks.common.errors import BudgetError, LinkError, UnknownNameError
+from benchmarks.link.digital.settings import CAPACITY
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.ledger import Entry
 from benchmarks.link.link import CHANNELS, Link, LinkSettings
@@ -88,9 +89,13 @@ def count(name: str, variant: str, channel: str) -> Entry:
         budget = Geometry(SIZE, SIZE).limit(cr)
         received, (entry,) = send(link, signal, point, drawn, budget=budget, digital_in_budget=traits.digital_in_budget)
         decoded = method.decode(received, point)
-    assert entry.symbols_analog + entry.symbols_digital == spy.passed > 0
-    assert entry.symbols_pilot == spy.pilots
-    assert entry.symbols_total == spy.passed + spy.pilots
+    if traits.coding_mode == CAPACITY:
+        # Shannon's limit by decree: nothing crosses the channel, and the budget is charged.
+        assert spy.passed == 0 and entry.text_scheme == "at capacity" and 0.5 * budget < entry.symbols_total <= budget
+    else:
+        assert entry.symbols_analog + entry.symbols_digital == spy.passed > 0
+        assert entry.symbols_pilot == spy.pilots
+        assert entry.symbols_total == spy.passed + spy.pilots
     assert (decoded is not None) == traits.coarse
     if decoded is not None:
         assert decoded.shape == (1, 3, SIZE, SIZE) and 0 <= decoded.min() and decoded.max() <= 1
