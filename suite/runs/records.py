@@ -55,7 +55,9 @@ class Column:
 COLUMNS = (
     Column("run", "string", "", "name of the run"),
     Column("method", "string", "", "registered name of the method"),
-    Column("variant", "string", "", f"variant of the method; a coarse image scored before refinement ends in /{STAGE_ONE}"),
+    Column(
+        "variant", "string", "", f"variant of the method; before refinement /{STAGE_ONE}, with symbols and text that it was decoded from"
+    ),
     Column("dataset", "string", "", "name of the data set"),
     Column("image", "string", "", "stable id of the image; * for the metrics of a whole cell"),
     Column("cr", "float64", "symbols per source value", "compression ratio asked for, complex symbols", "variable-rate methods"),
