@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from suite.config.ablations import Ablation, AblationRow
-from suite.report.formats import PlainTable, csv_text, to_markdown
+from suite.report.formats import PlainTable, csv_text, span_text, to_markdown
 from suite.report.latex import to_latex
 from suite.report.points import ENVELOPE, Points
 from suite.runs.info import RunInfo
@@ -22,7 +22,8 @@ _CELL = ["dataset", "channel", "cr"]
 
 
 def ablation_points(ablation: Ablation, points: Points) -> pd.DataFrame:
-    """Return one row for each data set, channel, CR, variant of the ablation and metric: mean over the SNRs, images at least, failures.
+    """Return one row for each data set, channel, CR, variant of the ablation and metric: mean over the SNRs, images at least,
+    failures and symbols: their mean, and their span as a table shows it.
 
     A cell in which some SNR has no value has none.
     """
@@ -32,7 +33,14 @@ def ablation_points(ablation: Ablation, points: Points) -> pd.DataFrame:
     frame = frame[frame["variant"].ne(ENVELOPE)].assign(row=frame["method"] + "/" + frame["variant"])
     groups = frame[frame["row"].isin([row.series for row in ablation.rows])].groupby([*_CELL, "row", "metric"], dropna=False, sort=False)
     # A mean over the SNRs that have a value would compare other SNRs in each row.
-    return groups.agg(mean=("mean", lambda values: values.mean(skipna=False)), n=("n", "min"), failed=("failed", "sum")).reset_index()
+    means = groups.agg(
+        mean=("mean", lambda values: values.mean(skipna=False)),
+        n=("n", "min"),
+        failed=("failed", "sum"),
+        symbols_total=("symbols_total", "mean"),
+        symbols=("symbols_total", span_text),
+    )
+    return means.reset_index()
 
 
 def ablation_tables(ablation: Ablation, points: Points, info: RunInfo) -> Iterator[PlainTable]:
@@ -45,12 +53,12 @@ def ablation_tables(ablation: Ablation, points: Points, info: RunInfo) -> Iterat
         metrics = [name for name in info.metrics if name in set(cells["metric"])]
         absent = [row.series for row in ablation.rows if row.series not in set(cells["row"])]
         rows = [
-            [cr_label(cr), *_start(row, ablation), *(_value(block, row.series, metric) for metric in metrics)]
+            [cr_label(cr), *_start(row, ablation), _symbols(block, row.series), *(_value(block, row.series, metric) for metric in metrics)]
             for cr, block in cells.groupby("cr", dropna=False)
             for row in ablation.rows
             if row.series not in absent
         ]
-        header = ["CR", "Variant", *ablation.components, *(info.metrics[name].heading for name in metrics)]
+        header = ["CR", "Variant", *ablation.components, "Symbols", *(info.metrics[name].heading for name in metrics)]
         first = 2 + len(ablation.components)
         notes = [f"Means over images and over {snrs} dB; n = {cells['n'].min()} images a cell at least.", *ablation.notes, *info.below]
         if absent:
@@ -69,7 +77,7 @@ def ablation_texts(tables: Mapping[Ablation, Sequence[PlainTable]], points: Poin
     """Return the content of the files of every ablation of a run, by file name."""
     texts = {}
     for ablation, shown in tables.items():
-        texts[f"{ablation.name}.csv"] = csv_text(ablation_points(ablation, points))
+        texts[f"{ablation.name}.csv"] = csv_text(ablation_points(ablation, points).drop(columns="symbols", errors="ignore"))
         texts[f"{ablation.name}.md"] = "\n".join(to_markdown(table, level=1) for table in shown)
         texts[f"{ablation.name}.tex"] = "\n".join(to_latex(table) for table in shown)
     return texts
@@ -82,6 +90,11 @@ def _name(series: str) -> str:
 
 def _start(row: AblationRow, ablation: Ablation) -> list[str]:
     return [_name(row.series), *(PRESENT if part in row.has else "" for part in ablation.components)]
+
+
+def _symbols(block: pd.DataFrame, series: str) -> str:
+    found = block.loc[block["row"].eq(series), "symbols"]
+    return "–" if found.empty else str(found.iloc[0])
 
 
 def _value(block: pd.DataFrame, series: str, metric: str) -> str:

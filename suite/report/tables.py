@@ -47,7 +47,7 @@ def main_table(results: RunResults, metric: str | None = None) -> RenderableType
     counts = points.loc[points["n"] > 0, "n"]
     lines = ["Means; bold is significantly better than every other row of its CR, underlined is not distinguishable from the best."]
     if len(counts):
-        lines.append(f"n = {counts.min()} images a cell at least; intervals, symbols and every other metric are in tables/.")
+        lines.append(f"n = {counts.min()} images a cell at least; intervals and every other metric are in tables/.")
     else:
         lines = ["Every cell failed; tables/failures.md says why."]
     lines += info.below
