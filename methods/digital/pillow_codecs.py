@@ -21,7 +21,8 @@ from methods.errors import MissingAssetError
 
 # Levels are whole numbers, the quality of these is not: finer steps fill a budget better.
 JPEG_STEPS_AN_OCTAVE = 24
-JPEG2000_STEP_DB = 0.15
+# Decibels that JPEG 2000 is asked for: finer where budgets usually end.
+JPEG2000_STEP_DB, JPEG2000_FINE_LEVELS = 0.15, 240
 WEBP_STEP = 0.5
 _RIFF_HEADER, _FRAME_TAG, _FRAME_SIZE = 20, 3, 7
 _TILE, _TILE_HEADER = b"\xff\x90", 14
@@ -148,4 +149,10 @@ def _jpeg2000(size: Size, level: int) -> dict[str, Any]:
     # Each wavelet level halves the image; OpenJPEG refuses to go below one pixel. Its own comment would make every file 32 bytes longer.
     resolutions = min(6, min(size).bit_length())
     wavelet = {"irreversible": True, "mct": 1, "num_resolutions": resolutions}
-    return {"no_jp2": True, "comment": " ", "quality_mode": "dB", "quality_layers": [level * JPEG2000_STEP_DB], **wavelet}
+    return {
+        "no_jp2": True,
+        "comment": " ",
+        "quality_mode": "dB",
+        "quality_layers": [(level + max(0, level - JPEG2000_FINE_LEVELS)) * JPEG2000_STEP_DB],
+        **wavelet,
+    }
