@@ -24,7 +24,7 @@ LEAVES_WEIGHTS = frozenset(
     }
 )
 # Fields that came later enter an identity only beside their first value, so that what was trained before is found again.
-_FIRST = {"images": "crop"}
+FIRST_VALUES = {"images": "crop"}
 
 
 class TrainingSettings(Settings):
@@ -117,4 +117,4 @@ class TrainingSettings(Settings):
     def of_weights(self) -> dict[str, Any]:
         """Return the fields that determine the weights, those that came later where they say something new."""
         fields = self.model_dump(mode="json", exclude=set(LEAVES_WEIGHTS))
-        return {name: value for name, value in fields.items() if name not in _FIRST or value != _FIRST[name]}
+        return {name: value for name, value in fields.items() if name not in FIRST_VALUES or value != FIRST_VALUES[name]}
