@@ -46,7 +46,7 @@ def test_the_command_stops_with_a_status_of_its_own_and_reports_what_was_spent(
     assert f"openai:painter-1 {posts - 3} times for ${0.02 * (posts - 3):.2f}" in (tmp_path / "run" / "report.html").read_text()
     table = (tmp_path / "run" / "tables" / "folder_awgn.md").read_text()
     # A fixed-rate method stands there once, in a block of its own.
-    assert table.count("| nam24") == 1 and table.count("digital/webp") == 2 and "fixed" in table
+    assert table.count("| Nam et al.") == 1 and table.count("WebP + LDPC, adaptive") == 2 and "fixed" in table
     points = pd.read_csv(tmp_path / "run" / "figures" / "symbols_folder_awgn_psnr.csv")
     assert points[points["method"] == "nam24"].groupby("snr_db").size().eq(1).all()
     assert json.loads((tmp_path / "run" / "run.json").read_text())["grid"]["generative"]["captioner"].get("access") is None
