@@ -66,6 +66,7 @@ def _show_cells(console: "Console", cells: "pd.DataFrame") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    # Late: as above.
     from suite.report.run_differences import CHANGED, EQUAL, ROUNDING, ROUNDING_SHARE, SAME
     from suite.runs.labels import cr_label, series_label
 

@@ -29,8 +29,9 @@ from suite.keys import kept_back
 from suite.ray_env import prepare_environment
 from suite.report.results import load_results
 from suite.report.tables import write_tables
+from suite.runs.columns import KEY
 from suite.runs.layout import RunLayout
-from suite.runs.records import KEY, load
+from suite.runs.records import load
 
 GRID = Path(__file__).parent / "grid.yaml"
 # Room for one actor and a half on each: the two pools meet on two nodes, and on the head alone when the other is dead.

@@ -23,8 +23,9 @@ from suite.config.catalog import METHODS
 from suite.report.intervals import mean_intervals
 from suite.report.qualitative import read_sample
 from suite.report.results import RunResults
+from suite.runs.columns import WHOLE_CELL
 from suite.runs.labels import STAGE_ONE, cr_label
-from suite.runs.records import WHOLE_CELL, metric_columns
+from suite.runs.records import metric_columns
 
 # A fall of PSNR by more than this much a dB of SNR is a cliff.
 CLIFF = 1.0

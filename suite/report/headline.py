@@ -8,8 +8,8 @@ import pandas as pd
 from suite.report.points import ENVELOPE
 from suite.report.results import RunResults
 from suite.report.summary import Series, compared_metric, gain_text
+from suite.runs.columns import WHOLE_CELL
 from suite.runs.labels import cr_label, series_label
-from suite.runs.records import WHOLE_CELL
 
 _CELL = ["dataset", "channel", "cr", "snr_db"]
 

@@ -11,9 +11,10 @@ import pandas as pd
 from benchmarks.link.digital.scheme import BITS_PER_SYMBOL
 from suite.report.formats import PlainTable, shown_text
 from suite.report.points import SERIES, absent_metrics
+from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import RunInfo
 from suite.runs.labels import cr_label, series_label
-from suite.runs.records import WHOLE_CELL, metric_columns
+from suite.runs.records import metric_columns
 
 # Not within a name, such as jpeg2000.
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_])[-+]?(?:0x[0-9a-fA-F]+|\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![A-Za-z0-9_])")

@@ -20,9 +20,10 @@ import pandas as pd
 from benchmarks.link.digital.settings import CAPACITY
 from suite.errors import RecordError
 from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
+from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import Better, RunInfo
 from suite.runs.labels import series_id
-from suite.runs.records import WHOLE_CELL, metric_columns
+from suite.runs.records import metric_columns
 
 ENVELOPE = "envelope"
 ENVELOPE_OF = "digital"

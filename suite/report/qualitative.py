@@ -20,9 +20,10 @@ from benchmarks.common.storage import StoragePath
 from suite.errors import RecordError
 from suite.report.figures import drawing, save
 from suite.report.results import RunResults
+from suite.runs.columns import WHOLE_CELL
 from suite.runs.labels import cr_label, file_stem, series_label
 from suite.runs.layout import RunLayout
-from suite.runs.records import WHOLE_CELL, metric_columns
+from suite.runs.records import metric_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

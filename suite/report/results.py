@@ -32,7 +32,7 @@ class RunResults:
     Args:
         layout: where its files lie.
         records: one row for each (run, method, variant, dataset, image, CR, channel, SNR, repetition), as
-            :data:`suite.runs.records.COLUMNS` describes them.
+            :data:`suite.runs.columns.COLUMNS` describes them.
         info: what ``run.json`` says of it.
 
     Example:

@@ -16,8 +16,8 @@ import pandas as pd
 from suite.errors import RecordError
 from suite.report.intervals import mean_intervals
 from suite.report.results import RunResults
+from suite.runs.columns import KEY, WHOLE_CELL
 from suite.runs.info import RunInfo
-from suite.runs.records import KEY, WHOLE_CELL
 
 CELL = [name for name in KEY if name not in ("run", "image", "repetition")]
 EQUAL, ROUNDING, SAME, CHANGED = "equal", "rounding", "not told apart", "changed"

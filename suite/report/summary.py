@@ -16,9 +16,9 @@ import pandas as pd
 from suite.report.formats import PlainTable, span_text
 from suite.report.intervals import mean_intervals
 from suite.report.points import ENVELOPE, Points
+from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import RunInfo
 from suite.runs.labels import series_label
-from suite.runs.records import WHOLE_CELL
 
 REFERENCE = "deepjscc"
 """The method that the others are held against, where the run has it."""

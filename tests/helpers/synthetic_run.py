@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from suite.runs.records import WHOLE_CELL, write_unit
+from suite.runs.columns import WHOLE_CELL
+from suite.runs.records import write_unit
 
 METRICS = {
     "psnr": {"title": "PSNR (dB)", "better": "higher"},

@@ -31,9 +31,10 @@ from suite.evaluate.runner import evaluate, remaining
 from suite.report.results import load_results
 from suite.report.rewrite import rewrite
 from suite.run import app
+from suite.runs.columns import KEY
 from suite.runs.layout import RunLayout
 from suite.runs.lock import at_work
-from suite.runs.records import KEY, load, read_unit
+from suite.runs.records import load, read_unit
 from suite.train import state
 from suite.train.curves import Curves
 

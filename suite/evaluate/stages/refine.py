@@ -26,7 +26,7 @@ from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import DecodedBatch, Reconstruction, UnitOutput
 from suite.evaluate.stages.networks import Networks
 from suite.evaluate.stages.outcomes import guard, in_threads, limit_of, shaped
-from suite.runs.records import KEY
+from suite.runs.columns import KEY
 
 
 class Refiner:

@@ -26,8 +26,9 @@ from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import UnitOutput
 from suite.evaluate.stages.outcomes import each_in_turn, limit_of
 from suite.evaluate.timeout import run_with_timeout
+from suite.runs.columns import KEY, WHOLE_CELL
 from suite.runs.layout import RunLayout, set_metrics_file
-from suite.runs.records import KEY, WHOLE_CELL, read_unit, write_unit
+from suite.runs.records import read_unit, write_unit
 
 log = logging.getLogger(__name__)
 _OF_CELL = [name for name in KEY if name != "image"]

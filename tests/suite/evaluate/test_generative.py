@@ -17,7 +17,8 @@ from suite.evaluate import runner
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors.inline import inline
 from suite.evaluate.forecast import told
-from suite.runs.records import KEY, load
+from suite.runs.columns import KEY
+from suite.runs.records import load
 
 torch.set_num_threads(1)
 REFUSED = error("Your request was rejected by the safety system.", "moderation_blocked")

@@ -22,7 +22,8 @@ from suite.evaluate.plan import estimate, make_units
 from suite.evaluate.stages import images as unit_images
 from suite.evaluate.stages.messages import UnitInput
 from suite.evaluate.stages.transmit import Transmitter
-from suite.runs.records import KEY, load
+from suite.runs.columns import KEY
+from suite.runs.records import load
 
 VALUES = ["psnr", "symbols_analog", "symbols_total", "measured_snr_db", "status", "error"]
 

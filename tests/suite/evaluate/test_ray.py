@@ -29,7 +29,8 @@ from suite.evaluate.executors.inline import inline
 from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import make_units
 from suite.ray_env import PROJECT, connect
-from suite.runs.records import KEY, load
+from suite.runs.columns import KEY
+from suite.runs.records import load
 
 torch.set_num_threads(1)
 COLUMNS = ["psnr", "symbols_analog", "symbols_digital", "measured_snr_db", "text_ok", "status"]

@@ -10,8 +10,9 @@ from benchmarks.datasets import open_dataset
 from suite.config.methods import resolve
 from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
+from suite.runs.columns import WHOLE_CELL
 from suite.runs.layout import RunLayout
-from suite.runs.records import WHOLE_CELL, load
+from suite.runs.records import load
 
 
 def test_a_run_bears_images_of_any_name(make_grid, tmp_path):

@@ -13,7 +13,8 @@ import pytest
 from helpers.places import ROOT
 from suite.errors import RecordError
 from suite.runs import parquet, records
-from suite.runs.records import COLUMNS, KEY, arrow_schema, load, read_unit, write_unit
+from suite.runs.columns import COLUMNS, KEY
+from suite.runs.records import arrow_schema, load, read_unit, write_unit
 
 README = ROOT / "results" / "README.md"
 PINNED = [
