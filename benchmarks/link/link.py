@@ -187,7 +187,8 @@ class Link:
         bits = None
         if digital is not None:
             stream = self._stream(coding_mode, text, files=schemes is not None)
-            bits = stream.transmit(digital, self.channel(channel), snr_db, draws, schemes)
+            known = budget if digital_in_budget and schemes is not None else None
+            bits = stream.transmit(digital, self.channel(channel), snr_db, draws, schemes, known)
         check_budget(analog, budget, max(bits.symbols) if digital_in_budget and bits is not None else 0)
         return Delivery(received.get("analog"), received.get("side"), bits, rows, uncharged)
 

@@ -35,9 +35,15 @@ class IdealStream:
         self._capacity(channel.name, 0.0)
 
     def transmit(
-        self, messages: Sequence[bytes], channel: Channel, snr_db: float, draws: Draws, schemes: Sequence[Scheme] | None = None
+        self,
+        messages: Sequence[bytes],
+        channel: Channel,
+        snr_db: float,
+        draws: Draws,
+        schemes: Sequence[Scheme] | None = None,
+        budget: int | None = None,
     ) -> DigitalReception:
-        """Deliver one message an image and charge its bits at capacity.
+        """Deliver one message an image and charge its bits at capacity; there is one scheme, and no header.
 
         Raises:
             LinkError: a channel whose capacity is not known.

@@ -10,6 +10,7 @@
 The work is grouped, the results are not: a message's bits, noise and fate depend on its own image alone.
 """
 
+import math
 from collections.abc import Sequence
 
 from benchmarks.common.errors import LinkError
@@ -38,10 +39,15 @@ class DigitalStream:
         self._tables = mcs.table_files(settings, files)
         self._fixed = Scheme.of(settings.modulation, 1.0 if settings.mode == "uncoded" else settings.code_rate)
         self._adaptive = settings.mode == "adaptive"
-        self._limit = (1 << settings.length_bits) - 1
 
     def transmit(
-        self, messages: Sequence[bytes], channel: Channel, snr_db: float, draws: Draws, schemes: Sequence[Scheme] | None = None
+        self,
+        messages: Sequence[bytes],
+        channel: Channel,
+        snr_db: float,
+        draws: Draws,
+        schemes: Sequence[Scheme] | None = None,
+        budget: int | None = None,
     ) -> DigitalReception:
         """Send one message an image of the batch.
 
@@ -51,27 +57,29 @@ class DigitalStream:
             snr_db: mean symbol power over total complex noise power, dB.
             draws: one row a message. A later transmission of a message meets a later, independent fade.
             schemes: B schemes among those offered, under "adaptive"; ``None`` for the stream's own choice.
+            budget: symbols that both ends know a message to have, under "adaptive": its length field need not count beyond them.
 
         Raises:
             LinkError: a message is too long, is no text where text is needed, the channel is not in the MCS table, or a scheme is not.
         """
         payloads = [compress(message, self.settings.compression) for message in messages]
+        width = self._length_bits(channel.name, budget)
         for row, payload in enumerate(payloads):
-            if len(payload) > self._limit:
+            if len(payload) >= 1 << width:
                 raise LinkError(
-                    f"message {row} has {len(payload)} bytes, a length field of {self.settings.length_bits} bits counts to {self._limit}; "
+                    f"message {row} has {len(payload)} bytes, a length field of {width} bits counts to {(1 << width) - 1}; "
                     "raise length_bits"
                 )
         chosen = schemes or [self.scheme(len(payload), channel.name, snr_db) for payload in payloads]
         pairs = zip(payloads, chosen, strict=True)
-        sent = [self._message(row, payload, scheme, channel) for row, (payload, scheme) in enumerate(pairs)]
+        sent = [self._message(row, payload, scheme, channel, width) for row, (payload, scheme) in enumerate(pairs)]
         harq = HarqTransmission(self.settings.iterations, self.settings.header_repetitions, self._transmissions(channel.name))
         harq.run(sent, channel, snr_db, draws, decode=self.settings.mode != "lossless")
         return DigitalReception(
             messages=tuple(self._delivered(message) for message in sent),
             intact=tuple(self._intact(message) for message in sent),
             symbols=tuple(message.symbols for message in sent),
-            header_symbols=tuple(message.transmissions * self._header(channel.name) for message in sent),
+            header_symbols=tuple(message.transmissions * self._header(channel.name, width) for message in sent),
             bytes_sent=tuple(len(message.payload) for message in sent),
             pilots=tuple(message.pilots for message in sent),
             noise_power=tuple(message.noise_power for message in sent),
@@ -99,14 +107,16 @@ class DigitalStream:
     def symbols_for(self, payload_bytes: int, channel_name: str, snr_db: float) -> int:
         """Return the symbols that a payload of that size may cost: header, checks and, where blocks are sent again, every transmission."""
         scheme = self.scheme(payload_bytes, channel_name, snr_db)
-        return self._transmissions(channel_name) * (self._header(channel_name) + payload_symbols(payload_bytes, scheme))
+        return self._transmissions(channel_name) * (
+            self._header(channel_name, self.settings.length_bits) + payload_symbols(payload_bytes, scheme)
+        )
 
     def payload_bytes(self, symbols: int, channel_name: str, snr_db: float) -> int:
         """Return the largest payload that ``symbols`` symbols carry, after compression; 0 where none fits.
 
         Under "adaptive" a shorter one may be judged more strictly and cost more: fill it up to this size.
         """
-        sizes = [*(self._table().sizes(channel_name)[1:] if self._adaptive else ()), self._limit + 1]
+        sizes = [*(self._table().sizes(channel_name)[1:] if self._adaptive else ()), 1 << self.settings.length_bits]
 
         # Within a range of one scheme costs rise with the size; the last range that anything fits into has the largest.
         def fits(length: int) -> bool:
@@ -126,11 +136,19 @@ class DigitalStream:
         if not self._adaptive:
             size = self.payload_bytes(symbols, channel_name, snr_db)
             return (Offer(self._fixed, size),) if size else ()
-        once = symbols // self._transmissions(channel_name) - self._header(channel_name)
-        return table_offers(self._table(), channel_name, snr_db, once, self._limit)
+        width = self._length_bits(channel_name, symbols)
+        once = symbols // self._transmissions(channel_name) - self._header(channel_name, width)
+        return table_offers(self._table(), channel_name, snr_db, once, (1 << width) - 1)
 
-    def _message(self, row: int, payload: bytes, scheme: Scheme, channel: Channel) -> Message:
-        fields = [(len(payload), self.settings.length_bits)]
+    def _length_bits(self, channel_name: str, budget: int | None) -> int:
+        """Return the width of the length field: as set, or no more than the most efficient scheme can fill of a budget."""
+        if not self._adaptive or budget is None:
+            return self.settings.length_bits
+        most = math.floor(budget * self._table().schemes(channel_name)[-1].efficiency / 8)
+        return min(self.settings.length_bits, max(1, most.bit_length()))
+
+    def _message(self, row: int, payload: bytes, scheme: Scheme, channel: Channel, width: int) -> Message:
+        fields = [(len(payload), width)]
         if self._adaptive:
             self.check(channel)
             schemes = self._table().schemes(channel.name)
@@ -149,8 +167,8 @@ class DigitalStream:
     def _intact(self, message: Message) -> bool:
         return message.intact or self.settings.mode == "lossless"
 
-    def _header(self, channel_name: str) -> int:
-        fields = self.settings.length_bits + (self._table().index_bits(channel_name) if self._adaptive else 0)
+    def _header(self, channel_name: str, width: int) -> int:
+        fields = width + (self._table().index_bits(channel_name) if self._adaptive else 0)
         return header_symbols(fields, self.settings.header_repetitions)
 
     def _transmissions(self, channel_name: str) -> int:

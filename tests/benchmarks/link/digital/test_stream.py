@@ -207,7 +207,7 @@ def test_offers_fit_and_are_sent_as_offered(mode, files):
     stream = DigitalStream(DigitalSettings(mode=mode), files)
     offers = stream.offers(700, "awgn", 10.0)
     messages = [random.Random(row).randbytes(offer.payload_bytes) for row, offer in enumerate(offers)]
-    heard = stream.transmit(messages, AWGN, 10.0, draws(len(messages), AWGN, 10.0), [offer.scheme for offer in offers])
+    heard = stream.transmit(messages, AWGN, 10.0, draws(len(messages), AWGN, 10.0), [offer.scheme for offer in offers], 700)
     assert heard.schemes == tuple(offer.scheme for offer in offers) and max(heard.symbols) <= 700
     sizes, shares = [offer.payload_bytes for offer in offers], [offer.delivery for offer in offers]
     assert sizes == sorted(set(sizes)) and shares == sorted(shares, reverse=True)
@@ -217,6 +217,14 @@ def test_offers_fit_and_are_sent_as_offered(mode, files):
 def test_a_file_costs_the_wider_index_of_its_ladder_and_captions_what_they_did():
     headers = [DigitalStream(DigitalSettings(mode="adaptive"), files).symbols_for(0, "awgn", 4.0) for files in (False, True)]
     assert headers == [65, 67]
+
+
+@pytest.mark.parametrize("symbols", [256, 512, 8192])
+def test_adapting_to_the_channel_costs_a_file_no_more_than_the_fixed_scheme(symbols):
+    """With the fixed scheme among the offers an adaptive sender has at least its bytes, for all that its header says more."""
+    (fixed,) = DigitalStream(DigitalSettings(), files=True).offers(symbols, "awgn", 7.0)
+    offers = DigitalStream(DigitalSettings(mode="adaptive"), files=True).offers(symbols, "awgn", 7.0)
+    assert max(offer.payload_bytes for offer in offers if offer.delivery > 0.97) >= fixed.payload_bytes
 
 
 def test_a_scheme_outside_the_table_is_refused():
