@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from benchmarks.common.atomic import write_atomic, write_json
 from benchmarks.common.hashing import canonical, digest
+from suite.config.training import FIRST_VALUES
 from suite.errors import TrainingError
 from suite.runs.provenance import git_state, hardware, versions
 from suite.train.checkpoint import sha256
@@ -28,7 +29,10 @@ CHECKSUMS = "checksums.json"
 
 def identity(part: str, settings: BaseModel, data: Mapping[str, str], needs: Mapping[str, str]) -> str:
     """Return the hash of what determines a part: its settings, its data and the identities of the parts it builds on."""
-    return digest("zoo", {"edition": EDITION, "part": part, "settings": settings, "data": data, "needs": needs})
+    kept = canonical(settings)
+    if "training" in kept:
+        kept["training"] = {key: value for key, value in kept["training"].items() if key not in FIRST_VALUES or value != FIRST_VALUES[key]}
+    return digest("zoo", {"edition": EDITION, "part": part, "settings": kept, "data": data, "needs": needs})
 
 
 def write_recipe(

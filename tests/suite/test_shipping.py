@@ -149,7 +149,7 @@ def test_nothing_private_arrives_at_a_worker_of_a_cluster(tmp_path):
     seen = json.loads(looked.stdout.splitlines()[-1])
     assert seen["suite"].startswith(seen["here"]) and not seen["here"].startswith(str(tmp_path))
     assert {"suite/run.py", "my_method.py", "results/reference/scene_models/clip/open_clip_model.safetensors"} <= set(seen["files"])
-    private = [name for name in seen["files"] if Path(name).name.startswith(".env") or "notes" in name or name.startswith("tests/")]
+    private = [name for name in seen["files"] if Path(name).name.startswith(".env") or "notes.txt" in name or name.startswith("tests/")]
     assert private == [] and len(seen["files"]) > 200
     # The package is gone once it has been sent.
     assert list(scratch.glob("semcom-*")) == []

@@ -302,12 +302,14 @@ def test_a_half_written_object_is_recomputed_and_reported(left, bucket, make_gri
 
 
 def test_units_of_another_plan_are_moved_aside_and_back(bucket, make_grid, images, without_ray):
-    console = Console(quiet=True)
-    for size in (2, 3, 2):
-        work = units(make_grid, images, evaluation={"unit": size, "batch": 1})
+    console, sent = Console(quiet=True), []
+    for limit, there in ((None, 5), (1, 2), (None, 5)):
+        work = units(make_grid, images, limit=limit, evaluation={"unit": 2, "batch": 1})
         evaluate(work, bucket, work[0].grid.evaluation, console)
-        assert load(bucket)["image"].nunique() == 5
-    assert any((bucket / "superseded").rglob("*.parquet"))
+        assert load(bucket)["image"].nunique() == there
+        assert any((bucket / "superseded").rglob("*.parquet")) == (limit is not None)
+        sent.append(len(without_ray))
+    assert sent[0] == sent[-1]
 
 
 def test_one_writer_a_bucket_folder(bucket, monkeypatch):
