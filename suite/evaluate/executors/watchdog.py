@@ -26,8 +26,8 @@ def watch_this_process(seconds: float) -> None:
     if not seconds:
         return
     command = [sys.executable, "-I", "-S", __file__, str(os.getpid()), str(seconds)]
-    # In a session of its own: what stops or interrupts the worker's group must not reach it.
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    # In a session of its own: what stops or interrupts the worker's group must not reach it; and without the keys that a worker may hold.
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, env={})
     threading.Thread(target=_beat, args=(child.stdin, seconds / LOOKS / 2), daemon=True, name="sign-of-life").start()
 
 

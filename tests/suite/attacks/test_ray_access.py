@@ -48,7 +48,7 @@ class Victim:
     folder: Path
 
     def processes(self) -> list[psutil.Process]:
-        return self.process.children(recursive=True)
+        return living(self.process)
 
 
 def stranger() -> dict[str, str]:
@@ -62,8 +62,13 @@ def attack(address: str, **environment: str) -> subprocess.CompletedProcess[str]
     return subprocess.run([sys.executable, "-c", ATTACK, address], env=attacker, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
+def living(process: psutil.Popen) -> list[psutil.Process]:
+    """Return what a process has started and what that has, without those that have ended and are not yet taken leave of."""
+    return [child for child in process.children(recursive=True) if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
 def gcs_address(process: psutil.Popen) -> str:
-    lines = [" ".join(child.cmdline()) for child in process.children(recursive=True)]
+    lines = [" ".join(child.cmdline()) for child in living(process)]
     return next(found[1] for line in lines if (found := re.search(r"--gcs-address=(\S+)", line)))
 
 
