@@ -18,8 +18,14 @@ scene-models: $(READY)
 	@$(BIN)/python -m suite.scene_models --budget $(SCENE_MODELS) --out $(SCENE_MODELS_OUT) --work results/scene-models-work-$(SCENE_MODELS)
 
 test: $(READY)
-	@echo "[3/3] Running the tests"
-	@$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term
+	@echo "[3/3] Running the tests: those of suite/ here, the others beside them, whose report follows"
+	@report=$$(mktemp); \
+	COVERAGE_FILE=.coverage.others $(BIN)/python -m pytest -m "not slow" --cov --cov-report= --ignore=tests/suite > $$report 2>&1 & others=$$!; \
+	trap 'kill $$others 2> /dev/null' INT TERM; \
+	COVERAGE_FILE=.coverage.suite $(BIN)/python -m pytest -m "not slow" --cov --cov-report= tests/suite; suite=$$?; \
+	wait $$others; others=$$?; cat $$report; rm -f $$report; \
+	$(BIN)/python -m coverage combine --quiet .coverage.others .coverage.suite && $(BIN)/python -m coverage report; \
+	test $$suite -eq 0 && test $$others -eq 0
 
 test-all: $(READY)
 	@echo "[3/3] Running all tests, the slow ones too"
