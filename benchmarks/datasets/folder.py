@@ -47,7 +47,7 @@ def open_folder(data_dir: Path | None, image_size: int | tuple[int, int], split:
         mask = _mask(masks, relative.with_suffix("")) if masks else _inner_mask(root, relative)
         entries.append(Item(id, path, mask, caption=caption, label=label))
     notes = [*found.notes, *captions.notes(found.images)]
-    return ImageDataset("folder", split, image_size, require_some(entries, "folder", "pictures", found.folder), fit, notes)
+    return ImageDataset("folder", split, image_size, require_some(entries, "folder", "images", found.folder), fit, notes)
 
 
 def _inner_mask(root: Path, relative: Path) -> Path | None:

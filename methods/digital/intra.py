@@ -92,7 +92,7 @@ def _hevc(size: Size, level: int) -> dict[str, Any]:
     # The quantiser has 51 steps of 12 % of the bytes; between them lies a finer one of chroma, which the error over RGB asks for anyway.
     quantiser, finer = divmod(level, 2)
     chroma = str(-2 - 3 * finer)
-    # No threads: a picture of this size is one task, and x265 would start a pool for each.
+    # No threads: an image of this size is one task, and x265 would start a pool for each.
     tuning = {
         "preset": "slower",
         "tune": "psnr",

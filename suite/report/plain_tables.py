@@ -124,7 +124,7 @@ def failures_table(records: pd.DataFrame, info: RunInfo) -> PlainTable:
         counts = [str(len(alike)), str(alike["image"].nunique())]
         channels = ", ".join(sorted(alike["channel"].unique()))
         rows.append([dataset, series_label(method, variant), channels, *counts, first["image"], shown_text(first["error"])])
-    header = ["Dataset", "Method", "Channels", "rows", "pictures", "first image", "reason"]
+    header = ["Dataset", "Method", "Channels", "rows", "images", "first image", "reason"]
     notes = [f"{len(records)} rows in all."] if rows else ["Nothing failed."]
     if failed["error"].nunique() > failed["cause"].nunique():
         notes.append("Reasons that differ in numbers alone are one row; it shows that of the first image.")

@@ -33,7 +33,7 @@ FILE_SCHEMES: tuple[Scheme, ...] = (
 """Schemes in order of efficiency, 0.4 to 5.1 bits a symbol, a twentieth of the rate apart: 0.3 to 0.6 dB."""
 
 BLOCK_SIZES = (1053, 512, 256, 128, 96, 64, 48, 32, 24)
-"""Bytes of a block, largest first: those of an image's file, of any length, and of what small pictures at low ratios leave."""
+"""Bytes of a block, largest first: those of an image's file, of any length, and of what small images at low ratios leave."""
 
 BLOCK_SIZES_SLOW = (256, 32)
 """On slow fading the fade decides and the length hardly matters."""
