@@ -53,12 +53,16 @@ def _show_fields(console: "Console", found: "list[Field]") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from suite.report.formats import shown_text  # Late: as above.
+
     if not found:
         console.print("Grid, weights, code, data sets, versions and machine are the same.")
         return
     table = Table("field", "first", "second", title=Text("In what they differ"), title_justify="left")
     for each in found:
-        table.add_row(Text(each.name), *(Text("–" if value is None else _short(str(value))) for value in (each.first, each.second)))
+        table.add_row(
+            Text(each.name), *(Text("–" if value is None else shown_text(str(value), WIDEST)) for value in (each.first, each.second))
+        )
     console.print(table)
 
 
@@ -88,10 +92,6 @@ def _show_cells(console: "Console", cells: "pd.DataFrame") -> None:
     console.print(table)
     if len(changed) > SHOWN:
         console.print(f"and {len(changed) - SHOWN} more; --csv FILE writes all.", style="dim", markup=False)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= WIDEST else f"{text[:WIDEST]}…"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """``python -m suite.export DIR FILE``: the records of a run as one tidy table, for notebooks and other programs."""
 
+import gzip
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ def main(
     """
     # Late: the help page needs none of it.
     from suite.errors import RecordError
-    from suite.report.formats import csv_text
+    from suite.report.formats import csv_text, write_bytes
     from suite.report.results import load_results
     from suite.runs.labels import cr_label, series_label
 
@@ -34,22 +35,14 @@ def main(
     series = [series_label(method, variant) for method, variant in zip(records["method"], records["variant"], strict=True)]
     records.insert(3, "series", series)
     records.insert(records.columns.get_loc("cr") + 1, "cr_fraction", [cr_label(cr) for cr in records["cr"]])
-    file.parent.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".parquet":
-        records.to_parquet(file, index=False)
+        content = records.to_parquet(index=False)
     else:
-        _write_text(file, csv_text(records))
+        text = csv_text(records).encode()
+        # Without a time of writing in it, equal records give equal bytes.
+        content = gzip.compress(text, mtime=0) if file.suffix == ".gz" else text
+    write_bytes(file, content)
     typer.echo(f"{len(records):,} rows written: {file}")
-
-
-def _write_text(file: Path, text: str) -> None:
-    import gzip
-
-    from benchmarks.common.atomic import write_atomic  # Late: as above.
-
-    # Without a time of writing in it, equal records give equal bytes.
-    content = gzip.compress(text.encode(), mtime=0) if file.suffix == ".gz" else text.encode()
-    write_atomic(file, lambda target: target.write(content))
 
 
 if __name__ == "__main__":

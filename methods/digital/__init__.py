@@ -32,7 +32,6 @@ from methods.registry import METHODS
 
 OUTAGE_GREY = 0.5
 Codec = Literal["jpeg", "webp", "avif", "jpeg2000", "bpg", "hevc", "jpegxl"]
-_AGREEABLE = ("jpeg", "webp", "avif", "jpeg2000", "hevc", "jpegxl")
 _WHITE = 255
 # Images whose files a sender keeps, about 100 KB each beside the pixels.
 _KEPT = 64

@@ -9,6 +9,7 @@
 Both are tuned for the mean squared error and code chroma at half the resolution.
 """
 
+from abc import abstractmethod
 from typing import Any
 
 from methods.digital.codec import Size
@@ -34,13 +35,13 @@ class IntraCodec(PillowCodec):
         """Return the coded image without what the receiver can write."""
         return self.bare(coded_image(data))
 
+    @abstractmethod
     def bare(self, coded: bytes) -> bytes:
         """Return what of a coded image is its own."""
-        raise NotImplementedError
 
+    @abstractmethod
     def recode(self, blank: bytes, body: bytes) -> bytes:
         """Return the coded image of a body, given that of a blank image."""
-        raise NotImplementedError
 
 
 class AvifCodec(IntraCodec):

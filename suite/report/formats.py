@@ -142,10 +142,10 @@ def _harmless(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def shown_text(text: str) -> str:
+def shown_text(text: str, longest: int = LONGEST_TEXT) -> str:
     """Return a text of others as a table shows it: one line without control characters, cut where it is long; files keep the whole."""
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return line if len(line) <= LONGEST_TEXT else f"{line[:LONGEST_TEXT]} … ({len(line):,} characters)"
+    return line if len(line) <= longest else f"{line[:longest]} … ({len(line):,} characters)"
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

@@ -7,11 +7,9 @@ import pandas as pd
 
 from suite.report.points import ENVELOPE
 from suite.report.results import RunResults
-from suite.report.summary import Series, compared_metric, gain_text
+from suite.report.summary import CELL, Series, compared_metric, gain_text
 from suite.runs.columns import WHOLE_CELL
 from suite.runs.labels import cr_label, series_label
-
-_CELL = ["dataset", "channel", "cr", "snr_db"]
 
 
 def headline(results: RunResults) -> list[str]:
@@ -23,7 +21,7 @@ def headline(results: RunResults) -> list[str]:
     points = points[points["metric"].eq(metric) & points["variant"].ne(ENVELOPE)]
     # Fixed rates are a block of their own; a missing one would not group.
     points = points.assign(cr=points["cr"].fillna(0.0))
-    met = points[points.groupby(_CELL)["mean"].transform("count").gt(1)]
+    met = points[points.groupby(CELL)["mean"].transform("count").gt(1)]
     sentences = [_compared(results, points, results.info.metrics[metric].title)]
     if points["mean"].isna().all():
         return [*sentences, "No cell has a value; the table of failures says why."]
@@ -44,7 +42,7 @@ def _compared(results: RunResults, points: pd.DataFrame, title: str) -> str:
 
 
 def _winners(results: RunResults, met: pd.DataFrame) -> list[str]:
-    cells = met.groupby(_CELL).ngroups
+    cells = met.groupby(CELL).ngroups
     won = met[met["mark"].eq("best")]
     counts = won.groupby(["method", "variant"]).size().sort_values(ascending=False, kind="stable")
     if counts.empty:

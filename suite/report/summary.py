@@ -24,7 +24,7 @@ REFERENCE = "deepjscc"
 """The method that the others are held against, where the run has it."""
 
 _SERIES = ["method", "variant"]
-_CELL = ["dataset", "channel", "cr", "snr_db"]
+CELL = ["dataset", "channel", "cr", "snr_db"]
 _SENDER, _RECEIVER = ("seconds_describe", "seconds_encode"), ("seconds_decode", "seconds_refine")
 Series = tuple[str, str]
 
@@ -79,7 +79,7 @@ def _gains(records: pd.DataFrame, metric: str, base: Series, sign: int) -> dict[
     usable = records[records["image"].ne(WHOLE_CELL) & records["status"].eq("ok") & np.isfinite(records[metric])]
     # A fixed-rate method has no CR, and the same none in every cell.
     keyed = usable.assign(cr=usable["cr"].fillna(0.0))
-    values = keyed.groupby([*_SERIES, *_CELL, "image"])[metric].mean().unstack(_SERIES)
+    values = keyed.groupby([*_SERIES, *CELL, "image"])[metric].mean().unstack(_SERIES)
     if base not in values.columns:
         return {}
     found = {}
@@ -98,7 +98,7 @@ def _gains(records: pd.DataFrame, metric: str, base: Series, sign: int) -> dict[
 def _ranks(points: pd.DataFrame, higher: bool) -> dict[Series, dict[str, float]]:
     """Return each method's mean rank over the cells where it meets another; one without a value there stands last."""
     cells = points[points["variant"].ne(ENVELOPE)]
-    groups = cells.groupby(_CELL, dropna=False)
+    groups = cells.groupby(CELL, dropna=False)
     ranked = cells.assign(rank=groups["mean"].rank(ascending=not higher, na_option="bottom"), ranked=groups["mean"].transform("size"))
     met = ranked[ranked["ranked"].gt(1)].groupby(_SERIES)[["rank", "ranked"]].mean()
     return {(str(method), str(variant)): dict(row) for (method, variant), row in met.iterrows()}

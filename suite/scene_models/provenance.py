@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from benchmarks.common.atomic import write_atomic, write_json
 from benchmarks.common.hashing import canonical, digest
-from suite.config.training import FIRST_VALUES
+from suite.config.training import without_first_values
 from suite.errors import TrainingError
 from suite.runs.provenance import git_state, hardware, versions
 from suite.train.checkpoint import sha256
@@ -31,7 +31,7 @@ def identity(part: str, settings: BaseModel, data: Mapping[str, str], needs: Map
     """Return the hash of what determines a part: its settings, its data and the identities of the parts it builds on."""
     kept = canonical(settings)
     if "training" in kept:
-        kept["training"] = {key: value for key, value in kept["training"].items() if key not in FIRST_VALUES or value != FIRST_VALUES[key]}
+        kept["training"] = without_first_values(kept["training"])
     return digest("zoo", {"edition": EDITION, "part": part, "settings": kept, "data": data, "needs": needs})
 
 

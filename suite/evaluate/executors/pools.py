@@ -35,8 +35,6 @@ from suite.evaluate.stages.score import UnitResult
 from suite.keys import HUB_TOKENS
 from suite.ray_env import connect, prepare_environment
 
-log = logging.getLogger(__name__)
-
 # Rows that the one actor of an API works on at once, so that its calls never wait for the last of one row.
 OVERLAPPING = 4
 # Under a limit on time, the least silence that a worker is killed for: a busy machine may leave one without a turn for seconds.

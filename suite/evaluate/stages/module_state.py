@@ -62,16 +62,12 @@ def _containers(cls: type) -> list[Any]:
     # A library's containers are its own business, and other code's as well.
     own = cls.__module__.partition(".")[0]
     bases = [base for base in cls.__mro__ if base.__module__.partition(".")[0] == own]
-    holders: list[type | ModuleType] = [*bases, *(module for module in list(sys.modules.values()) if _belongs(module, bases))]
+    modules = {base.__module__ for base in bases}
+    packages = tuple(f"{package}." for each in modules if (package := each.rpartition(".")[0]) not in ("", _SHARED))
+    named = (module for name, module in list(sys.modules.items()) if name in modules or f"{name}.".startswith(packages))
+    holders: list[type | ModuleType] = [*bases, *(module for module in named if isinstance(module, ModuleType))]
     found = {id(value): value for holder in holders for name, value in list(vars(holder).items()) if _own(name, value)}
     return list(found.values())
-
-
-def _belongs(module: Any, bases: list[type]) -> bool:
-    name = getattr(module, "__name__", "")
-    own = {base.__module__ for base in bases}
-    packages = {package for each in own if (package := each.rpartition(".")[0]) not in ("", _SHARED)}
-    return isinstance(module, ModuleType) and (name in own or any(f"{name}.".startswith(f"{package}.") for package in packages))
 
 
 def _own(name: str, value: Any) -> bool:

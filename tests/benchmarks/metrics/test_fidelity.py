@@ -22,12 +22,7 @@ needs_kodak = pytest.mark.skipif(not (SHARED / "data" / "kodak").is_dir(), reaso
 FULL_REFERENCE = ["psnr", "ssim", "ms_ssim", "fsim", "vif", "gmsd"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,7 @@ VGG16 = "vgg16-397923af.pth"
 TRUNKS = {"alex": ALEXNET, "vgg": VGG16}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
