@@ -9,7 +9,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,30 +71,35 @@ def reuse(units: Sequence[WorkUnit], run_dir: StoragePath) -> Reuse:
     for found in read_many(others, lambda path: _holder(others[path], path)):
         if found is not None:
             holders[found.context].append(found)
-    left = _not_shown([unit for unit in units if unit.file in there], there, layout)
+    unshown = _unshown([unit for unit in units if unit.file in there], layout)
+    left: list[WorkUnit] = []
     files: set[Path] = set()
     cells = 0
     for unit in units:
+        if to_show := unshown.get(unit.identity):
+            # A cell that failed has no image, and is tried again with its own unit.
+            own = _holder(unit.file, there[unit.file])
+            left += _parts(unit, to_show & own.cells) if own is not None else []
         held = _held(unit, holders[unit.context]) if holders and unit.identity in new else {}
-        left += _without(unit, held) if held else [unit]
+        left += _parts(unit, _cells(unit).difference(held)) if held else [unit]
         files |= set(held.values())
         cells += len(held)
     return Reuse(left, frozenset(files), cells)
 
 
-def _not_shown(units: Iterable[WorkUnit], there: Mapping[Path, StoragePath], layout: RunLayout[StoragePath]) -> list[WorkUnit]:
-    """Return units of the cells that the qualitative sheet is to show and of which no image was kept, another one being chosen then."""
-    lacking: list[WorkUnit] = []
+def _unshown(units: Iterable[WorkUnit], layout: RunLayout[StoragePath]) -> dict[str, set[CellOfImage]]:
+    """Return the cells that the qualitative sheet is to show and of which no image is kept, by unit: another one was chosen before."""
+    wanted: dict[StoragePath, tuple[str, CellOfImage]] = {}
     for unit in units:
         channel, snr = unit.images.shown
         own: dict[str, Any] = {"dataset": unit.images.dataset, "method": unit.configured.method, "variant": unit.configured.variant}
         own |= {"cr": math.nan if unit.cr is None else float(unit.cr), "channel": channel, "snr_db": snr}
-        ids = [id for id in unit.images.ids if id in unit.images.keep and not layout.sample(own | {"image": id}).exists()]
-        # A cell that failed has no image, and is tried again with its own unit.
-        if ids and (found := _holder(unit.file, there[unit.file])) is not None:
-            ids = [id for id in ids if (id, channel, snr, 0) in found.cells]
-            lacking += [_part(unit, tuple(ids), (channel,), (snr,))] if ids else []
-    return lacking
+        wanted |= {layout.sample(own | {"image": id}): (unit.identity, (id, channel, snr, 0)) for id in unit.images.keep}
+    found: dict[str, set[CellOfImage]] = defaultdict(set)
+    for (identity, cell), kept in zip(wanted.values(), read_many(wanted, lambda path: path.exists()), strict=True):
+        if not kept:
+            found[identity].add(cell)
+    return found
 
 
 def _holder(file: Path, path: StoragePath) -> _Holder | None:
@@ -114,7 +119,8 @@ def _holder(file: Path, path: StoragePath) -> _Holder | None:
 
 
 def _held(unit: WorkUnit, holders: Iterable[_Holder]) -> dict[CellOfImage, Path]:
-    wanted = {(image, *cell) for image in unit.images.ids for cell in unit.cells}
+    """Return the cells of a unit that record files hold, with the file."""
+    wanted = _cells(unit)
     held: dict[CellOfImage, Path] = {}
     # The one that has most of them first, so that few files are kept.
     for holder in sorted(holders, key=lambda each: (-len(each.cells & wanted), str(each.file))):
@@ -123,14 +129,18 @@ def _held(unit: WorkUnit, holders: Iterable[_Holder]) -> dict[CellOfImage, Path]
     return held
 
 
-def _without(unit: WorkUnit, held: Iterable[CellOfImage]) -> list[WorkUnit]:
-    """Return units that do what of ``unit`` is not held; a cell of which a repetition is missing is done whole."""
-    done = set(held)
-    images: dict[tuple[str, float], tuple[str, ...]] = {}
-    for channel in unit.grid.channels:
-        for snr in unit.grid.snr_db:
-            repetitions = range(unit.grid.repetitions)
-            images[channel, snr] = tuple(id for id in unit.images.ids if any((id, channel, snr, each) not in done for each in repetitions))
+def _cells(unit: WorkUnit) -> set[CellOfImage]:
+    return {(image, *cell) for image in unit.images.ids for cell in unit.cells}
+
+
+def _parts(unit: WorkUnit, cells: Collection[CellOfImage]) -> list[WorkUnit]:
+    """Return units that do these cells of ``unit``, with all repetitions of a cell."""
+    some = {cell[:3] for cell in cells}
+    images = {
+        (channel, snr): tuple(id for id in unit.images.ids if (id, channel, snr) in some)
+        for channel in unit.grid.channels
+        for snr in unit.grid.snr_db
+    }
     # Channels that lack the same SNRs of the same images make one unit.
     lacking: dict[tuple[tuple[str, ...], tuple[float, ...]], list[str]] = defaultdict(list)
     for channel in unit.grid.channels:
