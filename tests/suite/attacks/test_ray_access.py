@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import pytest
@@ -25,6 +26,8 @@ from suite.options import GridOptions
 from suite.ray_env import PROJECT
 from suite.session import Session
 from suite.train import tune
+
+T = TypeVar("T")
 
 SECRETS = (KEY, "sk-official-5d1f0c7b", "hf_5b0c9d2e77")
 PATIENCE_S = 240
@@ -62,13 +65,23 @@ def attack(address: str, **environment: str) -> subprocess.CompletedProcess[str]
     return subprocess.run([sys.executable, "-c", ATTACK, address], env=attacker, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
+def of_each(processes: Iterable[psutil.Process], read: Callable[[psutil.Process], T]) -> list[T]:
+    """Return what ``read`` finds for each process, without those that end meanwhile: a run starts and ends some all the time."""
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            found.append(read(process))
+    return found
+
+
 def living(process: psutil.Popen) -> list[psutil.Process]:
     """Return what a process has started and what that has, without those that have ended and are not yet taken leave of."""
-    return [child for child in process.children(recursive=True) if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    alive = of_each(process.children(recursive=True), lambda child: (child, child.is_running() and child.status() != psutil.STATUS_ZOMBIE))
+    return [child for child, lives in alive if lives]
 
 
 def gcs_address(process: psutil.Popen) -> str:
-    lines = [" ".join(child.cmdline()) for child in living(process)]
+    lines = of_each(living(process), lambda child: " ".join(child.cmdline()))
     return next(found[1] for line in lines if (found := re.search(r"--gcs-address=(\S+)", line)))
 
 
@@ -105,8 +118,12 @@ def victim(server, images, tmp_path_factory) -> Iterator[Victim]:
 
 
 def token_of(victim: Victim) -> str:
-    (raylet,) = [process for process in victim.processes() if process.name() == "raylet"]
-    return raylet.environ()["RAY_AUTH_TOKEN"]
+    (token,) = {
+        token
+        for name, token in of_each(victim.processes(), lambda each: (each.name(), each.environ().get("RAY_AUTH_TOKEN")))
+        if name == "raylet"
+    }
+    return token
 
 
 @pytest.mark.parametrize("guess", [{}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}])
@@ -122,14 +139,15 @@ def test_with_the_token_the_attack_is_one_and_finds_no_key(victim):
 
 def test_no_process_of_ray_bears_a_key_in_its_environment(victim):
     # The server answers nobody without its key, so the actor that asks has it.
-    environments = {process.pid: Path(f"/proc/{process.pid}/environ").read_bytes() for process in victim.processes()}
+    environments = dict(of_each(victim.processes(), lambda each: (each.pid, Path(f"/proc/{each.pid}/environ").read_bytes())))
     assert len(environments) > 5 and any(b"RAY_AUTH_TOKEN" in content for content in environments.values())
     assert [pid for pid, content in environments.items() if any(key.encode() in content for key in SECRETS)] == []
 
 
 def test_nothing_of_a_run_listens_outside_the_loopback_device(victim):
     family = [victim.process, *victim.processes()]
-    listening = [each.laddr for process in family for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    connections = of_each(family, lambda process: process.net_connections("tcp"))
+    listening = [each.laddr for several in connections for each in several if each.status == psutil.CONN_LISTEN]
     assert len(listening) > 5
     assert [address for address in listening if not LOOPBACK.match(address.ip)] == []
 
@@ -139,7 +157,8 @@ def test_token_and_keys_are_in_no_command_line_log_record_or_report(victim):
     assert len(hidden[0]) == 64
     lines = [" ".join(process.info["cmdline"]) for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"]]
     assert not any(secret in line for secret in hidden for line in lines)
-    (session,) = {found[1] for each in victim.processes() if (found := re.search(r"--session-dir=(\S+)", " ".join(each.cmdline())))}
+    own = of_each(victim.processes(), lambda each: " ".join(each.cmdline()))
+    (session,) = {found[1] for line in own if (found := re.search(r"--session-dir=(\S+)", line))}
     files = [path for folder in (Path(session), victim.folder) for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 5
     assert [path for path in files if any(secret.encode() in path.read_bytes() for secret in hidden)] == []
