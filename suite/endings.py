@@ -14,8 +14,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+import psutil
 
 TERMINATED = 143
 LOST = 2
@@ -63,7 +65,7 @@ class Ending:
         threading.Thread(target=self._insist, daemon=True).start()
 
     def _insist(self) -> None:
-        # Ray's own end may wait for processes that are gone. Its processes go with this one.
+        # Ray's own end may wait for processes that are gone.
         time.sleep(GRACE_S)
         if self.over.is_set() and threading.main_thread().is_alive():
             # The command was one of several of this process, such as a test's.
@@ -72,6 +74,9 @@ class Ending:
             print(self.sentence, file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
         os._exit(self.code)
 
     def _on_sigterm(self, signum: int, frame: Any) -> None:

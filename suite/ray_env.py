@@ -15,6 +15,7 @@ import secrets
 import shutil
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 
 from benchmarks.common.cores import available_cores
 from benchmarks.common.project import PROJECT
-from suite.endings import active, watch
+from suite.endings import GRACE_S, LOST, Ending, active, watch
 from suite.errors import ClusterError
 from suite.keys import kept_back
 from suite.shipping import package
@@ -37,6 +38,8 @@ CONNECT_S = 60.0
 # Seconds without an answer after which the control process is dead: on this machine nobody starts it again, on a cluster its owner may,
 # and at 60 s Ray ends this process without a word.
 GONE_S, RESTART_S = 3.0, 45.0
+# Seconds for the threads of broken-off streams: half of what a command has for its end, the rest is for Ray's own.
+STREAM_END_S = GRACE_S / 2
 
 # Read by Ray when it is imported or when its processes start.
 QUIET = {
@@ -116,6 +119,8 @@ def connect(
         return
     here = address in LOCAL
     ending = active()
+    # After Ray's own, so that it runs before it.
+    atexit.register(let_streams_end, ending)
     try:
         if here:
             with kept_back(keys):
@@ -132,6 +137,20 @@ def connect(
         ending.install()
         if not str(address).startswith(CLIENT):
             watch(ray.get_runtime_context().gcs_address, GONE_S if here else RESTART_S, ending)
+
+
+def let_streams_end(ending: Ending | None = None) -> None:
+    """Wait until the threads that drive Ray Data's streams have ended, :data:`STREAM_END_S` at most; under a dead Ray they never do.
+
+    Of a stream that is broken off Ray waits 2 s for its thread. On a busy machine that takes longer, and a thread that lets a reference
+    go when Ray has been shut down ends the process on the spot, with exit code 1 whatever the command's was.
+    """
+    if ending is not None and ending.code == LOST:
+        return
+    end = time.monotonic() + STREAM_END_S
+    for thread in threading.enumerate():
+        if thread.name.startswith("StreamingExecutor"):
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def _start(cpus: int | None, gpus: int | None, object_store: int | None) -> None:

@@ -41,6 +41,26 @@ LONG = (
     *("--set", "evaluation.unit=1", "--set", "sheet.images=0"),
 )
 
+# As on a busy machine: the thread that drives the stream outlasts Ray's patience with it, and lets references go one by one.
+SLOW_STREAM = """
+import runpy, time
+from suite.ray_env import prepare_environment
+prepare_environment()
+import ray
+from ray.data._internal.execution.streaming_executor import StreamingExecutor
+step = StreamingExecutor._scheduling_loop_step
+references = []
+def slow_step(executor, topology):
+    references[:] = references or [ray.put(number) for number in range(100)]
+    goes_on = step(executor, topology)
+    while executor._shutdown and references:
+        references.pop()
+        time.sleep(0.05)
+    return goes_on
+StreamingExecutor._scheduling_loop_step = slow_step
+runpy.run_module("suite.run", run_name="__main__")
+"""
+
 
 def ended(work):
     """How a command ends that does ``work``."""
@@ -152,8 +172,8 @@ def command(images, tmp_path):
     """Start a long run of the command; its output goes to ``log``."""
     started: list[psutil.Popen] = []
 
-    def start() -> psutil.Popen:
-        arguments = [sys.executable, "-m", "suite.run", *LONG, "--data-dir", str(images), "--out", str(tmp_path / "run")]
+    def start(*program: str) -> psutil.Popen:
+        arguments = [sys.executable, *(program or ("-m", "suite.run")), *LONG, "--data-dir", str(images), "--out", str(tmp_path / "run")]
         with (tmp_path / "log").open("wb") as log:
             started.append(psutil.Popen(arguments, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True))
         return started[0]
@@ -208,9 +228,17 @@ def test_sigterm_while_ray_starts(command, tmp_path):
     assert said.splitlines()[-1].startswith("terminated; ") and "Traceback" not in said and gone(others)
 
 
-@pytest.mark.parametrize(("whom", "code", "sentence"), [("command", 143, "terminated; "), ("ray", 2, "error: Ray's control process at ")])
-def test_while_units_run_the_command_is_terminated_or_ray_dies(whom, code, sentence, command, tmp_path):
-    process = command()
+@pytest.mark.parametrize(
+    ("whom", "program", "code", "sentence"),
+    [
+        ("command", (), 143, "terminated; "),
+        ("command", ("-c", SLOW_STREAM), 143, "terminated; "),
+        ("ray", (), 2, "error: Ray's control process at "),
+    ],
+    ids=["terminated", "terminated on a busy machine", "ray dies"],
+)
+def test_while_units_run_the_command_is_terminated_or_ray_dies(whom, program, code, sentence, command, tmp_path):
+    process = command(*program)
     until(lambda: works(process), process, tmp_path / "log")
     others = family(process)
     if whom == "ray":
