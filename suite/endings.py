@@ -43,6 +43,7 @@ class Ending:
         self.code = 0
         self.over = threading.Event()
         self._raised = False
+        self._processes: list[psutil.Process] = []
 
     def install(self) -> None:
         """Take SIGTERM, also back from Ray, which installs handlers of its own when it starts."""
@@ -58,10 +59,18 @@ class Ending:
         """Note that SIGTERM is the reason."""
         self._note(f"terminated; {KEPT}", TERMINATED)
 
+    def end_processes(self) -> None:
+        """End what this process had started when the reason came, at once: for a Ray that cannot do so itself."""
+        for process in self._processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
     def _note(self, sentence: str, code: int) -> None:
         if self.sentence:
             return
         self.sentence, self.code = sentence, code
+        # Now: those whose parents end before them are found no more.
+        self._processes = psutil.Process().children(recursive=True)
         threading.Thread(target=self._insist, daemon=True).start()
 
     def _insist(self) -> None:
@@ -74,9 +83,7 @@ class Ending:
             print(self.sentence, file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
-        for child in psutil.Process().children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
+        self.end_processes()
         os._exit(self.code)
 
     def _on_sigterm(self, signum: int, frame: Any) -> None:

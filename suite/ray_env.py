@@ -140,12 +140,13 @@ def connect(
 
 
 def let_streams_end(ending: Ending | None = None) -> None:
-    """Wait until the threads that drive Ray Data's streams have ended, :data:`STREAM_END_S` at most; under a dead Ray they never do.
+    """Wait, :data:`STREAM_END_S` at most, until the threads that drive Ray Data's streams have ended; end the processes of a dead Ray.
 
     Of a stream that is broken off Ray waits 2 s for its thread. On a busy machine that takes longer, and a thread that lets a reference
     go when Ray has been shut down ends the process on the spot, with exit code 1 whatever the command's was.
     """
     if ending is not None and ending.code == LOST:
+        ending.end_processes()
         return
     end = time.monotonic() + STREAM_END_S
     for thread in threading.enumerate():
