@@ -59,6 +59,7 @@ class Method(ABC, Generic[S]):
         presets: name -> settings of a size; ``compact`` runs on a laptop, ``paper`` is the published network.
         paper: citation of the source.
         display_names: what tables call the method (key "") and those of its variants that "method, variant" would not name well.
+        expected_failures: check of ``python -m suite.check`` -> why the method is known to fail it; that it passes is then a failure.
         legend_names: shorter ones for legends, where they differ. Both are written out as they are, since reports read them from the
             source; results do not depend on them.
 
@@ -73,6 +74,7 @@ class Method(ABC, Generic[S]):
     paper: ClassVar[str] = ""
     display_names: ClassVar[Mapping[str, str]] = {}
     legend_names: ClassVar[Mapping[str, str]] = {}
+    expected_failures: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, settings: S, geometry: Geometry) -> None:
         # A trainable method is an nn.Module too, and that must be initialised before attributes are set.

@@ -11,6 +11,10 @@ class RateError(MethodError):
     """A compression ratio that a method cannot meet at this image size."""
 
 
+class MethodFileError(MethodError):
+    """A user's file from which no method can be taken."""
+
+
 class CheckpointMismatchError(MethodError):
     """Weights that do not fit the network they were given to."""
 

@@ -35,6 +35,7 @@ def run(
     out: str | Path | None = None,
     address: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    method_files: Iterable[str | Path] = (),
     tune: int = 0,
     executor: Executor = "ray",
     quiet: bool = False,
@@ -52,6 +53,7 @@ def run(
         out: run folder, or ``s3://BUCKET/FOLDER``; ``results/<grid>`` if not given.
         address: Ray cluster; ``None`` for this machine.
         settings: grid keys, dotted, with their values: ``{"training.steps": 500, "cr": ["1/24"]}``.
+        method_files: files of one's own that hold methods, ``PATH`` or ``PATH:CLASS``; where ``methods`` is not given they join the grid's.
         tune: trials of a search before each training.
         executor: "ray" for pools of actors, "inline" for this process, one unit after the other. Trainings use Ray either way.
         quiet: show no progress.
@@ -73,7 +75,7 @@ def run(
     """
     session = _session(
         grid, methods=methods, datasets=datasets, data_dir=data_dir, train_data=train_data, limit=limit, out=out, address=address,
-        settings=settings, tune=tune, quiet=quiet,
+        settings=settings, method_files=method_files, tune=tune, quiet=quiet,
     )  # fmt: skip
     with session.at_work():
         session.train()
@@ -90,6 +92,7 @@ def train(
     out: str | Path | None = None,
     address: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    method_files: Iterable[str | Path] = (),
     tune: int = 0,
     quiet: bool = False,
 ) -> dict[str, Checkpoint]:
@@ -104,8 +107,9 @@ def train(
         ['deepjscc/default 1/24', 'deepjscc/default 1/48']
     """
     session = _session(
-        grid, methods=methods, data_dir=data_dir, train_data=train_data, out=out, address=address, settings=settings, tune=tune, quiet=quiet
-    )
+        grid, methods=methods, data_dir=data_dir, train_data=train_data, out=out, address=address, settings=settings,
+        method_files=method_files, tune=tune, quiet=quiet,
+    )  # fmt: skip
     session.train()
     return {job.label: found for job, found in session.checkpoints.items()}
 
@@ -121,6 +125,7 @@ def evaluate(
     out: str | Path | None = None,
     address: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    method_files: Iterable[str | Path] = (),
     executor: Executor = "ray",
     quiet: bool = False,
 ) -> RunResults:
@@ -137,7 +142,7 @@ def evaluate(
     """
     session = _session(
         grid, methods=methods, datasets=datasets, data_dir=data_dir, train_data=train_data, limit=limit, out=out, address=address,
-        settings=settings, quiet=quiet,
+        settings=settings, method_files=method_files, quiet=quiet,
     )  # fmt: skip
     session.evaluate(executor)
     return session.results
@@ -154,6 +159,7 @@ def _session(
     out: str | Path | None,
     address: str | None,
     settings: Mapping[str, Any] | None,
+    method_files: Iterable[str | Path],
     tune: int = 0,
     quiet: bool,
 ) -> Session:
@@ -166,6 +172,7 @@ def _session(
         limit=limit,
         out=None if out is None else str(out),
         address=address,
+        method_file=[str(place) for place in method_files],
         # JSON is YAML, which is what the values of assignments are read as.
         set_=[f"{key}={json.dumps(value, default=str)}" for key, value in (settings or {}).items()],
     )

@@ -31,10 +31,12 @@ def doctor(
 ) -> None:
     """Say what there is and what of the grid's needs is missing, with the address of each missing file; keys are never shown."""
     # Late: the help page needs none of it.
+    from methods.files import add_file
     from suite.config.compose import compose
     from suite.findings import Question, examine
 
-    grid = compose(options.grid, options.methods, options.datasets, None, options.set_)
+    added = [name for place in options.method_file for name in add_file(place)]
+    grid = compose(options.grid, options.methods, options.datasets, None, options.set_, added)
     question = Question(grid, options.data_dir, options.train_data, options.address)
     findings = examine(question)
     lacking = [finding for finding in findings if finding.needed and finding.state == "missing"]

@@ -29,6 +29,7 @@ class GridOptions:
         out: run folder or bucket; ``None`` for ``results/<grid>``.
         address: Ray cluster; ``None`` for this machine.
         set_: assignments ``KEY=VALUE`` to keys of the grid.
+        method_file: files of the user's own that hold methods, ``PATH`` or ``PATH:CLASS``.
         dry_run: say what would be done, and do nothing.
 
     Raises:
@@ -49,6 +50,9 @@ class GridOptions:
     ] = None
     set_: Annotated[
         list[str], typer.Option("--set", help="Change a key of the grid, as KEY=VALUE: --set training.steps=500 --set cr=[1/24].")
+    ] = field(default_factory=list)
+    method_file: Annotated[
+        list[str], typer.Option("--method-file", help="A file of one's own that holds a method, PATH or PATH:CLASS; may be repeated.")
     ] = field(default_factory=list)
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells, the trainings and what they come to; start nothing.")] = False
 

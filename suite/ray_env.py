@@ -24,6 +24,7 @@ from typing import Any
 
 from benchmarks.common.cores import available_cores
 from benchmarks.common.project import PROJECT
+from methods.files import files
 from suite.endings import GRACE_S, LOST, Ending, active, watch
 from suite.errors import ClusterError
 from suite.keys import kept_back
@@ -126,7 +127,7 @@ def connect(
             with kept_back(keys):
                 _start(cpus, gpus, object_store)
         else:
-            _join(str(address), extra)
+            _join(str(address), [*extra, *files()])
     except SystemExit:
         # Ray's own answer to SIGTERM while it starts.
         if ending is None:

@@ -15,6 +15,7 @@ from benchmarks.common.project import REFERENCE, not_shipped
 from benchmarks.common.storage import StoragePath, open_path
 from benchmarks.datasets import Dataset
 from methods.errors import MethodError
+from methods.files import add_file
 from suite.config.compose import compose
 from suite.config.method_code import method_code
 from suite.errors import TrainingError
@@ -57,7 +58,8 @@ class Session:
     """
 
     def __init__(self, options: GridOptions, *, search: int = 0, console: Console | None = None) -> None:
-        self.grid = compose(options.grid, options.methods, options.datasets, options.limit, options.set_)
+        added = [name for place in options.method_file for name in add_file(place)]
+        self.grid = compose(options.grid, options.methods, options.datasets, options.limit, options.set_, added)
         # Workers of a cluster have working directories of their own.
         data_dir, train_data = (folder.resolve() if folder is not None else None for folder in (options.data_dir, options.train_data))
         for folder in (data_dir, train_data):

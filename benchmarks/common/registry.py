@@ -17,7 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Generic, TypeVar
 
-from benchmarks.common.errors import DuplicateNameError
+from benchmarks.common.errors import DuplicateNameError, UnknownNameError
 from benchmarks.common.names import unknown
 from benchmarks.common.sources import Declaration, declaration_at, declarations
 
@@ -75,19 +75,43 @@ class Registry(Generic[T]):
             UnknownNameError: no such entry; the message suggests the nearest name.
         """
         if name not in self._entries:
-            declared, points = self.declared(name), self._entry_points()
-            if declared is not None and name in points:
-                both = f"a class of {declared.source.module} and an entry point"
-                raise DuplicateNameError(f"the {self.kind} '{name}' is both {both}; rename one of them")
-            if declared is not None:
-                importlib.import_module(declared.source.module)
-            elif name in points:
-                loaded = points[name].load()
-                if not isinstance(loaded, ModuleType):
-                    self.register(name)(loaded)
+            self._load(name)
         if name not in self._entries:
             raise unknown(self.kind, name, self.names())
         return self._entries[name]
+
+    def _load(self, name: str) -> None:
+        declared, points = self.declared(name), self._entry_points()
+        if declared is not None and name in points:
+            both = f"a class of {declared.source.module} and an entry point"
+            raise DuplicateNameError(f"the {self.kind} '{name}' is both {both}; rename one of them")
+        if declared is not None:
+            importlib.import_module(declared.source.module)
+        elif name in points:
+            loaded = points[name].load()
+            if not isinstance(loaded, ModuleType):
+                self.register(name)(loaded)
+            elif name not in self._entries:
+                raise UnknownNameError(
+                    f"the entry point '{name}' leads to {points[name].value}, which registers no {self.kind} of that name; "
+                    f"let it lead to the class, or register it as '{name}'"
+                )
+
+    def check_alone(self, name: str) -> None:
+        """Raise a :class:`DuplicateNameError` if the entry called ``name`` hides one of the package or of an entry point."""
+        entry, declared = self._entries[name], self.declared(name)
+        elsewhere = declared is not None and self._origin(entry) != f"{declared.source.module}.{declared.node.name}"
+        if elsewhere or name in self._entry_points():
+            del self._entries[name]
+            raise DuplicateNameError(f"the {self.kind} '{name}' of {self._origin(entry)} bears a name that is taken; rename it")
+
+    def here(self) -> Mapping[str, T]:
+        """Return the entries that are there without importing anything."""
+        return dict(self._entries)
+
+    def forget(self, module: str) -> None:
+        """Let go of the entries that a module has registered, which is about to be imported again."""
+        self._entries = {name: entry for name, entry in self._entries.items() if getattr(entry, "__module__", None) != module}
 
     def declared(self, name: str) -> Declaration | None:
         """Return what the package's sources say of ``name`` without importing it; ``None`` for what comes from elsewhere.

@@ -8,8 +8,13 @@ from suite.config.grid import Grid, full_entry
 from suite.config.reading import build_grid, override, read_grid
 
 
-def compose(name: str, methods: str | None, datasets: str | None, limit: int | None, assignments: Sequence[str]) -> Grid:
+def compose(
+    name: str, methods: str | None, datasets: str | None, limit: int | None, assignments: Sequence[str], added: Sequence[str] = ()
+) -> Grid:
     """Return the grid called ``name`` with the command line's changes.
+
+    Args:
+        added: methods of the user's own files, which join the grid's where ``methods`` does not choose.
 
     Raises:
         SettingsError, UnknownNameError: the grid, a key or a value is wrong.
@@ -21,6 +26,8 @@ def compose(name: str, methods: str | None, datasets: str | None, limit: int | N
     keys = read_grid(name)
     if methods is not None:
         keys["methods"] = _narrowed(keys.get("methods", []), methods)
+    elif new := [method for method in added if method not in {full_entry(entry)["name"] for entry in keys.get("methods", [])}]:
+        keys["methods"] = [*keys.get("methods", []), *new]
     if datasets is not None:
         keys["datasets"] = [DATASETS.get(part.strip()).name for part in datasets.split(",")]
     if limit is not None:

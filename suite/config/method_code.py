@@ -21,8 +21,8 @@ from benchmarks.common.lazy import lazy_attribute
 # The package of the project's own methods and of what they share.
 METHODS = "methods"
 _INSTALLED = {"site-packages", "dist-packages"}
-# What only tables and legends read of a class.
-_NAMES = {"display_names", "legend_names"}
+# What only tables, legends and checks read of a class.
+_NAMES = {"display_names", "legend_names", "expected_failures"}
 # Fields of a tree that say nothing of what the code does, or that only some versions of Python have.
 _UNSAID = {"type_ignores", "type_comment", "type_params", "kind", "ctx"}
 

@@ -9,6 +9,7 @@ of their names, the preset, the variant, the grid's own.
 """
 
 import json
+import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +18,7 @@ from typing import Any, get_args
 
 from benchmarks.common.names import unknown
 from methods.base import Geometry, Method, MethodSettings, Traits
+from methods.files import add_file, file_of
 from methods.generative.backends.base import open_backend
 from methods.generative.prompts import prompt_identity
 from methods.generative.settings import CaptionerSettings, ModelSettings
@@ -42,6 +44,12 @@ class ConfiguredMethod:
     preset: str
     settings: MethodSettings
     training: TrainingSettings
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker must know the user's file before it meets the classes of it.
+        fields = (self.method, self.variant, self.preset, self.settings, self.training)
+        file = file_of(self.method)
+        return _restored, ("" if file is None else f"{file}:{self.cls.__name__}", pickle.dumps(fields))
 
     @property
     def cls(self) -> type[Method]:
@@ -91,6 +99,12 @@ class ConfiguredMethod:
     def build(self, height: int, width: int, cr: Fraction | None) -> Method:
         """Return the network for images of this size, its weights as its constructor draws them."""
         return self.cls(self.settings, Geometry(height, width, None if self.traits.one_model_for_all_rates else cr))
+
+
+def _restored(place: str, fields: bytes) -> ConfiguredMethod:
+    if place:
+        add_file(place)
+    return ConfiguredMethod(*pickle.loads(fields))
 
 
 def model_identity(model: ModelSettings) -> dict[str, Any]:

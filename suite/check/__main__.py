@@ -1,0 +1,60 @@
+"""``python -m suite.check NAME|FILE``: whether a method keeps the contract, and how to mend what does not; exit status 1 if one fails."""
+
+from typing import Annotated
+
+import typer
+
+from suite.cli import guarded
+
+FAILED = 1
+app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+
+
+@app.command()
+@guarded
+def main(
+    methods: Annotated[list[str], typer.Argument(help="Names, name/variant, or files of one's own: PATH or PATH:CLASS.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key of the quick grid, whose image size, ratios and link are used.")
+    ] = None,
+    cost: Annotated[bool, typer.Option(help="Measure time and memory beside DeepJSCC's.")] = True,
+) -> None:
+    """Try a method on everything that the suite and fair numbers demand of it, and say in words what is wrong and how to mend it.
+
+    For example:
+
+    - `python -m suite.check my_codec.py`
+
+    - `python -m suite.check swinjscc/sa digital`
+    """
+    # Late: the help page needs none of it.
+    from rich.console import Console
+    from rich.text import Text
+
+    from suite.check.contract import examine, registration
+    from suite.check.cost import cost as cost_of
+    from suite.check.subject import Fault, subjects
+
+    console = Console(soft_wrap=True, highlight=False)
+    failed = 0
+    for subject in [subject for place in methods for subject in subjects(place, tuple(set_ or ()))]:
+        console.print(Text(subject.configured.label, style="bold"))
+        wrong = 0
+        for found in examine(subject):
+            style = "red" if found.wrong else "green" if found.outcome == "passed" else "yellow"
+            line = Text(f"  {found.check:13}") + Text(found.outcome, style=style)
+            console.print(line + Text(f": {found.sentence}" if found.sentence else ""))
+            wrong += found.wrong
+        if note := registration(subject):
+            console.print(Text(f"  {'registration':13}note: {note}"))
+        if cost and not wrong:
+            try:
+                console.print(Text(f"  {'cost':13}{cost_of(subject)}"))
+            except Fault as fault:
+                console.print(Text(f"  {'cost':13}{fault}"))
+        failed += bool(wrong)
+    raise typer.Exit(FAILED if failed else 0)
+
+
+if __name__ == "__main__":
+    app()
