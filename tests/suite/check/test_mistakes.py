@@ -1,13 +1,17 @@
 """Typical mistakes in a method, each named by the check that is there for it, in a sentence that says how to mend it."""
 
 import itertools
+import pickle
 import re
+import sys
 
 import pytest
 
 from benchmarks.common.errors import DuplicateNameError
+from methods import files
 from methods.errors import MethodFileError
 from methods.files import add_file
+from methods.registry import METHODS
 from suite.check import method_checks, subjects
 from suite.check.contract import CONTRACT, registration, tried
 
@@ -136,6 +140,21 @@ def test_a_method_that_is_registered_nowhere_is_known_by_its_file_and_told(write
     assert "@METHODS.register(" in registration(subject)
     # Asked again, it has not become registered by having been known.
     assert add_file(f"{path}:Sketch") == [subject.configured.method] and "@METHODS.register(" in registration(subject)
+
+
+def test_a_node_of_a_cluster_finds_the_file_in_its_working_folder(write, tmp_path, monkeypatch):
+    path = tmp_path / write()
+    monkeypatch.chdir(tmp_path)
+    assert add_file(f"/on/another/machine/{path.name}:Sketch") == [path.stem]
+
+
+def test_a_worker_takes_up_the_file_before_the_method(write):
+    (subject,) = subjects(write())
+    content = pickle.dumps(subject.configured)
+    module = sys.modules.pop(subject.configured.method)
+    METHODS.forget(module.__name__)
+    (files._IMPORTED.clear(), files._FILES.clear())
+    assert pickle.loads(content) == subject.configured and subject.configured.method in METHODS
 
 
 def test_an_edited_file_is_taken_as_it_is_now(write, tmp_path):
