@@ -6,25 +6,30 @@
 """
 
 import atexit
-import multiprocessing
+import os
 import pickle
 import resource
+import select
+import struct
+import subprocess
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
-from multiprocessing.connection import Connection
-from typing import Any
+from subprocess import PIPE
+from typing import IO, Any
 
 import torch
 from torch import nn
 
 from benchmarks.common.errors import sentence_of
+from benchmarks.common.project import PROJECT
 from methods.base import Received
 from suite.check.independence import images_apart
 from suite.check.subject import BATCH, Fault, NotChecked, Subject
 
 PATIENCE_S = 600.0
 _MEBIBYTE = 2**20
+_LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True)
@@ -91,19 +96,20 @@ class ReceiverProcess:
     """A process that builds and decodes what it is asked; started once, as importing torch takes seconds."""
 
     def __init__(self) -> None:
-        spawning = multiprocessing.get_context("spawn")
-        self._ours, theirs = spawning.Pipe()
-        self._process = spawning.Process(target=_serve, args=(theirs, sys.path), daemon=True)
-        self._process.start()
-        theirs.close()
+        # Not multiprocessing, which would run a user's script once more in there.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path])}
+        self._process = subprocess.Popen([sys.executable, "-m", "suite.check.receiver"], stdin=PIPE, stdout=PIPE, env=environment)
 
     def ask(self, question: bytes) -> Answered:
         """Return the answer to a pickled :class:`Asked`."""
+        to, back = self._process.stdin, self._process.stdout
+        if to is None or back is None:
+            raise NotChecked("the other process cannot be reached")
         try:
-            self._ours.send_bytes(question)
-            if not self._ours.poll(PATIENCE_S):
+            _write(to, question)
+            if not select.select([back], [], [], PATIENCE_S)[0]:
                 raise NotChecked(f"the other process gave no answer within {PATIENCE_S:g} s")
-            answered: Answered = pickle.loads(self._ours.recv_bytes())
+            answered: Answered = pickle.loads(_read(back))
         except (EOFError, OSError) as error:
             _forget()
             raise Fault("a receiver in a process of its own ends that process; decode may not exit or crash") from error
@@ -112,7 +118,7 @@ class ReceiverProcess:
     def end(self) -> None:
         """End the process."""
         self._process.kill()
-        self._process.join()
+        self._process.communicate()
 
 
 _kept: list[ReceiverProcess] = []
@@ -130,15 +136,31 @@ def _forget() -> None:
         _kept.pop().end()
 
 
-def _serve(questions: Connection, search_path: list[str]) -> None:
-    sys.path[:] = search_path
+def serve() -> None:
+    """Answer the questions that come on standard input until it is closed; what methods print goes to standard error."""
+    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
     torch.set_num_threads(1)
     while True:
         try:
-            question = questions.recv_bytes()
+            question = _read(questions)
         except EOFError:
             return
-        questions.send_bytes(pickle.dumps(_answer(question)))
+        _write(answers, pickle.dumps(_answer(question)))
+
+
+def _write(to: IO[bytes], content: bytes) -> None:
+    to.write(_LENGTH.pack(len(content)))
+    to.write(content)
+    to.flush()
+
+
+def _read(source: IO[bytes]) -> bytes:
+    head = source.read(_LENGTH.size)
+    content = source.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else b""
+    if not content:
+        raise EOFError
+    return content
 
 
 def _answer(question: bytes) -> Answered:
@@ -159,3 +181,10 @@ def _answer(question: bytes) -> Answered:
 def _peak() -> float:
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MEBIBYTE
+
+
+if __name__ == "__main__":
+    # Under the name by which what is asked was pickled.
+    from suite.check import receiver
+
+    receiver.serve()

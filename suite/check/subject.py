@@ -14,6 +14,7 @@ from benchmarks.datasets import open_dataset
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.link import Link
 from methods.base import Method, OperatingPoint, Received, Signal
+from methods.errors import MissingAssetError
 from methods.files import add_file
 from methods.generative import ModelClient
 from suite.config.compose import compose
@@ -46,6 +47,8 @@ def asked(what: str, call: Callable[[], T], mend: str = "") -> T:
         return call()
     except (Fault, NotChecked):
         raise
+    except MissingAssetError as error:
+        raise NotChecked(first_line(error)) from error
     # Foreign code, an exit included; Ctrl-C is the user's.
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)

@@ -12,7 +12,7 @@ from methods import files
 from methods.errors import MethodFileError
 from methods.files import add_file
 from methods.registry import METHODS
-from suite.check import method_checks, subjects
+from suite.check import subjects
 from suite.check.contract import CONTRACT, registration, tried
 
 SOUND = """
@@ -195,8 +195,3 @@ def test_a_name_that_is_taken_is_refused(tmp_path):
     with pytest.raises(DuplicateNameError, match="'deepjscc'"):
         add_file(str(tmp_path / "taken_name.py"))
     assert "methods.deepjscc" in subjects("deepjscc")[0].configured.cls.__module__
-
-
-@method_checks("deepjscc", without=("receiver",))
-def test_the_contract_as_tests_of_a_package(check):
-    check()
