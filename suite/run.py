@@ -47,10 +47,5 @@ def run(
     raise typer.Exit(1 if failed else 0)
 
 
-def main() -> None:
-    """Entry point of the console script."""
-    app()
-
-
 if __name__ == "__main__":
-    main()
+    app()
