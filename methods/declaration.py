@@ -33,6 +33,9 @@ class Traits:
         coarse: ``decode`` gives an image; without it (text alone arrives) ``decode`` returns ``None`` and the image is ``refine``'s.
         asks: field of a generative model in the settings -> most questions that ``refine`` puts to it for one image; a dry run counts
             with it, and a model that is not named here is not waited for.
+        metrics_inside: metrics by which it chooses among results of its own, such as the best of several candidates or the scale of a
+            guidance; every table says so, since what a method selects by does not measure it from outside. A training's loss is no such
+            choice, nor is a codec's search for the file of least error.
 
     Raises:
         MethodError: ``refine_only`` names no stream, or the method does not refine.
@@ -52,6 +55,7 @@ class Traits:
     oracle_masks: bool = False
     coarse: bool = True
     asks: Mapping[str, int] = field(default_factory=dict)
+    metrics_inside: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.refine_only - STREAMS):

@@ -25,7 +25,7 @@ from methods.generative.costs import UnpricedModelError
 from methods.generative.settings import ModelSettings
 from suite.config.catalog import DATASETS
 from suite.config.grid import Grid
-from suite.config.methods import ConfiguredMethod, is_remote, resolve
+from suite.config.methods import ConfiguredMethod, is_remote, model_identity, resolve
 from suite.errors import SettingsError
 from suite.evaluate.plan import Trained, WorkUnit, make_units
 from suite.evaluate.timeout import signals_heard
@@ -120,6 +120,7 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
         for cr in configured.ratios(grid.cr):
             check_fits(configured, grid.image_size, cr)
     metrics = resolve_metrics(grid, [dataset for dataset, _ in datasets.values()])
+    _check_measured(grid, configured_methods, metrics)
     _check_prices(grid, configured_methods, metrics)
     source = _source(grid, data_dir, train_data)
     jobs = _jobs(grid, configured_methods, source, search)
@@ -137,11 +138,11 @@ def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
     settings = grid.metric_settings
     asked = tuple(f"{name}?" for name in metric_table(settings)) if grid.metrics == "available" else tuple(grid.metrics)
     names = [name.removesuffix("?") for name in asked]
-    captions = True
-    if any(spec.needs_caption for spec in lookup(names, settings)):
-        captions = _writes_captions(grid) or all(_has_captions(dataset) for dataset in datasets)
     masks = all(any(map(dataset.has_mask, dataset.items())) for dataset in datasets)
-    failure_reasons = check(names, settings, (grid.image_size, grid.image_size), captions, masks)
+    failure_reasons = check(names, settings, (grid.image_size, grid.image_size), True, masks)
+    of_text = [spec.name for spec in lookup(names, settings) if spec.needs_caption]
+    if of_text and (lacking := _lacks_texts(grid, datasets)):
+        failure_reasons |= {name: failure_reasons[name] or f"{name} compares images with texts: {lacking}" for name in of_text}
     optional = {name.removesuffix("?") for name in asked if name.endswith("?")}
     left_out = {name: failure_reason for name, failure_reason in failure_reasons.items() if failure_reason}
     fatal = [failure_reason for name, failure_reason in left_out.items() if name not in optional]
@@ -153,13 +154,43 @@ def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
     return Metrics(tuple(usable), left_out)
 
 
-def _writes_captions(grid: Grid) -> bool:
-    """Return whether the grid has a captioner for images without a caption, which must then be ready."""
-    captioner = grid.generative.captioner
-    if captioner is None or captioner.backend == "dataset":
-        return False
-    check_ready(captioner)
-    return True
+def _lacks_texts(grid: Grid, datasets: Sequence[Dataset]) -> str:
+    """Return why metrics of text have nothing to compare with on some data set, "" where they have."""
+    bare = [dataset.name for dataset in datasets if not _has_captions(dataset)]
+    captioner = grid.generative.reference_captioner
+    if not bare or captioner is None:
+        way_out = "name a model in generative.reference_captioner that writes them for the metrics alone, or leave the metric out."
+        return f"{', '.join(bare)} comes without captions; {way_out}" if bare else ""
+    try:
+        check_ready(captioner)
+    except MethodError as error:
+        return f"{', '.join(bare)} comes without captions, and generative.reference_captioner cannot be asked: {error}."
+    return ""
+
+
+def _check_measured(grid: Grid, configured_methods: Sequence[ConfiguredMethod], metrics: Metrics) -> None:
+    """Refuse metrics of text by which a method would be scored with its own text, and choices by metrics that nobody knows.
+
+    Raises:
+        SettingsError: the reference captioner is the captioner of a method, with the same words to go by.
+        UnknownNameError: a method says that it chooses by a metric that there is not.
+    """
+    captioner = grid.generative.reference_captioner
+    of_text = any(spec.needs_caption for spec in lookup(metrics.names, grid.metric_settings))
+    for configured in configured_methods:
+        lookup(sorted(configured.traits.metrics_inside), grid.metric_settings)
+        for model in configured.captioner_models if of_text and captioner is not None else ():
+            if captioner is not None and _speaker(model) == _speaker(captioner):
+                raise SettingsError(
+                    f"generative.reference_captioner is {captioner.model}, which with the same prompt writes what {configured.label} "
+                    "sends: the method would be scored by the text it was given; name another model, or another prompt_file"
+                )
+
+
+def _speaker(model: ModelSettings) -> tuple[object, object]:
+    """Return what decides whose words a caption is: the model and what it is told, whatever the length or the seed."""
+    facts = model_identity(model)
+    return facts["model"], facts["prompt"]
 
 
 def _check_prices(grid: Grid, configured_methods: Sequence[ConfiguredMethod], metrics: Metrics) -> None:
@@ -167,7 +198,7 @@ def _check_prices(grid: Grid, configured_methods: Sequence[ConfiguredMethod], me
     asked: list[ModelSettings] = [
         model for configured in configured_methods for model in (*configured.captioner_models, *configured.refine_models)
     ]
-    captioner = grid.generative.captioner
+    captioner = grid.generative.reference_captioner
     if captioner is not None and any(spec.needs_caption for spec in lookup(metrics.names, grid.metric_settings)):
         asked.append(captioner)
     for model in asked:

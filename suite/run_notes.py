@@ -2,12 +2,13 @@
 
 ::
 
-    Prepared ──run_notes──> ["... is lossless by decree ...", "Trained on awgn ..."] ──run.json──> under every table
+    Prepared ──run_notes──> ["... is lossless by decree ...", "Trained on awgn ...", ...] ──run.json──> under every table
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
 
+from benchmarks.metrics import lookup
 from suite.link.declared import LOSSLESS
 from suite.prepare import Prepared
 
@@ -16,7 +17,7 @@ BY_DECREE = "is lossless by decree: its bytes always arrive, and the symbols of 
 
 def run_notes(prepared: Prepared) -> list[str]:
     """Return the sentences that belong under every table of a run."""
-    return [*_lossless(prepared), *_channels_not_met(prepared)]
+    return [*_lossless(prepared), *_channels_not_met(prepared), *_texts_compared_with(prepared), *_metrics_inside(prepared)]
 
 
 def _lossless(prepared: Prepared) -> Iterator[str]:
@@ -40,3 +41,29 @@ def _channels_not_met(prepared: Prepared) -> Iterator[str]:
             groups[channels, new].append(label)
     for (channels, new), labels in groups.items():
         yield f"Trained on {', '.join(channels)} and tested on {', '.join(new)} without having met it in training: {', '.join(labels)}."
+
+
+def _texts_compared_with(prepared: Prepared) -> Iterator[str]:
+    """Yield which texts the metrics of text compare with, where these are not what the methods were given.
+
+    Captions of a data set that methods send themselves (``captioner: dataset``) are told by the data set and the grid.
+    """
+    grid = prepared.grid
+    named = [spec.title for spec in lookup(prepared.metrics.names, grid.metric_settings) if spec.needs_caption]
+    if not named:
+        return
+    writer, titles = grid.generative.reference_captioner, " and ".join(named)
+    own = f"{titles}: compared with the data set's own caption of the image"
+    if writer is not None:
+        told = f", told by {writer.prompt_file.name}" if writer.prompt_file is not None else ""
+        yield f"{own}, and where it has none with what {writer.model}{told} writes for the metric alone; no method is given that text."
+    elif all(model.backend != "dataset" for each in prepared.configured_methods for model in each.captioner_models):
+        yield f"{own}, which no method is given."
+
+
+def _metrics_inside(prepared: Prepared) -> Iterator[str]:
+    """Yield which of the metrics a method chooses by."""
+    titles = {spec.name: spec.title for spec in lookup(prepared.metrics.names, prepared.grid.metric_settings)}
+    for name, title in titles.items():
+        if who := [each.label for each in prepared.configured_methods if name in each.traits.metrics_inside]:
+            yield f"{title} does not measure {', '.join(who)} from outside: the method chooses among results of its own by it."

@@ -16,6 +16,8 @@ class GenerativeSettings(Limits):
     Attributes:
         captioner, generator, editor: a name such as ``openai:gpt-5.2`` or a section of
             :class:`~methods.generative.settings.ModelSettings`; laid under the settings of every method that has a field of the name.
+        reference_captioner: who writes the texts that metrics of text compare with where the data set has none; another model or prompt
+            than any method's captioner, so that no method is scored by the text that it was given.
         caption_bytes: ``max_bytes`` of ``captioner`` where its own section states none, so that a grid sets the budget of captions whatever
             model writes them; ``None`` leaves it to :class:`~methods.generative.settings.CaptionerSettings`.
         bank: folder of the answers, or ``s3://bucket/folder``; by default ``bank`` beside the run folder.
@@ -28,6 +30,7 @@ class GenerativeSettings(Limits):
     captioner: Captioning | None = None
     generator: Generation | None = None
     editor: Editing | None = None
+    reference_captioner: Captioning | None = None
     bank: str | None = None
     concurrency: int = Field(default=16, ge=1, le=1024)
 
@@ -39,10 +42,17 @@ class GenerativeSettings(Limits):
             return value
         return value.model_copy(update={"max_bytes": budget})
 
+    @field_validator("reference_captioner", mode="after")
+    @classmethod
+    def _writes(cls, value: CaptionerSettings | None) -> CaptionerSettings | None:
+        if value is not None and value.backend == "dataset":
+            raise ValueError("the data set's own captions come first in any case; name a model that writes where there are none")
+        return value
+
     @property
     def models(self) -> dict[str, ModelSettings]:
         """The models that are named, by task."""
-        named = {name: getattr(self, name) for name in ("captioner", "generator", "editor")}
+        named = {name: getattr(self, name) for name in ("captioner", "generator", "editor", "reference_captioner")}
         return {name: model for name, model in named.items() if model is not None}
 
     @property

@@ -21,8 +21,8 @@ def cache_folder(grid: Grid, run_dir: StoragePath) -> StoragePath:
 
 def asks_others(unit: WorkUnit) -> bool:
     """Return whether a unit's method or metrics ask a model whose calls are counted."""
-    named = [*unit.configured.captioner_models, *unit.configured.refine_models, *([unit.captioner] if unit.captioner is not None else [])]
-    return any(is_remote(model) for model in named)
+    named = [*unit.configured.captioner_models, *unit.configured.refine_models, unit.reference_captioner]
+    return any(model is not None and is_remote(model) for model in named)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class WorkUnit:
         """What both hashes are made of."""
         grid = self.grid
         # Only where there is one, so that other units are recognised by what they always were.
-        references = {"references": model_identity(self.captioner)} if self.captioner is not None else {}
+        references = {"references": model_identity(self.reference_captioner)} if self.reference_captioner is not None else {}
         return {
             **references,
             "method": self.configured.method,
@@ -147,12 +147,10 @@ class WorkUnit:
         return [(channel, snr, repetition) for channel in grid.channels for snr in grid.snr_db for repetition in range(grid.repetitions)]
 
     @property
-    def captioner(self) -> CaptionerSettings | None:
+    def reference_captioner(self) -> CaptionerSettings | None:
         """The model whose captions metrics of text compare with where the data set has none; ``None`` where no metric does."""
-        named = self.grid.generative.captioner
-        if named is None or named.backend == "dataset":
-            return None
-        return named if any(spec.needs_caption for spec in lookup(self.metrics, self.grid.metric_settings)) else None
+        compared = any(spec.needs_caption for spec in lookup(self.metrics, self.grid.metric_settings))
+        return self.grid.generative.reference_captioner if compared else None
 
     @property
     def route(self) -> Literal["plain", "local", "remote"]:

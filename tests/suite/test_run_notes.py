@@ -1,9 +1,14 @@
 """What every table of a run tells: what was lossless by decree, and channels that no training met."""
 
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
+from benchmarks.common.errors import UnknownNameError
+from methods.nam24 import Nam24
 from suite.config.compose import compose
+from suite.errors import SettingsError
 from suite.options import GridOptions
 from suite.prepare import prepare
 from suite.run_notes import run_notes
@@ -36,6 +41,60 @@ def test_networks_of_other_trainings_are_named_apart_and_methods_without_weights
         "Trained on awgn and tested on rician without having met it in training: swinjscc/base."
     ]
     assert notes(methods="digital/jpeg,nam24") == []
+
+
+TITLE = "CLIP-Score (scenes)"
+JUDGE = "transformers:results/reference/scene_models/captioner"
+OF_TEXT = ("metrics=[psnr, clip_score_scenes]", "channels=[awgn]")
+
+
+def test_the_texts_that_metrics_compare_with_are_told_where_no_method_was_given_them(tmp_path):
+    own = f"{TITLE}: compared with the data set's own caption of the image"
+    assert notes(*OF_TEXT, methods="digital/jpeg") == [f"{own}, which no method is given."]
+    # The quick grid's methods send the data set's captions.
+    assert notes(*OF_TEXT, methods="nam24") == []
+    written = f"{own}, and where it has none with what {JUDGE} writes for the metric alone; no method is given that text."
+    assert notes(*OF_TEXT, f"generative.reference_captioner={JUDGE}", methods="nam24") == [written]
+    (tmp_path / "brief.txt").write_text("In one sentence.")
+    other = f"{{model: openai:judge, prompt_file: {tmp_path / 'brief.txt'}, access: {{base_url: 'http://127.0.0.1:9/v1'}}}}"
+    assert "what openai:judge, told by brief.txt writes" in notes(*OF_TEXT, f"generative.reference_captioner={other}", methods="digital")[0]
+
+
+def test_a_metric_of_text_is_left_out_without_texts_of_its_own(images):
+    def metrics(*changes: str):
+        keys = ["metrics=[psnr, 'clip_score_scenes?']", "image_size=32", "cr=[1/6]", *changes]
+        return prepare(compose("quick", "digital/jpeg", "folder", 2, keys), images).metrics
+
+    why = metrics("generative.captioner=openai:NAME").left_out["clip_score_scenes"]
+    assert "folder comes without captions; name a model in generative.reference_captioner" in why
+    assert metrics(f"generative.reference_captioner={JUDGE}").names == ("psnr", "clip_score_scenes")
+    why = metrics("generative.reference_captioner=transformers:no/such-captioner").left_out["clip_score_scenes"]
+    assert "generative.reference_captioner cannot be asked: no/such-captioner is neither a folder" in why
+
+
+def test_a_reference_that_says_what_a_method_sends_is_refused():
+    own = f"generative.captioner={{model: '{JUDGE}', max_bytes: 60}}"
+    with pytest.raises(SettingsError, match=r"with the same prompt writes what nam24/default sends.*name another model"):
+        notes(*OF_TEXT, own, f"generative.reference_captioner={JUDGE}", methods="nam24")
+    with pytest.raises(SettingsError, match="the data set's own captions come first in any case"):
+        notes("generative.reference_captioner=dataset")
+    assert notes("metrics=[psnr]", "channels=[awgn]", own, f"generative.reference_captioner={JUDGE}", methods="nam24") == []
+
+
+def test_a_metric_by_which_a_method_chooses_is_told(monkeypatch):
+    real = Nam24.traits.__func__
+
+    def chooses_by(metric: str) -> None:
+        monkeypatch.setattr(Nam24, "traits", classmethod(lambda cls, own: replace(real(cls, own), metrics_inside=frozenset({metric}))))
+
+    chooses_by("clip_score_scenes")
+    assert notes(*OF_TEXT, methods="nam24,digital/jpeg") == [
+        f"{TITLE} does not measure nam24/default from outside: the method chooses among results of its own by it."
+    ]
+    assert notes("channels=[awgn]", methods="nam24") == [], "a metric that nobody reads"
+    chooses_by("clip_scor")
+    with pytest.raises(UnknownNameError, match="clip_scor"):
+        notes("channels=[awgn]", methods="nam24")
 
 
 def test_what_is_told_stands_in_the_run_and_under_its_tables(tmp_path):

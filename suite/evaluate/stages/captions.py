@@ -37,7 +37,7 @@ class Caption:
 
     Attributes:
         dataset, image: the image.
-        method, variant: whose description it is; "" for the grid's captioner, asked for the metrics of text.
+        method, variant: whose description it is; "" for the grid's reference captioner, asked for the metrics of text.
         model: the captioner, "" where the method writes by itself.
         caption: the text.
         seconds: it took.
@@ -58,7 +58,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class CaptionSource:
-    """Who describes: a method, or the grid's captioner for the metrics of text.
+    """Who describes: a method, or the grid's reference captioner for the metrics of text.
 
     Attributes:
         identity: of the settings that its texts depend on.
@@ -105,8 +105,8 @@ def sources_of(unit: WorkUnit) -> Iterator[CaptionSource]:
         models = [model for model in who.captioner_models if isinstance(model, CaptionerSettings)]
         what = [who.method, who.identity_fields, *([unit.code] if unit.code else [])]
         yield CaptionSource(digest("writer", what), who, models[0] if models else None)
-    if unit.captioner is not None:
-        yield CaptionSource(digest("writer", model_identity(unit.captioner)), None, unit.captioner)
+    if (references := unit.reference_captioner) is not None:
+        yield CaptionSource(digest("writer", model_identity(references)), None, references)
 
 
 def identity(source: CaptionSource, images: ImageRange, grid: Grid, image: str) -> str:

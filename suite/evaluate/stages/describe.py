@@ -1,4 +1,4 @@
-"""Describing: what methods and the grid's captioner say of images, asked before anything is sent, once an image."""
+"""Describing: what methods and the grid's reference captioner say of images, asked before anything is sent, once an image."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -17,6 +17,7 @@ from suite.evaluate import runner
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors.inline import inline
 from suite.evaluate.forecast import told
+from suite.evaluate.stages.captions import sources_of
 from suite.runs.columns import KEY
 from suite.runs.records import load
 
@@ -135,7 +136,12 @@ def test_workers_that_fail_in_the_middle_of_a_batch_lose_no_answer(grid, plan, s
 
 
 def test_metrics_of_text_take_the_captioners_words_where_the_data_set_has_none(grid, plan, server, tmp_path, monkeypatch):
-    units = plan(grid(methods=["blocks_for_tests"]), ("psnr", "clip_score_vit_b_32"))
+    access = {"base_url": server.url, "timeout": 60, "retries": 0}
+    prices = {"openai:judge-1": {"call": 0.5}, "openai:seer-1": {"call": 0.25}}
+    references = {"reference_captioner": {"model": "openai:judge-1", "access": access}, "prices": prices}
+    units = plan(grid(methods=["blocks_for_tests"], generative=references), ("psnr", "clip_score_vit_b_32"))
+    counted = told(units, tmp_path / "run")
+    assert counted[0] == "captions by openai:judge-1: 2 to ask for, 0 in the response cache, 2 calls, about $1.00"
     seen: list[str | None] = []
 
     class Scorer:
@@ -150,11 +156,22 @@ def test_metrics_of_text_take_the_captioners_words_where_the_data_set_has_none(g
     monkeypatch.setattr("suite.evaluate.stages.score.UnitScorer._scorer", lambda self, unit: Scorer())
     assert METRICS["clip_score_vit_b_32"].needs_caption and list(inline(units, tmp_path / "run"))
     assert len(server.posts()) == 2 and len(set(seen)) == 2 and all(str(each).startswith("an image of mean") for each in seen)
-    plain = plan(grid(methods=["blocks_for_tests"]))
-    assert (
-        plain[0].captioner is None
-        and plain[0].identity == plan(grid(methods=["blocks_for_tests"], generative={"captioner": "openai:other"}))[0].identity
-    )
+    assert {each.fields["model"] for each in server.posts()} == {"judge-1"}
+    assert read_spending(tmp_path / "run").calls == {"openai:judge-1": 2}
+    # A text that was written once is not asked for again, by this run or another that shares the response cache.
+    assert list(inline(units, tmp_path / "run")) and list(inline(units, tmp_path / "other")) and len(server.posts()) == 2
+
+    def identity(metrics, **models) -> str:
+        return plan(grid(methods=["blocks_for_tests"], generative=models), metrics)[0].identity
+
+    assert identity(("psnr",)) == identity(("psnr",), **references) == identity(("psnr",), captioner="openai:other")
+    of_text = ("clip_score_vit_b_32",)
+    assert identity(of_text) == identity(of_text, captioner="openai:other") != identity(of_text, **references)
+
+
+def test_metrics_of_text_never_take_the_words_that_a_method_was_given(grid, plan, server, tmp_path):
+    units = plan(grid(methods=["nam24"]), ("psnr", "clip_score_vit_b_32"))
+    assert units[0].reference_captioner is None and [source.configured for source in sources_of(units[0])] == [units[0].configured]
 
 
 def test_a_dry_run_counts_captions_exactly_and_images_at_most(grid, plan, server, tmp_path):
