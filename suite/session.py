@@ -127,6 +127,8 @@ class Session:
         for line in self.to_fetch:
             self._say(f"to be fetched first: {line}")
         self._say(f"metrics: {', '.join(self.prepared.metrics.names)}")
+        for ablation in self.grid.ablations:
+            self._say(f"table {ablation.name}: {ablation.title}")
         for name, reason in self.prepared.metrics.left_out.items():
             self._say(f"left out: {name}: {reason}")
 

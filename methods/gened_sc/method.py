@@ -44,8 +44,18 @@ class GenEDSC(StageTwo, TrainableMethod[GenEDSCSettings]):
     display_names: ClassVar[Mapping[str, str]] = {
         **{"": "GenED-SC", "full": "GenED-SC", "stage-one": "GenED-SC, stage one alone", "clip-score": "GenED-SC, CLIP score map"},
         **{"swin-swin": "GenED-SC, Swin in both branches", "cbam-cbam": "GenED-SC, CBAM in both branches"},
+        **{"swin-swin-full": "GenED-SC, Swin in both branches, edited", "cbam-cbam-full": "GenED-SC, CBAM in both branches, edited"},
+        **{"single-branch-full": "GenED-SC, single branch, edited", "bare-full": "GenED-SC, bare, edited"},
+        "no-importance-objective-full": "GenED-SC, no importance objective, edited",
+        "no-importance-prediction-full": "GenED-SC, no importance prediction, edited",
+        **{"random-mask-full": "GenED-SC, random mask, edited", "oracle-mask-full": "GenED-SC, oracle mask, edited"},
+        **{"shared-input-full": "GenED-SC, shared input, edited", "no-offsets-full": "GenED-SC, no offsets, edited"},
+        **{"even-budget-full": "GenED-SC, even budget, edited", "clip-score-full": "GenED-SC, CLIP score map, edited"},
     }
-    legend_names: ClassVar[Mapping[str, str]] = {"swin-swin": "GenED-SC, Swin, Swin", "cbam-cbam": "GenED-SC, CBAM, CBAM"}
+    legend_names: ClassVar[Mapping[str, str]] = {
+        **{"swin-swin": "GenED-SC, Swin, Swin", "cbam-cbam": "GenED-SC, CBAM, CBAM"},
+        **{"swin-swin-full": "GenED-SC, Swin, Swin, edited", "cbam-cbam-full": "GenED-SC, CBAM, CBAM, edited"},
+    }
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),
         "foreground_share": ("uniform", 0.5, 0.9),

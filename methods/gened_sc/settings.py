@@ -162,25 +162,43 @@ class GenEDSCSettings(MethodSettings):
         return self
 
 
+_BOTH_STAGES = {"stage_two": True}
 _NO_OBJECTIVE = {"objective": "mse"}
 _NO_IMPORTANCE = {"importance": "ones"}
 _ONE_BRANCH = {"dual_branch": False}
+_BARE = {**_ONE_BRANCH, **_NO_OBJECTIVE, **_NO_IMPORTANCE}
+_SWIN, _CBAM = {"background": "swin"}, {"foreground": "cbam"}
+_RANDOM, _ORACLE, _SHARED = {"importance": "random"}, {"importance": "oracle"}, {"importance": "shared"}
+_NO_OFFSETS, _EVEN, _CLIP = {"deformable": False}, {"foreground_share": 0.5}, {"score_source": "clip"}
 
+# A variant and its "-full" share their network; the first of the two names it. Keys are written out, since listings read them unrun.
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "stage-one": {},
-    "full": {"stage_two": True},
+    "full": _BOTH_STAGES,
     "single-branch": _ONE_BRANCH,
     "no-importance-objective": _NO_OBJECTIVE,
     "no-importance-prediction": _NO_IMPORTANCE,
-    "bare": {**_ONE_BRANCH, **_NO_OBJECTIVE, **_NO_IMPORTANCE},
-    "swin-swin": {"background": "swin"},
-    "cbam-cbam": {"foreground": "cbam"},
-    "random-mask": {"importance": "random"},
-    "oracle-mask": {"importance": "oracle"},
-    "shared-input": {"importance": "shared"},
-    "no-offsets": {"deformable": False},
-    "even-budget": {"foreground_share": 0.5},
-    "clip-score": {"score_source": "clip"},
+    "bare": _BARE,
+    "swin-swin": _SWIN,
+    "cbam-cbam": _CBAM,
+    "random-mask": _RANDOM,
+    "oracle-mask": _ORACLE,
+    "shared-input": _SHARED,
+    "no-offsets": _NO_OFFSETS,
+    "even-budget": _EVEN,
+    "clip-score": _CLIP,
+    "single-branch-full": {**_ONE_BRANCH, **_BOTH_STAGES},
+    "no-importance-objective-full": {**_NO_OBJECTIVE, **_BOTH_STAGES},
+    "no-importance-prediction-full": {**_NO_IMPORTANCE, **_BOTH_STAGES},
+    "bare-full": {**_BARE, **_BOTH_STAGES},
+    "swin-swin-full": {**_SWIN, **_BOTH_STAGES},
+    "cbam-cbam-full": {**_CBAM, **_BOTH_STAGES},
+    "random-mask-full": {**_RANDOM, **_BOTH_STAGES},
+    "oracle-mask-full": {**_ORACLE, **_BOTH_STAGES},
+    "shared-input-full": {**_SHARED, **_BOTH_STAGES},
+    "no-offsets-full": {**_NO_OFFSETS, **_BOTH_STAGES},
+    "even-budget-full": {**_EVEN, **_BOTH_STAGES},
+    "clip-score-full": {**_CLIP, **_BOTH_STAGES},
 }
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from benchmarks.common.validation import Settings
+from benchmarks.link.settings import Decibel
 
 
 def _row(value: Any) -> Any:
@@ -22,7 +23,7 @@ class AblationRow(Settings):
     """One variant of an ablation.
 
     Attributes:
-        series: method/variant.
+        series: method/variant; ``method/variant/stage-one`` for the images before the edit of a variant with both stages.
         has: the components it has.
     """
 
@@ -38,6 +39,7 @@ class Ablation(Settings):
         title: heading of the table.
         components: parts that variants have or lack, one column each.
         rows: the variants in the order of the table.
+        snr_db: SNRs that have a table each, beside that of the mean over all of the run.
         notes: sentences below the table.
     """
 
@@ -45,6 +47,7 @@ class Ablation(Settings):
     title: str
     components: tuple[str, ...] = ()
     rows: tuple[Annotated[AblationRow, BeforeValidator(_row)], ...] = Field(min_length=1)
+    snr_db: tuple[Decibel, ...] = ()
     notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")

@@ -2,10 +2,11 @@
 
 ::
 
-    grid: ablations ──> run.json ──┐
-    points, mean over the SNRs ────┴──> tables/<name>.{csv,md,tex}    a row a variant, check marks, a column a metric
+    grid: ablations ──> run.json ──────────────┐
+    points, at chosen SNRs and their mean ─────┴──> tables/<name>.{csv,md,tex}    a row a variant, check marks, a column a metric
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
@@ -22,16 +23,20 @@ _CELL = ["dataset", "channel", "cr"]
 
 
 def ablation_points(ablation: Ablation, points: Points) -> pd.DataFrame:
-    """Return one row for each data set, channel, CR, variant of the ablation and metric: mean over the SNRs, images at least,
-    failures and symbols: their mean, and their span as a table shows it.
+    """Return one row for each data set, channel, CR, SNR, variant of the ablation and metric: mean, images at least, failures and
+    symbols: their mean, and their span as a table shows it.
 
-    A cell in which some SNR has no value has none.
+    The SNRs are those that the ablation chooses; NaN stands for the mean over all, which a cell without a value at some SNR has not.
     """
     frame = points.points
     if frame.empty:
         return frame
     frame = frame[frame["variant"].ne(ENVELOPE)].assign(row=frame["method"] + "/" + frame["variant"])
-    groups = frame[frame["row"].isin([row.series for row in ablation.rows])].groupby([*_CELL, "row", "metric"], dropna=False, sort=False)
+    frame = frame[frame["row"].isin([row.series for row in ablation.rows])]
+    chosen = _chosen(ablation, frame)
+    parts = [frame[frame["snr_db"].eq(snr)] for snr in chosen]
+    over = pd.concat([*parts, frame.assign(snr_db=math.nan)])
+    groups = over.groupby([*_CELL, "snr_db", "row", "metric"], dropna=False, sort=False)
     # A mean over the SNRs that have a value would compare other SNRs in each row.
     means = groups.agg(
         mean=("mean", lambda values: values.mean(skipna=False)),
@@ -43,28 +48,50 @@ def ablation_points(ablation: Ablation, points: Points) -> pd.DataFrame:
     return means.reset_index()
 
 
+def _chosen(ablation: Ablation, frame: pd.DataFrame) -> list[float]:
+    """Return the SNRs that have a table of their own; none where the run has one SNR, which is its mean."""
+    there = set(frame["snr_db"])
+    return [snr for snr in ablation.snr_db if snr in there] if len(there) > 1 else []
+
+
 def ablation_tables(ablation: Ablation, points: Points, info: RunInfo) -> Iterator[PlainTable]:
-    """Yield a table for each data set and channel on which a variant of the ablation was run."""
+    """Yield, for each data set and channel on which a variant of the ablation was run, a table at each chosen SNR and one of the mean."""
     found = ablation_points(ablation, points)
     if found.empty:
         return
-    snrs = ", ".join(f"{snr:g}" for snr in sorted(points.points["snr_db"].unique()))
     for (dataset, channel), cells in found.groupby(["dataset", "channel"]):
-        metrics = [name for name in info.metrics if name in set(cells["metric"])]
-        absent = [row.series for row in ablation.rows if row.series not in set(cells["row"])]
-        rows = [
-            [cr_label(cr), *_start(row, ablation), _symbols(block, row.series), *(_value(block, row.series, metric) for metric in metrics)]
-            for cr, block in cells.groupby("cr", dropna=False)
-            for row in ablation.rows
-            if row.series not in absent
-        ]
-        header = ["CR", "Variant", *ablation.components, "Symbols", *(info.metrics[name].heading for name in metrics)]
-        first = 2 + len(ablation.components)
-        notes = [f"Means over images and over {snrs} dB; n = {cells['n'].min()} images a cell at least.", *ablation.notes, *info.below]
-        if absent:
-            notes.append(f"Not in this run: {', '.join(map(_name, absent))}.")
-        label = f"tab:{ablation.name}-{dataset}-{channel}"
-        yield PlainTable(f"{ablation.title}: {dataset}, {channel}", label, header, rows, frozenset(range(first, len(header))), notes)
+        for snr in [*_chosen(ablation, found), math.nan]:
+            here = cells[cells["snr_db"].isna() if math.isnan(snr) else cells["snr_db"].eq(snr)]
+            yield _table(ablation, here, points, info, (dataset, channel, snr))
+
+
+def _table(ablation: Ablation, cells: pd.DataFrame, points: Points, info: RunInfo, where: tuple[str, str, float]) -> PlainTable:
+    dataset, channel, snr = where
+    metrics = [name for name in info.metrics if name in set(cells["metric"])]
+    absent = [row.series for row in ablation.rows if row.series not in set(cells["row"])]
+    rows = [
+        [cr_label(cr), *_start(row, ablation), _symbols(block, row.series), *(_value(block, row.series, metric) for metric in metrics)]
+        for cr, block in cells.groupby("cr", dropna=False)
+        for row in ablation.rows
+        if row.series not in absent
+    ]
+    header = ["CR", "Variant", *ablation.components, "Symbols", *(info.metrics[name].heading for name in metrics)]
+    first = 2 + len(ablation.components)
+    snrs = sorted(points.points["snr_db"].unique())
+    over = f"Means over images at {snr:g} dB"
+    if math.isnan(snr):
+        over = f"Means over images and over {', '.join(f'{each:g}' for each in snrs)} dB"
+    notes = [f"{over}; n = {cells['n'].min()} images a cell at least.", *ablation.notes, *info.below]
+    if lacking := [f"{each:g} dB" for each in ablation.snr_db if each not in snrs]:
+        notes.append(f"The grid asks for a table at {' and '.join(lacking)}, which this run does not have.")
+    if absent:
+        notes.append(f"Not in this run: {', '.join(map(_name, absent))}.")
+    title, label = f"{ablation.title}: {dataset}, {channel}", f"tab:{ablation.name}-{dataset}-{channel}"
+    if not math.isnan(snr):
+        title, label = f"{title}, {snr:g} dB", f"{label}-{snr:g}dB"
+    elif _chosen(ablation, points.points):
+        title = f"{title}, mean over SNR"
+    return PlainTable(title, label, header, rows, frozenset(range(first, len(header))), notes)
 
 
 def answered(points: Points, info: RunInfo) -> dict[Ablation, list[PlainTable]]:

@@ -5,15 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks.common.hashing import canonical
 from helpers import synthetic_run
+from suite.config.grid import Grid
+from suite.config.methods import resolve
 from suite.config.reading import build_grid, read_grid
 from suite.errors import RunFolderError, SettingsError
-from suite.report.ablations import ablation_points
+from suite.report.ablations import ablation_points, ablation_tables
 from suite.report.points import build_points
 from suite.report.results import load_results
 from suite.report.tables import write_tables
+from suite.run import app
 from suite.runs.info import read_info
 from suite.runs.layout import RunLayout
 
@@ -73,14 +77,51 @@ def test_a_cell_without_a_value_at_some_snr_has_none(run_dir: Path) -> None:
     assert np.isfinite(found["awgn", 1 / 24, "alpha/default", "lpips_alex"])
 
 
-def test_the_built_in_grid_has_tables_one_and_two() -> None:
+def test_a_chosen_snr_has_a_table_beside_that_of_the_mean(run_dir: Path) -> None:
+    results = load_results(run_dir)
+    chosen = results.info.grid.ablations[0].model_copy(update={"snr_db": (4.0, 30.0)})
+    tables = [table for table in ablation_tables(chosen, results.comparison, results.info) if "awgn" in table.title]
+    assert [table.title for table in tables] == ["Parts_of beta: kodak, awgn, 4 dB", "Parts_of beta: kodak, awgn, mean over SNR"]
+    assert tables[0].notes[0].startswith("Means over images at 4 dB") and "over 1, 4, 7, 10 dB" in tables[1].notes[0]
+    assert all("asks for a table at 30 dB, which this run does not have" in " ".join(table.notes) for table in tables)
+    point = results.table("psnr", channel="awgn").loc[("1/24", "alpha"), 4.0]
+    shown = {(row[0], row[1]): row[5] for row in tables[0].rows}
+    assert float(shown["1/24", "alpha"]) == pytest.approx(point, abs=0.006)
+    assert len({table.label for table in tables}) == 2
+    assert "snr_db" in ablation_points(chosen, results.comparison)
+
+
+def test_the_built_in_grid_has_tables_one_and_two_of_edited_images_and_before_the_edit() -> None:
     grid = build_grid(read_grid("ablation"))
-    named = {f"{entry.name}/{variant}" for entry in grid.methods for variant in entry.variants or ("base",)}
-    assert [each.name[:7] for each in grid.ablations[:2]] == ["table-1", "table-2"]
-    assert all({row.series for row in each.rows} <= named for each in grid.ablations)
-    has = {row.series: set(row.has) for row in grid.ablations[0].rows}
-    full = has["gened_sc/stage-one"]
-    assert full - has["gened_sc/single-branch"] == {"dual branch"} and len(full) == 3 and has["gened_sc/bare"] == set()
+    run = {each.label: each for each in resolve(grid)}
+    measured = set(run) | {f"{label}/stage-one" for label, each in run.items() if each.traits.refines}
+    tables = {each.name: {row.series: set(row.has) for row in each.rows} for each in grid.ablations}
+    assert all(set(rows) <= measured and each.snr_db == (4.0,) for each, rows in zip(grid.ablations, tables.values(), strict=True))
+    for name in ("table-1-components", "table-2-architecture", "table-3-routing"):
+        before = {series.removesuffix("/stage-one"): has for series, has in tables[f"{name}-stage-one"].items() if "gened" in series}
+        assert before == tables[name] and all(run[series].traits.refines for series in tables[name])
+        assert any("0.408 32.78 20.49" in note and "equal in every digit" in note for note in _notes(grid, name)) or name[6] == "3"
+    has = tables["table-1-components"]
+    full = has["gened_sc/full"]
+    assert full - has["gened_sc/single-branch-full"] == {"dual branch"} and len(full) == 3 and has["gened_sc/bare-full"] == set()
+    paper = build_grid(read_grid("paper"))
+    assert grid.training.of_weights() == paper.training.of_weights() and grid.training.steps == 1_319_125
+
+
+def test_a_dry_run_of_the_built_in_grid_names_its_tables_and_variants(tmp_path: Path) -> None:
+    editor = "generative.editor=diffusers:results/reference/scene_models/editor"
+    small = ("training.preset=compact", "datasets=[scenes]", "training.data=scenes", "image_size=64", "training.crop=64", "metrics=[psnr]")
+    changes = [word for key in (*small, "generative.captioner=dataset", editor) for word in ("--set", key)]
+    result = CliRunner().invoke(app, ["--grid", "ablation", *changes, "--limit", "1", "--out", str(tmp_path / "run"), "--dry-run"])
+    assert result.exit_code == 0, result.output
+    grid = build_grid(read_grid("ablation"))
+    assert all(f"table {each.name}: {each.title}" in result.output for each in grid.ablations)
+    assert all(variant in result.output for entry in grid.methods for variant in entry.variants)
+    assert result.output.count("train 1319125 steps") == 13 and "at most 48 calls" in result.output
+
+
+def _notes(grid: Grid, name: str) -> tuple[str, ...]:
+    return next(each.notes for each in grid.ablations if each.name == name)
 
 
 def test_mistakes_are_told(run_dir: Path, tmp_path: Path) -> None:
