@@ -155,16 +155,23 @@ def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
 
 
 def _lacks_texts(grid: Grid, datasets: Sequence[Dataset]) -> str:
-    """Return why metrics of text have nothing to compare with on some data set, "" where they have."""
-    bare = [dataset.name for dataset in datasets if not _has_captions(dataset)]
+    """Return why metrics of text have nothing to compare with on some data set, "" where they have.
+
+    Raises:
+        SettingsError: a captioner is named that cannot be asked, and that no data set as a whole needs.
+    """
+    bare = ", ".join(dataset.name for dataset in datasets if not _has_captions(dataset))
     captioner = grid.generative.reference_captioner
-    if not bare or captioner is None:
+    if captioner is None:
         way_out = "name a model in generative.reference_captioner that writes them for the metrics alone, or leave the metric out."
-        return f"{', '.join(bare)} comes without captions; {way_out}" if bare else ""
+        return f"{bare} comes without captions; {way_out}" if bare else ""
     try:
         check_ready(captioner)
     except MethodError as error:
-        return f"{', '.join(bare)} comes without captions, and generative.reference_captioner cannot be asked: {error}."
+        if bare:
+            return f"{bare} comes without captions, and generative.reference_captioner cannot be asked: {error}."
+        way_out = "the data sets have captions of their own, so it may be left out: generative.reference_captioner=null"
+        raise SettingsError(f"generative.reference_captioner cannot be asked: {error}; {way_out}") from error
     return ""
 
 

@@ -28,6 +28,7 @@ COMMANDS = (
         "suite.trends",
         "suite.compare",
         "suite.export",
+        "suite.saliency",
     ),
     *("suite.scene_models", "suite.speed", "suite.faults", "suite.shipping"),
 )

@@ -49,6 +49,14 @@ _SPECS = (
         "benchmarks.datasets.voc:open_voc",
     ),
     DatasetSpec(
+        "voc2007",
+        "Pascal VOC 2007, all of its 9,963 images, 8,967 for training and 996 for tests; saliency maps in training where they were made",
+        ("train", "test"),
+        "VOCdevkit/VOC2007 with JPEGImages, ImageSets, Annotations, SegmentationClass; optionally SaliencyMaps",
+        "Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010; http://host.robots.ox.ac.uk/pascal/VOC; Flickr terms",
+        "benchmarks.datasets.voc:open_voc2007",
+    ),
+    DatasetSpec(
         "kodak",
         "24 lossless photographs of 768 x 512",
         ("test",),

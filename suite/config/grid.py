@@ -79,7 +79,7 @@ class GridTraining(TrainingSettings):
 
     Attributes:
         preset: size of every network, "compact" or "paper" or one of a method's own.
-        data: training set: a built-in one, or a format ("folder", "duts", "voc") read from ``--train-data``.
+        data: training set: a built-in one, or a format ("folder", "duts", "voc", "voc2007") read from ``--train-data``.
     """
 
     preset: str = "compact"

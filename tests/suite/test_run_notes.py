@@ -70,6 +70,8 @@ def test_a_metric_of_text_is_left_out_without_texts_of_its_own(images):
     assert metrics(f"generative.reference_captioner={JUDGE}").names == ("psnr", "clip_score_scenes")
     why = metrics("generative.reference_captioner=transformers:no/such-captioner").left_out["clip_score_scenes"]
     assert "generative.reference_captioner cannot be asked: no/such-captioner is neither a folder" in why
+    with pytest.raises(SettingsError, match=r"generative\.reference_captioner=null"):
+        notes(*OF_TEXT, "generative.reference_captioner=transformers:no/such-captioner")
 
 
 def test_a_reference_that_says_what_a_method_sends_is_refused():

@@ -224,6 +224,48 @@ def test_voc_split_is_nine_to_one_and_independent_of_what_else_is_there():
     assert max(map(place, test)) < 0.1 <= min(map(place, train))
 
 
+def test_voc2007_is_all_of_it_nine_to_one_and_says_what_is_lacking(tmp_path):
+    voc_year(tmp_path, "VOC2007", [f"{number:06d}" for number in range(1, 9964)])
+    sides = {split: open_dataset("voc2007", tmp_path, 8, split) for split in ("train", "test")}
+    assert {split: len(side) for split, side in sides.items()} == {"train": 8967, "test": 996}
+    assert not set(sides["train"].items()) & set(sides["test"].items()) and sides["train"].notes == ()
+    # Without the archive of tests every image stays on its side.
+    (tmp_path / "VOCdevkit/VOC2007/ImageSets/Main/trainval.txt").write_text("".join(f"{number:06d}\n" for number in range(1, 5012)))
+    part = {split: open_dataset("voc2007", tmp_path, 8, split) for split in ("train", "test")}
+    assert all(set(side.items()) < set(sides[split].items()) for split, side in part.items())
+    assert "5,011 of the 9,963 images" in part["train"].notes[0] and "VOCtest_06-Nov-2007" in part["train"].notes[0]
+    voc_year(tmp_path, "VOC2012", ["2011_000003"])
+    assert open_dataset("voc2007", tmp_path, 8).fingerprint() == part["test"].fingerprint()
+
+
+def test_voc_trains_on_saliency_maps_where_there_are_and_tests_on_segmentations(tmp_path):
+    names = [f"{number:06d}" for number in range(1, 31)]
+    base = voc_year(tmp_path, "VOC2007", names)
+    voc_year(tmp_path, "VOC2012", ["2011_000003", "2011_000004"])
+    segmented = np.zeros((8, 12), np.uint8)
+    segmented[2:6, 3:9] = 15
+    for name in names[::3]:
+        mask(base / "SegmentationClass" / f"{name}.png", segmented)
+    before = {split: open_dataset("voc2007", tmp_path, 8, split) for split in ("train", "test")}
+    prints = {split: side.fingerprint() for split, side in before.items()}
+    soft = np.full((8, 12), 30, np.uint8)
+    soft[:, 6:] = 200
+    soft[0, 0] = 90
+    for name in names[1:]:
+        mask(base / "SaliencyMaps" / f"{name}.png", soft)
+    train, test = (open_dataset("voc2007", tmp_path, 8, split) for split in ("train", "test"))
+    assert all(map(train.has_mask, train.items())) and not all(map(test.has_mask, test.items()))
+    there = next(id for id in train.items() if id != "VOC2007/000001")
+    np.testing.assert_array_equal(train.native(there).mask, soft > 127)
+    assert test.fingerprint() == prints["test"] and train.fingerprint() != prints["train"]
+    lacking = next(side for side in (train, test) if "VOC2007/000001" in side.items())
+    if lacking is train:
+        with pytest.raises(ImageError, match=r"SaliencyMaps/000001\.png is missing"):
+            train.load("VOC2007/000001")
+    both = open_dataset("voc", tmp_path, 8, "train")
+    assert "the masks of VOC2012 are segmentations, those of VOC2007 are saliency maps" in both.notes
+
+
 def test_photos_are_disjoint_and_offline():
     train, test = open_dataset("photos", split="train"), open_dataset("photos", split="test")
     names = [{id.split("/")[1].rsplit("-", 1)[0] for id in side.items()} for side in (train, test)]
@@ -268,7 +310,7 @@ def test_catalog_is_described_and_cheap():
 @shared
 @pytest.mark.parametrize(
     ("name", "split", "count"),
-    [("duts", "train", 204), ("duts", "test", 68), ("kodak", "test", 16), ("voc", "train", 8), ("voc", "test", 2)],
+    [("duts", "train", 204), ("duts", "test", 68), ("kodak", "test", 16), ("voc", "train", 8), ("voc", "test", 2), ("voc2007", "train", 6)],
 )
 def test_genuine_layouts(name, split, count):
     dataset = open_dataset(name, DATA, 64, split)
