@@ -283,6 +283,9 @@ class Session:
 
 
 def _noted(dataset: Dataset, limit: int | None) -> dict[str, Any]:
-    """Return what ``run.json`` says of a test set; its images by name where the grid does not take all."""
-    named = {"images": list(dataset.items())[:limit]} if limit is not None and limit < len(dataset) else {}
+    """Return what ``run.json`` says of a test set; its images by name where the grid does not take all, and the groups they come in."""
+    images = list(dataset.items())[:limit]
+    named: dict[str, Any] = {"images": images} if len(images) < len(dataset) else {}
+    if groups := {id: group for id in images if (group := dataset.group(id)) != id}:
+        named["groups"] = groups
     return {"pictures": len(dataset), "fingerprint": dataset.fingerprint(), **named}

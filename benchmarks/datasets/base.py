@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.common.errors import printable
+from benchmarks.datasets.splits import group_of
 
 Split = Literal["train", "validation", "test"]
 Fit = Literal["squash", "crop"]
@@ -111,6 +112,10 @@ class Dataset(ABC):
     @abstractmethod
     def has_mask(self, id: str) -> bool:
         """Return whether the image comes with a mask, without decoding it."""
+
+    def group(self, id: str) -> str:
+        """Return what an image belongs to with others that resemble it, the scene of a video frame, say; its id where it is by itself."""
+        return group_of(id)
 
     @abstractmethod
     def content(self) -> Sequence[tuple[str | int, ...]]:

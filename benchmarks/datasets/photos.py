@@ -27,6 +27,11 @@ class Photos(ImageDataset):
 
     profiles = False
 
+    def group(self, id: str) -> str:
+        """Return the photograph that a region was cut from: regions of one overlap."""
+        item = self.item(id)
+        return id if item.box is None else f"photos/{item.path.stem}"
+
     def content(self) -> Sequence[tuple[str | int, ...]]:
         """Return id, bytes of the file, label and caption: files of a package change with its versions alone, and sizes tell these."""
         return [

@@ -13,7 +13,8 @@ def figure_captions(results: RunResults) -> dict[str, str]:
         heading = results.info.metrics[metric].heading
         for dataset, channel in cells:
             stem, where = file_stem(dataset, channel, metric), f"on {dataset}, {channel}"
-            captions[f"snr_{stem}"] = f"{heading} over SNR {where}: a panel a CR, bands are 95 % intervals over images."
+            over = "groups of images" if (dataset, channel) in results.comparison.grouped else "images"
+            captions[f"snr_{stem}"] = f"{heading} over SNR {where}: a panel a CR, bands are 95 % intervals over {over}."
             captions[f"symbols_{stem}"] = (
                 f"{heading} over all symbols sent an image {where}: a panel an SNR, fixed rates are single points."
             )

@@ -20,6 +20,7 @@ from scipy.stats import binomtest
 
 from benchmarks.common.project import shipped
 from suite.config.catalog import METHODS
+from suite.report.groups import image_keys, of_index
 from suite.report.intervals import mean_intervals
 from suite.report.qualitative import read_sample
 from suite.report.results import RunResults
@@ -141,11 +142,11 @@ def _side_information(records: pd.DataFrame, metric: str, better: str) -> Iterat
 def _paired(one: pd.DataFrame, other: pd.DataFrame, keys: Sequence[str], metric: str) -> pd.Series:
     """Return the mean difference of each image, over the cells that both have."""
     pairs = one.merge(other, on=list(keys), suffixes=("", "_other"))
-    return (pairs[metric] - pairs[f"{metric}_other"]).groupby([pairs["dataset"], pairs["image"]]).mean().dropna()
+    return (pairs[metric] - pairs[f"{metric}_other"]).groupby([pairs[name] for name in image_keys(pairs)]).mean().dropna()
 
 
 def _improvement(claim: str, difference: pd.Series, better: str) -> Trend:
-    means = mean_intervals(difference.to_numpy()[:, None])
+    means = mean_intervals(difference.to_numpy()[:, None], of_index(difference.index))
     mean, low, high = float(means.mean[0]), float(means.low[0]), float(means.high[0])
     numbers = f"{mean:+.4g} [{low:+.4g}, {high:+.4g}], n = {len(difference)}, {better} is better"
     return Trend(claim, numbers, bool(low > 0 if better == "higher" else high < 0))

@@ -1,7 +1,9 @@
 """What may be said of a mean: intervals over images, paired differences, and which value is the best.
 
 Values come as matrices (n images, m cells); NaN marks an image without a value. All cells of a matrix are resampled with the
-same images, so a comparison of two cells is paired, as the common noise of the link makes possible.
+same images, so a comparison of two cells is paired, as the common noise of the link makes possible. Where images come in groups
+that resemble one another, such as the frames of a scene, groups take the place of images in intervals and tests: the mean is still
+over images, its error is that of a ratio of sums over groups (Cochran, Sampling Techniques, 1977, section 9A).
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from suite.report.groups import Codes
 from suite.runs.info import Better
 
 CONFIDENCE = 0.95
@@ -21,7 +24,7 @@ POWER = 0.8
 RESAMPLES = 2000
 SEED = 20_177
 _MAX_COLUMNS = 256
-# Images from which on resamples tell more of the mean than their own few values do.
+# Images, or groups of them, from which on resamples tell more of the mean than their own few values do.
 _STUDENTISED_FROM = 4
 _NO_ERROR = 1e-6
 # Of scipy's test: with more differences it is the normal approximation whatever they are.
@@ -87,7 +90,7 @@ def _resamples(n: int, resamples: int, seed: int) -> Array:
     return counts
 
 
-def mean_intervals(values: Array, *, resamples: int = RESAMPLES, seed: int = SEED) -> Means:
+def mean_intervals(values: Array, groups: Codes | None = None, *, resamples: int = RESAMPLES, seed: int = SEED) -> Means:
     """Return means with the hull of Student's interval and the bootstrap-t interval over images.
 
     Of few images the percentile bootstrap is too narrow, and where values are skewed so is Student's: of 8 exponential ones they hold
@@ -95,6 +98,7 @@ def mean_intervals(values: Array, *, resamples: int = RESAMPLES, seed: int = SEE
 
     Args:
         values: (n images, m cells), NaN where an image has no value.
+        groups: n numbers of groups from 0, where images are not independent; then a mean of one group has no interval.
         resamples: number of bootstrap samples.
         seed: the same seed gives the same interval, whatever else is computed.
 
@@ -104,30 +108,37 @@ def mean_intervals(values: Array, *, resamples: int = RESAMPLES, seed: int = SEE
         (4.0, True, True)
     """
     n = np.isfinite(values).sum(axis=0)
+    independent = n if groups is None else (_summed(np.isfinite(values).astype(float), groups) > 0).sum(axis=0)
+    drawn_from = len(values) if groups is None else int(groups.max(initial=-1)) + 1
     mean, low, high = (np.full(values.shape[1], np.nan) for _ in range(3))
     for start in range(0, values.shape[1], _MAX_COLUMNS):
         part = slice(start, start + _MAX_COLUMNS)
-        usable = np.flatnonzero(n[part] >= 2) + start
+        usable = np.flatnonzero(independent[part] >= 2) + start
         with np.errstate(invalid="ignore", divide="ignore"):
             mean[part] = np.where(np.isfinite(values[:, part]), values[:, part], 0.0).sum(axis=0) / n[part]
         if len(usable):
-            low[usable], high[usable] = _interval(values[:, usable] - mean[usable], _resamples(len(values), resamples, seed))
+            counts = _resamples(drawn_from, resamples, seed)
+            low[usable], high[usable] = _interval(values[:, usable] - mean[usable], counts, groups)
             low[usable], high[usable] = low[usable] + mean[usable], high[usable] + mean[usable]
     return Means(mean, low, high, n)
 
 
-def _interval(deviations: Array, counts: Array) -> tuple[Array, Array]:
+def _interval(deviations: Array, counts: Array, groups: Codes | None) -> tuple[Array, Array]:
     """Return the ends of the interval of each column of deviations from its mean, from that mean."""
-    present = np.isfinite(deviations)
-    here, filled = present.astype(float), np.where(present, deviations, 0.0)
-    n = here.sum(axis=0)
+    sums, sizes = _sums(deviations, groups)
+    n = (sizes > 0).sum(axis=0)
     tail = (1 - CONFIDENCE) / 2
-    error = np.sqrt((filled**2).sum(axis=0) / (n - 1) / n)
+    error = _error(sums, sizes)
     reach = stats.t.ppf(1 - tail, n - 1) * error
-    drawn = counts @ here
+    drawn = counts @ sizes
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = counts @ filled / drawn
-        errors = np.sqrt(np.maximum(counts @ filled**2 / drawn - means**2, 0.0) / (drawn - 1))
+        means = counts @ sums / drawn
+        if groups is None:
+            errors = np.sqrt(np.maximum(counts @ sums**2 / drawn - means**2, 0.0) / (drawn - 1))
+        else:
+            taken = counts @ (sizes > 0)
+            squares = counts @ sums**2 - 2 * means * (counts @ (sums * sizes)) + means**2 * (counts @ sizes**2)
+            errors = np.sqrt(np.maximum(squares / taken, 0.0) / (taken - 1)) * taken / drawn
         # A resample of one image over and over has no error to be measured by.
         studentised = np.where(errors > _NO_ERROR * error, means / errors, np.nan)
     low, high = -reach, reach
@@ -137,6 +148,26 @@ def _interval(deviations: Array, counts: Array) -> tuple[Array, Array]:
         low[enough] = np.minimum(low[enough], -ends[0] * error[enough])
         high[enough] = np.maximum(high[enough], -ends[1] * error[enough])
     return low, high
+
+
+def _sums(deviations: Array, groups: Codes | None) -> tuple[Array, Array]:
+    """Return the sum of the deviations of each image or group in each column, and of how many images it is."""
+    present = np.isfinite(deviations)
+    sizes, sums = present.astype(float), np.where(present, deviations, 0.0)
+    return (sums, sizes) if groups is None else (_summed(sums, groups), _summed(sizes, groups))
+
+
+def _summed(values: Array, groups: Codes) -> Array:
+    """Return the sums of rows over the groups that they belong to."""
+    sums = np.zeros((int(groups.max(initial=-1)) + 1, values.shape[1]))
+    np.add.at(sums, groups, values)
+    return sums
+
+
+def _error(sums: Array, sizes: Array) -> Array:
+    """Return the standard error of each column's mean over images, from its deviations summed over images or groups."""
+    n = (sizes > 0).sum(axis=0)
+    return np.asarray(np.sqrt((sums**2).sum(axis=0) / (n - 1) / n) * (n / sizes.sum(axis=0)))
 
 
 def holm(p_values: Sequence[float]) -> Array:
@@ -172,32 +203,45 @@ def wilcoxon_p(differences: Array) -> Array:
     return p
 
 
-def paired_differences(values: Array, pairs: Sequence[tuple[int, int]] | None = None) -> list[Pair]:
+def paired_differences(values: Array, pairs: Sequence[tuple[int, int]] | None = None, groups: Codes | None = None) -> list[Pair]:
     """Return the difference of columns of (n images, m cells), first minus second.
 
     Args:
         values: NaN where an image has no value.
         pairs: the columns that are compared, the family that Holm corrects over; every two, in column order, if not given.
+        groups: n numbers of groups from 0, where images are not independent; the test is then of the groups' mean differences.
     """
     pairs = list(combinations(range(values.shape[1]), 2)) if pairs is None else pairs
     if not pairs:
         return []
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
     differences = values[:, first] - values[:, second]
-    means = mean_intervals(differences)
-    p = wilcoxon_p(differences)
-    effect, detectable = _effects(differences, means)
+    means = mean_intervals(differences, groups)
+    p = wilcoxon_p(differences if groups is None else _group_means(differences, groups))
+    effect, detectable = _effects(differences, means, groups)
     columns = (means.mean, means.low, means.high, p, holm(p.tolist()), means.n, effect, detectable)
     return [Pair(*pair, *row) for pair, row in zip(pairs, zip(*(column.tolist() for column in columns), strict=True), strict=True)]
 
 
-def _effects(differences: Array, means: Means) -> tuple[Array, Array]:
-    """Return each column's standardised difference, and the least difference that its images could have shown."""
+def _group_means(values: Array, groups: Codes) -> Array:
+    """Return the mean of each group in each column, NaN where it has no value."""
+    present = np.isfinite(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(_summed(np.where(present, values, 0.0), groups) / _summed(present.astype(float), groups))
+
+
+def _effects(differences: Array, means: Means, groups: Codes | None) -> tuple[Array, Array]:
+    """Return each column's standardised difference, and the least difference that its images or groups could have shown."""
     n = means.n
     deviations = np.where(np.isfinite(differences), differences - means.mean, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = np.sqrt((deviations**2).sum(axis=0) / (n - 1))
         effect = np.where(n >= 2, means.mean / spread, np.nan)
+        if groups is not None:
+            sums, sizes = _sums(differences - means.mean, groups)
+            known = (sizes > 0).sum(axis=0)
+            reach = stats.t.ppf((1 + CONFIDENCE) / 2, known - 1) + stats.t.ppf(POWER, known - 1)
+            return effect, np.where(known >= 2, reach * _error(sums, sizes), np.nan)
         reach = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) + stats.t.ppf(POWER, n - 1)
         return effect, np.where(n >= 2, reach * spread / np.sqrt(n), np.nan)
 

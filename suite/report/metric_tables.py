@@ -40,7 +40,21 @@ def _notes(points: pd.DataFrame) -> list[str]:
 def shared_notes(points: Points, info: RunInfo) -> dict[tuple[str, str], list[str]]:
     """Return what is to be said once of all the tables of each (dataset, channel)."""
     groups = points.points.groupby(["dataset", "channel"]) if len(points.points) else []
-    return {key: _shared(group, info, points.absent.get(key, ()), points.flagged.get(key, {})) for key, group in groups}
+    return {
+        key: [*grouped_note(points, *key), *_shared(group, info, points.absent.get(key, ()), points.flagged.get(key, {}))]
+        for key, group in groups
+    }
+
+
+def grouped_note(points: Points, dataset: str, channel: str) -> list[str]:
+    """Return what intervals and tests rest on where images of a data set belong together."""
+    if (dataset, channel) not in points.grouped:
+        return []
+    groups, images = points.grouped[dataset, channel]
+    return [
+        f"The {images} images of {dataset} come in {groups} groups that belong together, such as the frames of a scene: intervals, marks "
+        "and tests take groups in the place of images, since images of a group say little more than one of them; means are over images."
+    ]
 
 
 def _shared(points: pd.DataFrame, info: RunInfo, absent: Sequence[str], flagged: Mapping[str, tuple[int, int]]) -> list[str]:

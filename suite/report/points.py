@@ -19,6 +19,7 @@ import pandas as pd
 
 from benchmarks.link.digital.settings import CAPACITY
 from suite.errors import RecordError
+from suite.report.groups import of_images
 from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
 from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import Better, RunInfo
@@ -43,12 +44,14 @@ class Points:
         pairs: one row a comparison of two methods in the same cell; a method of fixed rate is compared with those of every CR too.
         absent: (dataset, channel) -> metrics that no image there has a value of.
         flagged: (dataset, channel) -> flag -> number of images that it marks, and of those that it could have marked.
+        grouped: (dataset, channel) -> number of groups and of images, where images come in groups.
     """
 
     points: pd.DataFrame
     pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
     absent: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
     flagged: Mapping[tuple[str, str], Mapping[str, tuple[int, int]]] = field(default_factory=dict)
+    grouped: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
 
 def check_metrics(records: pd.DataFrame, info: RunInfo) -> None:
@@ -87,7 +90,8 @@ def _metric_points(rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better:
     of_whole_cells = bool(whole[metric].notna().any())
     images = pd.Index(sorted(single["image"].unique()))
     values = _matrix(single.assign(**{metric: np.nan}) if of_whole_cells else single, metric, images, len(cells))
-    means = mean_intervals(values)
+    groups = of_images(single, images)
+    means = mean_intervals(values, groups)
     points = cells.assign(metric=metric, mean=means.mean, low=means.low, high=means.high, n=means.n, mark="", source="")
     usable = single["status"].eq("ok") & (of_whole_cells | np.isfinite(single[metric]))
     points["failed"] = np.bincount(single["cell"], weights=~usable, minlength=len(cells)).astype(int)
@@ -99,14 +103,14 @@ def _metric_points(rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better:
     pairs: list[dict[str, Any]] = []
     for (cr, snr_db), block in cells.groupby(["cr", "snr_db"], dropna=False, sort=True):
         own = values[:, block.index]
-        compared = paired_differences(own)
+        compared = paired_differences(own, groups=groups)
         points.loc[block.index, "mark"] = mark_best(own, compared, better)
         pairs += _pair_rows(metric, cr, snr_db, block, compared)
         fixed = cells[cells["cr"].isna() & cells["snr_db"].eq(snr_db)]
         if np.isfinite(cr) and len(fixed):
             both = pd.concat([block, fixed])
             across = [(first, second) for first in range(len(block)) for second in range(len(block), len(both))]
-            pairs += _pair_rows(metric, cr, snr_db, both, paired_differences(values[:, both.index], across))
+            pairs += _pair_rows(metric, cr, snr_db, both, paired_differences(values[:, both.index], across, groups))
     return points, pd.DataFrame(pairs)
 
 
@@ -157,10 +161,13 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
     there = [name for name in info.metrics if name in metric_columns(records)]
     flags = [name for name in there if name in info.flags]
     metrics = [name for name in there if name not in flags]
-    points, pairs, absent, flagged = [], [], {}, {}
+    points, pairs, absent, flagged, groups = [], [], {}, {}, {}
     for (dataset, channel), rows in records.groupby(["dataset", "channel"], sort=True):
         absent[dataset, channel] = [name for name in absent_metrics(rows) if name not in flags]
         flagged[dataset, channel] = {name: _marked(rows, name) for name in flags}
+        images = pd.Index(rows.loc[rows["image"].ne(WHOLE_CELL), "image"].unique())
+        if (codes := of_images(rows, images)) is not None:
+            groups[dataset, channel] = int(codes.max()) + 1, len(images)
         grouped = rows.groupby(CELL, dropna=False, sort=True)
         rows = rows.assign(cell=grouped.ngroup())
         cells = rows.drop_duplicates("cell").sort_values("cell")[CELL].reset_index(drop=True)
@@ -176,4 +183,4 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
     frame = _with_envelope(pd.concat(points, ignore_index=True), info) if points else pd.DataFrame()
     order = ["dataset", "channel", "metric", *CELL, "mean", "low", "high", "n", "failed", "mark", "symbols_total", "source"]
     compared = pd.concat(pairs, ignore_index=True) if any(len(p) for p in pairs) else pd.DataFrame(columns=_PAIR_COLUMNS)
-    return Points(frame[order] if len(frame) else frame, compared[_PAIR_COLUMNS], absent, flagged)
+    return Points(frame[order] if len(frame) else frame, compared[_PAIR_COLUMNS], absent, flagged, groups)

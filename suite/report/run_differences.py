@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from suite.errors import RecordError
+from suite.report.groups import image_keys, of_index
 from suite.report.intervals import mean_intervals
 from suite.report.results import RunResults
 from suite.runs.columns import KEY, WHOLE_CELL
@@ -90,9 +91,9 @@ def _rows(both: pd.DataFrame, metric: str) -> Iterator[dict[str, Any]]:
     values = np.concatenate([there[metric].to_numpy(), there[other].to_numpy()])
     slack = ROUNDING_SHARE * float(np.ptp(values)) if len(values) else 0.0
     for cell, group in there.groupby(CELL, dropna=False, sort=True):
-        difference = (group[other] - group[metric]).groupby(group["image"]).mean()
+        difference = (group[other] - group[metric]).groupby([group[name] for name in image_keys(group)]).mean()
         largest = float((group[other] - group[metric]).abs().max())
-        found = mean_intervals(difference.to_numpy()[:, None])
+        found = mean_intervals(difference.to_numpy()[:, None], of_index(difference.index))
         low, high = float(found.low[0]), float(found.high[0])
         whole = bool(group["image"].eq(WHOLE_CELL).all())
         yield {

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from suite.report.formats import PlainTable, span_text
+from suite.report.groups import image_keys, of_index
 from suite.report.intervals import mean_intervals
 from suite.report.points import ENVELOPE, Points
 from suite.runs.columns import WHOLE_CELL
@@ -23,6 +24,7 @@ from suite.runs.labels import series_label
 REFERENCE = "deepjscc"
 """The method that the others are held against, where the run has it."""
 
+_GROUPED = "Where images belong together, such as the frames of a scene, the interval is over groups of them."
 _SERIES = ["method", "variant"]
 CELL = ["dataset", "channel", "cr", "snr_db"]
 _SENDER, _RECEIVER = ("seconds_describe", "seconds_encode"), ("seconds_decode", "seconds_refine")
@@ -79,7 +81,8 @@ def _gains(records: pd.DataFrame, metric: str, base: Series, sign: int) -> dict[
     usable = records[records["image"].ne(WHOLE_CELL) & records["status"].eq("ok") & np.isfinite(records[metric])]
     # A fixed-rate method has no CR, and the same none in every cell.
     keyed = usable.assign(cr=usable["cr"].fillna(0.0))
-    values = keyed.groupby([*_SERIES, *CELL, "image"])[metric].mean().unstack(_SERIES)
+    named = image_keys(keyed)
+    values = keyed.groupby([*_SERIES, *CELL, *named[1:]])[metric].mean().unstack(_SERIES)
     if base not in values.columns:
         return {}
     found = {}
@@ -87,9 +90,9 @@ def _gains(records: pd.DataFrame, metric: str, base: Series, sign: int) -> dict[
         difference = (sign * (values[series] - values[base])).dropna()
         if series == base or difference.empty:
             continue
-        images = difference.groupby(level=["dataset", "image"]).mean().to_numpy()
-        means = mean_intervals(images[:, None])
-        cells = len(difference.index.droplevel("image").unique())
+        images = difference.groupby(level=named).mean()
+        means = mean_intervals(images.to_numpy()[:, None], of_index(images.index))
+        cells = len(difference.index.droplevel(named[1:]).unique())
         found[series] = {"gain": float(means.mean[0]), "low": float(means.low[0]), "high": float(means.high[0])}
         found[series] |= {"n": len(images), "cells": cells}
     return found
@@ -125,6 +128,7 @@ def summary_table(found: pd.DataFrame, points: Points, info: RunInfo) -> PlainTa
         f"Gain: mean difference in {title} to {name}, positive where the method is better, with its 95 % interval over images, over the "
         "cells (data set, channel, CR, SNR) that both have; – where they have none in common, as at fixed rates.",
         "Rank 1 is the best of a cell, a method without a value there stands last; methods of a fixed rate are ranked among themselves.",
+        *([_GROUPED] if points.grouped else []),
         "Symbols, seconds and cost are those of an image; sender: describe and encode, receiver: decode and refine.",
     ]
     return PlainTable(f"Summary: {title} beside {name}", "tab:summary", header, rows, frozenset(range(1, 7)), [*notes, *info.below])

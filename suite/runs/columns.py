@@ -7,6 +7,9 @@ from suite.runs.labels import STAGE_ONE
 WHOLE_CELL = "*"
 """The ``image`` of a row that carries the metrics defined on all images of a cell together, such as FID."""
 
+GROUP = "group"
+"""What an image belongs to with others, such as the scene of a video frame: a column of loaded records where a data set has groups."""
+
 KEY = ("run", "method", "variant", "dataset", "image", "cr", "channel", "snr_db", "repetition")
 
 

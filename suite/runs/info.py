@@ -85,9 +85,11 @@ class DatasetInfo(_Lenient):
 
     Attributes:
         images: those of it that the grid names, ``None`` for all.
+        groups: image -> what it belongs to with others; an image that is missing is by itself.
     """
 
     images: tuple[str, ...] | None = None
+    groups: Mapping[str, str] = {}
 
 
 class SpendingInfo(_Lenient):

@@ -21,7 +21,7 @@ import pyarrow as pa
 from benchmarks.common.storage import StoragePath, open_path, read_many
 from suite.errors import RecordError
 from suite.runs import parquet
-from suite.runs.columns import BASE_COLUMNS, COLUMNS, KEY, WHOLE_CELL
+from suite.runs.columns import BASE_COLUMNS, COLUMNS, GROUP, KEY, WHOLE_CELL
 from suite.runs.info import RunInfo
 from suite.runs.layout import RunLayout
 
@@ -154,7 +154,7 @@ def metric_names(unit: pa.Table) -> list[str]:
 
 def metric_columns(records: pd.DataFrame) -> list[str]:
     """Return the names of the metric columns, in the order in which they stand there."""
-    return [name for name in records.columns if name not in BASE_COLUMNS]
+    return [name for name in records.columns if name not in BASE_COLUMNS and name != GROUP]
 
 
 def _to_series(name: str, column: pa.ChunkedArray) -> pd.Series:
@@ -169,8 +169,9 @@ def load(run_dir: str | StoragePath, info: RunInfo | None = None) -> pd.DataFram
     """Read the records of a run, sorted by ``KEY``.
 
     Strings are Python strings, ``repetition`` is int64, every other column float64 with NaN where there is no value
-    (``text_ok`` is 1.0 or 0.0). Of rows that differ in seconds and prices alone the first file's stands, and of a cell that failed
-    once and was done another time what was done.
+    (``text_ok`` is 1.0 or 0.0). Where a data set has groups of images, the column ``group`` says which an image is of. Of rows that
+    differ in seconds and prices alone the first file's stands, and of a cell that failed once and was done another time what was
+    done.
 
     Args:
         run_dir: the run folder.
@@ -205,7 +206,7 @@ def load(run_dir: str | StoragePath, info: RunInfo | None = None) -> pd.DataFram
         equal = records.duplicated([name for name in records.columns if not name.startswith("seconds_") and name != "cost_usd"])
         records, origin = records[~equal].reset_index(drop=True), origin[~equal.to_numpy()]
     _refuse_twice(records, [files[index].name for index in origin])
-    return records.sort_values(list(KEY), ignore_index=True, kind="stable")
+    return _grouped(records.sort_values(list(KEY), ignore_index=True, kind="stable"), info)
 
 
 def _named(records: pd.DataFrame, info: RunInfo) -> pd.Series:
@@ -221,6 +222,15 @@ def _named(records: pd.DataFrame, info: RunInfo) -> pd.Series:
         if dataset.images is not None:
             named &= records["dataset"].ne(name) | records["image"].isin([*dataset.images, WHOLE_CELL])
     return named
+
+
+def _grouped(records: pd.DataFrame, info: RunInfo | None) -> pd.DataFrame:
+    """Return the records with the group of each image where ``run.json`` knows of any."""
+    known = {(name, image): group for name, dataset in (info.datasets if info else {}).items() for image, group in dataset.groups.items()}
+    if not known:
+        return records
+    pairs = zip(records["dataset"], records["image"], strict=True)
+    return records.assign(**{GROUP: [known.get((dataset, image), image) for dataset, image in pairs]})
 
 
 def _undone(records: pd.DataFrame) -> pd.Series:

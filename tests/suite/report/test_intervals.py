@@ -91,6 +91,61 @@ def test_holm_against_the_textbook() -> None:
     assert adjusted[[0, 2]].tolist() == [1.0, 1.0] and np.isnan(adjusted[1])
 
 
+def grouped(seed: int, sizes: list[int], within: float, cells: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+    """Values of mean 0 and variance 1 whose correlation inside a group is ``within``, with the groups."""
+    rng, codes = np.random.default_rng(seed), np.repeat(np.arange(len(sizes)), sizes)
+    common, own = rng.normal(size=(len(sizes), cells))[codes], rng.normal(size=(len(codes), cells))
+    return np.sqrt(within) * common + np.sqrt(1 - within) * own, codes
+
+
+@pytest.mark.parametrize(("sizes", "naive"), [([8] * 12, 0.6), ([10] * 6, 0.5), ([1, 19, 4, 9, 2, 15, 7, 3, 11, 6, 18, 1, 5, 13], 0.55)])
+def test_of_images_that_resemble_one_another_groups_hold_the_mean_and_images_do_not(sizes, naive) -> None:
+    values, codes = grouped(len(sizes), sizes, 0.9)
+    apart, together = mean_intervals(values), mean_intervals(values, codes)
+    assert np.array_equal(apart.mean, together.mean) and np.array_equal(apart.n, together.n)
+    covered = [float(np.mean((each.low <= 0) & (each.high >= 0))) for each in (together, apart)]
+    assert 0.93 < covered[0] < 0.98 and covered[1] < naive
+
+
+def test_groups_of_one_image_change_nothing_and_of_copies_only_the_group_counts() -> None:
+    values = np.random.default_rng(3).gamma(2.0, 3.0, size=(24, 4))
+    single, alone = mean_intervals(values), mean_intervals(values, np.arange(24))
+    for name in ("mean", "low", "high", "n"):
+        assert getattr(single, name) == pytest.approx(getattr(alone, name), rel=1e-12)
+    # Eight copies of each image say what the image says: the interval of Student's is the closed form of the 24.
+    copies = mean_intervals(np.repeat(values, 8, axis=0), np.repeat(np.arange(24), 8))
+    assert (copies.low, copies.high) == (pytest.approx(single.low), pytest.approx(single.high)) and copies.n.tolist() == [192] * 4
+    assert np.all(np.diff([mean_intervals(np.repeat(values, 8, axis=0)).high, copies.high], axis=0) > 0)
+
+
+def test_one_group_has_no_interval_and_few_have_students() -> None:
+    values = np.random.default_rng(4).normal(size=(12, 1))
+    one = mean_intervals(values, np.zeros(12, int))
+    assert np.isfinite(one.mean[0]) and np.isnan(one.low[0])
+    codes = np.repeat(np.arange(3), 4)
+    means = values.reshape(3, 4).mean(axis=1)
+    three = mean_intervals(values, codes)
+    assert (three.low[0], three.high[0]) == pytest.approx(stats.t.interval(0.95, 2, means.mean(), means.std(ddof=1) / np.sqrt(3)))
+
+
+def test_pairs_are_tested_by_groups() -> None:
+    values, codes = grouped(11, [8] * 12, 0.9, cells=400)
+    two = np.stack([values, np.zeros_like(values)], axis=2)
+    found = [[paired_differences(two[:, cell], groups=each)[0] for cell in range(400)] for each in (codes, None)]
+    false_alarms = [np.mean([pair.significant for pair in pairs]) for pairs in found]
+    assert false_alarms[0] < 0.07 and false_alarms[1] > 0.3
+    pair, means = found[0][0], values[:, 0].reshape(12, 8).mean(axis=1)
+    assert pair.p == pytest.approx(stats.wilcoxon(means).pvalue) and pair.n == 96
+    reach = stats.t.ppf(0.975, 11) + stats.t.ppf(0.8, 11)
+    assert pair.detectable == pytest.approx(reach * means.std(ddof=1) / np.sqrt(12))
+    lacking = values[:, :2].copy()
+    lacking[codes < 2, 0] = np.nan
+    (short,) = paired_differences(lacking, groups=codes)
+    assert short.n == 80 and short.p == pytest.approx(
+        stats.wilcoxon((lacking[:, 0] - lacking[:, 1])[16:].reshape(10, 8).mean(axis=1)).pvalue
+    )
+
+
 def test_pairing_finds_a_difference_that_the_intervals_hide() -> None:
     rng = np.random.default_rng(6)
     image = rng.normal(0, 5, size=(40, 1))
