@@ -42,19 +42,21 @@ class GenEDSC(StageTwo, TrainableMethod[GenEDSCSettings]):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
     paper = "S. Wang et al.: GenED-SC: Generative Editing Semantic Communication with Integrated Multi-Modal LLMs, arXiv 2606.04015"
     display_names: ClassVar[Mapping[str, str]] = {
-        **{"": "GenED-SC", "full": "GenED-SC", "stage-one": "GenED-SC, stage one alone", "clip-score": "GenED-SC, CLIP score map"},
-        **{"swin-swin": "GenED-SC, Swin in both branches", "cbam-cbam": "GenED-SC, CBAM in both branches"},
-        **{"swin-swin-full": "GenED-SC, Swin in both branches, edited", "cbam-cbam-full": "GenED-SC, CBAM in both branches, edited"},
-        **{"single-branch-full": "GenED-SC, single branch, edited", "bare-full": "GenED-SC, bare, edited"},
-        "no-importance-objective-full": "GenED-SC, no importance objective, edited",
-        "no-importance-prediction-full": "GenED-SC, no importance prediction, edited",
-        **{"random-mask-full": "GenED-SC, random mask, edited", "oracle-mask-full": "GenED-SC, oracle mask, edited"},
-        **{"shared-input-full": "GenED-SC, shared input, edited", "no-offsets-full": "GenED-SC, no offsets, edited"},
-        **{"even-budget-full": "GenED-SC, even budget, edited", "clip-score-full": "GenED-SC, CLIP score map, edited"},
-    }
-    legend_names: ClassVar[Mapping[str, str]] = {
-        **{"swin-swin": "GenED-SC, Swin, Swin", "cbam-cbam": "GenED-SC, CBAM, CBAM"},
-        **{"swin-swin-full": "GenED-SC, Swin, Swin, edited", "cbam-cbam-full": "GenED-SC, CBAM, CBAM, edited"},
+        **{"": "GenED-SC", "full": "GenED-SC", "stage-one": "GenED-SC, stage one alone"},
+        **{"single-branch": "GenED-SC (single branch), stage one alone", "single-branch-full": "GenED-SC (single branch)"},
+        "no-importance-objective": "GenED-SC (no importance objective), stage one alone",
+        "no-importance-objective-full": "GenED-SC (no importance objective)",
+        "no-importance-prediction": "GenED-SC (no importance prediction), stage one alone",
+        "no-importance-prediction-full": "GenED-SC (no importance prediction)",
+        **{"bare": "GenED-SC (bare), stage one alone", "bare-full": "GenED-SC (bare)"},
+        **{"swin-swin": "GenED-SC (Swin in both branches), stage one alone", "swin-swin-full": "GenED-SC (Swin in both branches)"},
+        **{"cbam-cbam": "GenED-SC (CBAM in both branches), stage one alone", "cbam-cbam-full": "GenED-SC (CBAM in both branches)"},
+        **{"random-mask": "GenED-SC (random mask), stage one alone", "random-mask-full": "GenED-SC (random mask)"},
+        **{"oracle-mask": "GenED-SC (oracle mask), stage one alone", "oracle-mask-full": "GenED-SC (oracle mask)"},
+        **{"shared-input": "GenED-SC (shared input), stage one alone", "shared-input-full": "GenED-SC (shared input)"},
+        **{"no-offsets": "GenED-SC (no offsets), stage one alone", "no-offsets-full": "GenED-SC (no offsets)"},
+        **{"even-budget": "GenED-SC (even budget), stage one alone", "even-budget-full": "GenED-SC (even budget)"},
+        **{"clip-score": "GenED-SC (CLIP score map), stage one alone", "clip-score-full": "GenED-SC (CLIP score map)"},
     }
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),
