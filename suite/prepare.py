@@ -21,14 +21,13 @@ from benchmarks.metrics import check, fetch, lookup, metric_table
 from methods.base import TrainableMethod
 from methods.errors import MethodError
 from methods.generative.backends.base import check_ready
-from methods.generative.costs import UnpricedModelError
-from methods.generative.settings import ModelSettings
 from suite.config.catalog import DATASETS
 from suite.config.grid import Grid
-from suite.config.methods import ConfiguredMethod, is_remote, model_identity, resolve
+from suite.config.methods import ConfiguredMethod, resolve
 from suite.errors import SettingsError
 from suite.evaluate.plan import Trained, WorkUnit, make_units
 from suite.evaluate.timeout import signals_heard
+from suite.plan_checks import check_plan
 from suite.runs.layout import RunLayout
 from suite.train.checkpoint import Checkpoint
 from suite.train.jobs import TrainingJob, load_card_settings
@@ -120,8 +119,7 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
         for cr in configured.ratios(grid.cr):
             check_fits(configured, grid.image_size, cr)
     metrics = resolve_metrics(grid, [dataset for dataset, _ in datasets.values()])
-    _check_measured(grid, configured_methods, metrics)
-    _check_prices(grid, configured_methods, metrics)
+    check_plan(grid, configured_methods, metrics.names, metrics.left_out)
     source = _source(grid, data_dir, train_data)
     jobs = _jobs(grid, configured_methods, source, search)
     told = [note for dataset, _ in datasets.values() for note in dataset.notes] + list(source.notes if jobs else ())
@@ -173,47 +171,6 @@ def _lacks_texts(grid: Grid, datasets: Sequence[Dataset]) -> str:
         way_out = "the data sets have captions of their own, so it may be left out: generative.reference_captioner=null"
         raise SettingsError(f"generative.reference_captioner cannot be asked: {error}; {way_out}") from error
     return ""
-
-
-def _check_measured(grid: Grid, configured_methods: Sequence[ConfiguredMethod], metrics: Metrics) -> None:
-    """Refuse metrics of text by which a method would be scored with its own text, and choices by metrics that nobody knows.
-
-    Raises:
-        SettingsError: the reference captioner is the captioner of a method, with the same words to go by.
-        UnknownNameError: a method says that it chooses by a metric that there is not.
-    """
-    captioner = grid.generative.reference_captioner
-    of_text = any(spec.needs_caption for spec in lookup(metrics.names, grid.metric_settings))
-    for configured in configured_methods:
-        lookup(sorted(configured.traits.metrics_inside), grid.metric_settings)
-        for model in configured.captioner_models if of_text and captioner is not None else ():
-            if captioner is not None and _speaker(model) == _speaker(captioner):
-                raise SettingsError(
-                    f"generative.reference_captioner is {captioner.model}, which with the same prompt writes what {configured.label} "
-                    "sends: the method would be scored by the text it was given; name another model, or another prompt_file"
-                )
-
-
-def _speaker(model: ModelSettings) -> tuple[object, object]:
-    """Return what decides whose words a caption is: the model and what it is told, whatever the length or the seed."""
-    facts = model_identity(model)
-    return facts["model"], facts["prompt"]
-
-
-def _check_prices(grid: Grid, configured_methods: Sequence[ConfiguredMethod], metrics: Metrics) -> None:
-    """Refuse a limit of cost that could not be kept, because a model that is asked has no price."""
-    asked: list[ModelSettings] = [
-        model for configured in configured_methods for model in (*configured.captioner_models, *configured.refine_models)
-    ]
-    captioner = grid.generative.reference_captioner
-    if captioner is not None and any(spec.needs_caption for spec in lookup(metrics.names, grid.metric_settings)):
-        asked.append(captioner)
-    for model in asked:
-        if is_remote(model):
-            try:
-                grid.generative.limits.price(model.model)
-            except UnpricedModelError as error:
-                raise SettingsError(f"generative: {error}") from None
 
 
 def _has_captions(dataset: Dataset) -> bool:

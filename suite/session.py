@@ -17,6 +17,7 @@ from benchmarks.datasets import Dataset
 from methods.errors import MethodError
 from methods.files import add_file
 from suite.config.compose import compose
+from suite.config.grid import Grid
 from suite.config.method_code import method_code
 from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
@@ -263,7 +264,7 @@ class Session:
             metrics=metrics.described(self.grid),
             metrics_left_out=metrics.left_out,
             notes=run_notes(self.prepared),
-            datasets={name: _noted(data, self.grid.limit) for name, (data, _) in datasets.items()},
+            datasets={name: _noted(data, self.grid) for name, (data, _) in datasets.items()},
         )
 
     def _found(self) -> dict[TrainingJob, Checkpoint]:
@@ -282,10 +283,10 @@ class Session:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _noted(dataset: Dataset, limit: int | None) -> dict[str, Any]:
+def _noted(dataset: Dataset, grid: Grid) -> dict[str, Any]:
     """Return what ``run.json`` says of a test set; its images by name where the grid does not take all, and the groups they come in."""
-    images = list(dataset.items())[:limit]
+    images = list(dataset.items())[: grid.limit]
     named: dict[str, Any] = {"images": images} if len(images) < len(dataset) else {}
     if groups := {id: group for id in images if (group := dataset.group(id)) != id}:
         named["groups"] = groups
-    return {"pictures": len(dataset), "fingerprint": dataset.fingerprint(), **named}
+    return {"pictures": len(dataset), "fingerprint": dataset.fingerprint(), "sheet": images[: grid.sheet.images], **named}

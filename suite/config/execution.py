@@ -5,7 +5,6 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from benchmarks.common.validation import Settings
-from benchmarks.link.settings import Decibel
 from methods.generative.costs import Limits
 from methods.generative.settings import CaptionerSettings, Captioning, Editing, Generation, ModelSettings
 
@@ -111,18 +110,3 @@ class EvaluationSettings(Settings):
     describe: StageSettings = StageSettings()
     refine: StageSettings = StageSettings()
     score: StageSettings = StageSettings()
-
-
-class SheetSettings(Settings):
-    """Which reconstructions are kept for the qualitative sheet.
-
-    Attributes:
-        images: number of images of each dataset, from the first; 0 keeps none. The sheet shows six at most, the others lie in
-            ``samples/``.
-        channel, snr_db: the cell that is shown, or the nearest to it that is on the grid: its first channel, its SNR next in dB. When a
-            run is given another one, those cells alone are sent again.
-    """
-
-    images: int = Field(default=4, ge=0)
-    channel: str = "awgn"
-    snr_db: Decibel = 4.0

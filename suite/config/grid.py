@@ -1,7 +1,6 @@
 """The grid: what is measured, validated before anything runs; :mod:`suite.config.reading` makes one of a name and a command line."""
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -11,20 +10,12 @@ from benchmarks.datasets.base import Fit
 from benchmarks.link.settings import Decibel, LinkSettings
 from benchmarks.metrics import MetricSettings
 from suite.config.ablations import Ablation
-from suite.config.execution import EvaluationSettings, GenerativeSettings, SheetSettings
+from suite.config.execution import EvaluationSettings, GenerativeSettings
+from suite.config.ratios import Ratio
+from suite.config.sheets import SheetSettings
 from suite.config.training import TrainingSettings
 
 T = TypeVar("T")
-
-
-def _fraction(value: Any) -> Fraction:
-    try:
-        ratio = Fraction(str(value).replace(" ", ""))
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"a compression ratio is a number such as 1/24, not {value!r}") from None
-    if not 0 < ratio <= 1:
-        raise ValueError(f"a compression ratio lies between 0 and 1, not {value!r}")
-    return ratio
 
 
 def _entries(value: Any) -> Any:
@@ -52,7 +43,6 @@ def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
-Ratio = Annotated[Fraction, BeforeValidator(_fraction)]
 Some = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
@@ -129,9 +119,3 @@ class Grid(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     sheet: SheetSettings = SheetSettings()
     ablations: tuple[Ablation, ...] = ()
-
-    @property
-    def sheet_cell(self) -> tuple[str, float]:
-        """Channel and SNR of the cell that the qualitative sheet shows; both are on the grid."""
-        channel = self.sheet.channel if self.sheet.channel in self.channels else self.channels[0]
-        return channel, min(self.snr_db, key=lambda snr: (abs(snr - self.sheet.snr_db), snr))

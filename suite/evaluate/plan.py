@@ -8,7 +8,7 @@ A unit shares what its cells have in common: one model, one encoding an (image, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,8 @@ from methods.messages import Geometry
 from suite.config.grid import Grid
 from suite.config.method_code import method_code
 from suite.config.methods import ConfiguredMethod, is_remote, model_identity
+from suite.config.sheets import FailureSettings, SheetCell
+from suite.runs.labels import STAGE_ONE
 from suite.runs.layout import unit_file
 
 
@@ -37,7 +39,8 @@ class ImageRange:
         fingerprint: content of the test set as its files tell it.
         ids: the unit's images.
         keep: those of them whose reconstructions go to the qualitative sheet.
-        shown: channel and SNR of the cell whose reconstructions do.
+        shown: channel and SNR of the cells whose reconstructions do.
+        worst_at: channel and SNR of the cell of which the worst cases are kept; ``None`` for none.
     """
 
     dataset: str
@@ -45,7 +48,8 @@ class ImageRange:
     fingerprint: str
     ids: tuple[str, ...]
     keep: frozenset[str] = frozenset()
-    shown: tuple[str, float] = ("", 0.0)
+    shown: tuple[SheetCell, ...] = ()
+    worst_at: SheetCell | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,20 @@ class WorkUnit:
         return self.grid.generative.reference_captioner if compared else None
 
     @property
+    def shown(self) -> tuple[SheetCell, ...]:
+        """The cells whose reconstructions of the images to keep go to the qualitative sheet."""
+        return self.images.shown if self.grid.sheet.shows(self.cr) else ()
+
+    @property
+    def failures(self) -> FailureSettings | None:
+        """What the worst cases of its method are ranked by, ``None`` where the sheet of failures is of another."""
+        named = self.grid.sheet.failures
+        own = self.configured.method, self.configured.variant
+        if named is None or not (named.of(*own) or named.of(own[0], f"{own[1]}/{STAGE_ONE}")) or not named.at(self.cr, self.grid.cr):
+            return None
+        return named
+
+    @property
     def route(self) -> Literal["plain", "local", "remote"]:
         """Which stages it goes through: without ``refine``, with it on this suite's own workers, or with it at somebody else's."""
         if not self.configured.traits.refines:
@@ -216,11 +234,11 @@ def _ranges(name: str, dataset: Dataset, data_dir: Path | None, grid: Grid) -> l
     batch = grid.evaluation.batch
     size = -(-grid.evaluation.unit // batch) * batch
     keep = frozenset(ids[: grid.sheet.images])
-    fingerprint = dataset.fingerprint()
-    return [
-        ImageRange(name, data_dir, fingerprint, ids[start : start + size], keep & frozenset(ids[start : start + size]), grid.sheet_cell)
-        for start in range(0, len(ids), size)
-    ]
+    shown = grid.sheet.cells(grid.channels, grid.snr_db)
+    worst_at = grid.sheet.failures.cell(grid.channels, grid.snr_db) if grid.sheet.failures else None
+    whole = ImageRange(name, data_dir, dataset.fingerprint(), (), keep, shown, worst_at)
+    parts = (ids[start : start + size] for start in range(0, len(ids), size))
+    return [replace(whole, ids=part, keep=keep & frozenset(part)) for part in parts]
 
 
 def estimate(units: Sequence[WorkUnit]) -> dict[str, Any]:

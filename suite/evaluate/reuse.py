@@ -3,21 +3,24 @@
 ::
 
     plan ──> unit there? ── no ──> record files of the same network, data set and code ──> cells that they hold: kept
-                                                                                      └──> cells that none holds: smaller units
-                       └── yes ─> images that the sheet is to show are not kept: a unit of those cells alone
+                       │                                                              └──> cells that none holds: smaller units
+                       └── yes
+    cells that are there and of which a sheet is to show images that are not kept ──> units of those cells alone
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common.storage import StoragePath, read_many
+from suite.config.sheets import SheetCell
 from suite.errors import RecordError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.set_metrics import of_cells
+from suite.evaluate.worst_cases import ranked, worst_images
 from suite.runs.layout import RunLayout
 from suite.runs.records import metric_names, read_unit, unit_context
 
@@ -71,35 +74,82 @@ def reuse(units: Sequence[WorkUnit], run_dir: StoragePath) -> Reuse:
     for found in read_many(others, lambda path: _holder(others[path], path)):
         if found is not None:
             holders[found.context].append(found)
-    unshown = _unshown([unit for unit in units if unit.file in there], layout)
+    held = {unit.identity: _held(unit, holders[unit.context]) for unit in units if unit.identity in new} if holders else {}
+    standing = {unit.identity: {unit.file} if unit.file in there else set(held.get(unit.identity, {}).values()) for unit in units}
+    unshown = _unshown([unit for unit in units if standing[unit.identity]], standing, there, layout)
     left: list[WorkUnit] = []
-    files: set[Path] = set()
-    cells = 0
     for unit in units:
-        if to_show := unshown.get(unit.identity):
+        own, to_show = held.get(unit.identity, {}), unshown.get(unit.identity, set())
+        if unit.file in there:
             # A cell that failed has no image, and is tried again with its own unit.
-            own = _holder(unit.file, there[unit.file])
-            left += _parts(unit, to_show & own.cells) if own is not None else []
-        held = _held(unit, holders[unit.context]) if holders and unit.identity in new else {}
-        left += _parts(unit, _cells(unit).difference(held)) if held else [unit]
-        files |= set(held.values())
-        cells += len(held)
-    return Reuse(left, frozenset(files), cells)
+            sound = _holder(unit.file, there[unit.file]) if to_show else None
+            left += [*_parts(unit, to_show & sound.cells if sound else ()), unit]
+        elif own:
+            left += _parts(unit, _cells(unit).difference(own) | to_show.intersection(own))
+        else:
+            left.append(unit)
+    files = frozenset(file for cells in held.values() for file in cells.values())
+    return Reuse(left, files, sum(map(len, held.values())))
 
 
-def _unshown(units: Iterable[WorkUnit], layout: RunLayout[StoragePath]) -> dict[str, set[CellOfImage]]:
-    """Return the cells that the qualitative sheet is to show and of which no image is kept, by unit: another one was chosen before."""
+def _unshown(
+    units: Sequence[WorkUnit], files: Mapping[str, Set[Path]], there: Mapping[Path, StoragePath], layout: RunLayout[StoragePath]
+) -> dict[str, set[CellOfImage]]:
+    """Return the cells that the sheets are to show and of which no image is kept, by unit: others were chosen before.
+
+    Args:
+        units: those of which there are records.
+        files: the record files that hold their cells, by unit.
+        there: where record files lie.
+        layout: of the run folder.
+    """
     wanted: dict[StoragePath, tuple[str, CellOfImage]] = {}
     for unit in units:
-        channel, snr = unit.images.shown
-        own: dict[str, Any] = {"dataset": unit.images.dataset, "method": unit.configured.method, "variant": unit.configured.variant}
-        own |= {"cr": math.nan if unit.cr is None else float(unit.cr), "channel": channel, "snr_db": snr}
-        wanted |= {layout.sample(own | {"image": id}): (unit.identity, (id, channel, snr, 0)) for id in unit.images.keep}
+        for channel, snr in unit.shown:
+            wanted |= {_sample(layout, unit, id, (channel, snr)): (unit.identity, (id, channel, snr, 0)) for id in unit.images.keep}
+    for unit, images in _worst(units, files, there):
+        cell = unit.images.worst_at
+        wanted |= {_sample(layout, unit, id, cell): (unit.identity, (id, *cell, 0)) for id in images} if cell else {}
     found: dict[str, set[CellOfImage]] = defaultdict(set)
-    for (identity, cell), kept in zip(wanted.values(), read_many(wanted, lambda path: path.exists()), strict=True):
+    for (identity, cell_of_image), kept in zip(wanted.values(), read_many(wanted, lambda path: path.exists()), strict=True):
         if not kept:
-            found[identity].add(cell)
+            found[identity].add(cell_of_image)
     return found
+
+
+def _sample(layout: RunLayout[StoragePath], unit: WorkUnit, image: str, cell: SheetCell) -> StoragePath:
+    """Return where the reconstruction of an image in a cell lies if it is kept."""
+    own: dict[str, Any] = {"dataset": unit.images.dataset, "method": unit.configured.method, "variant": unit.configured.variant}
+    own |= {"cr": math.nan if unit.cr is None else float(unit.cr), "channel": cell[0], "snr_db": cell[1], "image": image}
+    return layout.sample(own)
+
+
+def _worst(
+    units: Sequence[WorkUnit], files: Mapping[str, Set[Path]], there: Mapping[Path, StoragePath]
+) -> Iterator[tuple[WorkUnit, set[str]]]:
+    """Yield, of what the records that are there hold, the units with the worst cases of a network, with their images.
+
+    Those of units that are still to be done are kept as they come.
+    """
+    networks: dict[tuple[str, str, object], dict[str, float]] = defaultdict(dict)
+    for unit in units:
+        if unit.failures is None:
+            continue
+        rows = [row for file in sorted(files[unit.identity]) for row in _rows(there[file]) if row["image"] in unit.images.ids]
+        networks[unit.images.dataset, unit.configured.label, unit.cr] |= worst_images(unit, rows)
+    for unit in units:
+        if unit.failures is not None:
+            worst = ranked(networks[unit.images.dataset, unit.configured.label, unit.cr], unit.failures.images)
+            yield unit, worst.keys() & set(unit.images.ids)
+
+
+def _rows(path: StoragePath) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = read_unit(path).to_pylist()
+    except RecordError:
+        # Damaged: its unit is done anew.
+        return []
+    return rows
 
 
 def _holder(file: Path, path: StoragePath) -> _Holder | None:

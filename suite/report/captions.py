@@ -1,7 +1,10 @@
 """What stands below each figure on the page, and the order in which figures stand there."""
 
+import re
+from collections.abc import Mapping
+
 from suite.report.results import RunResults
-from suite.runs.labels import file_stem
+from suite.runs.labels import file_stem, series_label
 
 
 def figure_captions(results: RunResults) -> dict[str, str]:
@@ -24,4 +27,28 @@ def figure_captions(results: RunResults) -> dict[str, str]:
         )
     for dataset in sorted(results.records["dataset"].unique()):
         captions[f"qualitative_{file_stem(dataset)}"] = f"Images of {dataset}: the originals and what each method made of them."
+        captions |= _of_failures(results, dataset)
     return captions
+
+
+def caption_of(captions: Mapping[str, str], name: str) -> str:
+    """Return the caption of a figure, of whose sheet it may be a further page; its name where there is none."""
+    further = re.fullmatch(r"(.+)_(\d+)", name)
+    if name in captions or further is None or further[1] not in captions:
+        return captions.get(name, name)
+    return f"{captions[further[1]]} Page {further[2]}."
+
+
+def _of_failures(results: RunResults, dataset: str) -> dict[str, str]:
+    sheet, metrics = results.info.grid.sheet, results.info.metrics
+    named = sheet.failures if sheet is not None else None
+    if named is None or named.metric not in metrics:
+        return {}
+    series = results.records[["method", "variant"]].drop_duplicates().itertuples(index=False)
+    return {
+        f"failures_{file_stem(dataset, method, variant)}": (
+            f"The worst images of {series_label(method, variant)} on {dataset} by {metrics[named.metric].title}, the worst first."
+        )
+        for method, variant in series
+        if named.of(method, variant)
+    }

@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment
 from PIL import Image
 
-from suite.report.captions import figure_captions
+from suite.report.captions import caption_of, figure_captions
 from suite.report.formats import LEGEND, write_bytes
 from suite.report.headline import headline
 from suite.report.results import RunResults
@@ -151,7 +151,7 @@ def _figures(results: RunResults, drawn: Iterable[Path]) -> list[dict[str, Any]]
         with Image.open(io.BytesIO(content)) as image:
             width, height = image.size
         data = base64.b64encode(content).decode()
-        figures.append({"name": path.stem, "caption": captions.get(path.stem, path.stem), "data": data, "width": width, "height": height})
+        figures.append({"name": path.stem, "caption": caption_of(captions, path.stem), "data": data, "width": width, "height": height})
     return figures
 
 

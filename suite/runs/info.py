@@ -13,6 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from suite.config.ablations import Ablation
+from suite.config.ratios import Ratio
+from suite.config.sheets import SheetSettings
 from suite.errors import RunFolderError
 from suite.runs.layout import RunLayout
 
@@ -68,11 +70,14 @@ class GridInfo(_Lenient):
         link: of the link.
         metric_settings: of the metrics.
         ablations: the questions that the grid asks.
-        channels, snr_db, repetitions: its cells, nothing where they are not known.
+        channels, snr_db, cr, repetitions: its cells, nothing where they are not known.
+        sheet: which images are shown, ``None`` where it is not known.
     """
 
     channels: tuple[str, ...] = ()
     snr_db: tuple[float, ...] = ()
+    cr: tuple[Ratio, ...] = ()
+    sheet: SheetSettings | None = None
     repetitions: int | None = None
     image_size: int | None = None
     link: LinkInfo = LinkInfo()
@@ -85,10 +90,12 @@ class DatasetInfo(_Lenient):
 
     Attributes:
         images: those of it that the grid names, ``None`` for all.
+        sheet: those that the qualitative sheet is of, ``None`` for all that are kept.
         groups: image -> what it belongs to with others; an image that is missing is by itself.
     """
 
     images: tuple[str, ...] | None = None
+    sheet: tuple[str, ...] | None = None
     groups: Mapping[str, str] = {}
 
 

@@ -6,9 +6,12 @@ import pytest
 from typer.testing import CliRunner
 
 import suite
+from suite.errors import SettingsError
 from suite.evaluate.stages.transmit import Transmitter
+from suite.report.qualitative import write_sheets
 from suite.report.results import RunResults
 from suite.run import app
+from suite.runs.info import RunInfo
 from suite.runs.layout import RunLayout
 
 GRID = """
@@ -77,12 +80,14 @@ GROWTH = [
 
 @pytest.mark.parametrize(("changes", "missing"), GROWTH, ids=[str(changes) for changes, _ in GROWTH])
 def test_what_is_there_stays_and_the_rest_is_done(evaluate, changes, missing):
-    _, first = evaluate()
-    grown, again = evaluate(**changes)
+    # A sheet that shows another cell of what is there has that sent again, and a test of its own.
+    unshown = {"sheet.images": 0}
+    _, first = evaluate(**unshown)
+    grown, again = evaluate(**changes, **unshown)
     assert (first, again) == (10, missing)
-    fresh, _ = evaluate("fresh", **changes)
+    fresh, _ = evaluate("fresh", **changes, **unshown)
     assert values(grown).equals(values(fresh))
-    assert evaluate(**changes)[1] == 0
+    assert evaluate(**changes, **unshown)[1] == 0
 
 
 def test_more_images_fewer_images_and_other_units(evaluate):
@@ -146,3 +151,53 @@ def test_the_sheet_shows_what_the_grid_has_and_another_choice_sends_those_cells_
     assert sent == 4 and kept() == {"1", "10"} and len(shown.records) == 10
     assert evaluate(**{"sheet.snr_db": 10})[1] == 0
     assert evaluate(**{"sheet.snr_db": 7, "sheet.images": 5})[1] == 1
+
+
+def files(tmp_path, pattern: str) -> set[str]:
+    return {path.name for path in RunLayout(tmp_path / "out").samples.rglob(pattern)}
+
+
+def test_a_sheet_of_several_snrs_is_kept_by_the_run_and_cells_in_other_files_are_sent_again_for_it(evaluate, tmp_path):
+    several = {"sheet.snr_db": [1, 10], "sheet.cr": ["1/12"]}
+    _, sent = evaluate(cr=["1/12", "1/6"], **several)
+    assert sent == 20 and {path.rpartition("__")[2] for path in files(tmp_path, "*__awgn__*.png")} == {"1.png", "10.png"}
+    assert not files(tmp_path, "*__1-6__*") and evaluate(cr=["1/12", "1/6"], **several)[1] == 0
+    sheet = json.loads(RunLayout(tmp_path / "out").run_json.read_text())
+    assert sheet["datasets"]["folder"]["sheet"] == [f"picture{number}" for number in range(4)]
+    assert RunInfo.of(sheet).grid.sheet.cells(["awgn"], [1.0, 10.0]) == (("awgn", 1.0), ("awgn", 10.0))
+    # The cells of 1/12 are now held by files of an earlier grid, and the sheet is to show one more image.
+    grown, sent = evaluate(snr_db=[1, 4, 10], **{"sheet.snr_db": [1, 10], "sheet.images": 5})
+    assert sent == 5 + 2 and len(grown.records) == 15
+    fresh, _ = evaluate("fresh", snr_db=[1, 4, 10])
+    assert values(grown).equals(values(fresh))
+    assert evaluate(snr_db=[1, 4, 10], **{"sheet.snr_db": [1, 10], "sheet.images": 5})[1] == 0
+
+
+def worst_of(results, images: int) -> set[str]:
+    rows = results.records.query("snr_db == 1 and cr < 0.1").sort_values("psnr")
+    return set(rows["image"].head(images))
+
+
+def test_the_worst_cases_are_kept_as_they_come_or_sent_again_when_they_are_asked_for_later(evaluate, tmp_path):
+    asked = {"sheet.images": 0, "sheet.failures": {"method": "blocks_for_tests", "metric": "psnr", "snr_db": 0, "images": 2}}
+    results, sent = evaluate(cr=["1/12", "1/6"], **asked)
+    kept = {path.parent.name for path in RunLayout(tmp_path / "out").samples.rglob("*__1-12__awgn__1.png")}
+    # Three units of two images and one keep two each at most.
+    assert sent == 20 and worst_of(results, 2) <= kept and not files(tmp_path, "*__1-6__*") and not files(tmp_path, "*__10.png")
+    assert evaluate(cr=["1/12", "1/6"], **asked)[1] == 0
+    later, sent = evaluate("out", cr=["1/12", "1/6"], **{"sheet.images": 0, "sheet.failures": asked["sheet.failures"] | {"snr_db": 9}})
+    assert sent == 2, "the worst two of all, whose values are known"
+    grown, sent = evaluate(snr_db=[1, 4, 10], **{"sheet.images": 0, "sheet.failures": asked["sheet.failures"] | {"snr_db": 4}})
+    assert sent == 5 and files(tmp_path, "*__1-12__awgn__4.png") and values(grown).equals(values(evaluate("fresh", snr_db=[1, 4, 10])[0]))
+    names = {path.stem for path in write_sheets(later, RunLayout(tmp_path / "out"))}
+    assert names == {"failures_folder_blocks-for-tests_default"}
+
+
+def test_a_sheet_of_failures_of_what_is_not_there_is_refused(evaluate):
+    for failures, words in (
+        ({"method": "digital/jpeg", "metric": "psnr"}, "does not have; choose one of blocks_for_tests/default"),
+        ({"method": "blocks_for_tests/default/stage-one", "metric": "psnr"}, "does not have"),
+        ({"method": "blocks_for_tests", "metric": "ssim"}, "sheet.failures.metric is ssim, which is not measured; choose one of psnr"),
+    ):
+        with pytest.raises(SettingsError, match=words):
+            evaluate(**{"sheet.failures": failures})

@@ -10,7 +10,7 @@ A unit whose file is there is done; writing it twice writes the same bytes under
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from suite.evaluate.stages.messages import Reconstruction, UnitOutput
 from suite.evaluate.stages.outcomes import TRACE, each_in_turn, limit_of, without_trace
 from suite.evaluate.stages.set_metrics import CellFeatures, of_cells
 from suite.evaluate.timeout import run_with_timeout
+from suite.evaluate.worst_cases import worst_images
 from suite.runs.layout import RunLayout
 from suite.runs.records import write_unit
 
@@ -83,7 +84,7 @@ class UnitScorer:
             return self.given_up(output, sentence_of(error))
         for index, reason in missing.items():
             rows[index] = _failed(output.reconstructions[index], reason)
-        self._keep(output)
+        self._keep(output, rows)
         return self._publish(output, rows, scorer.columns)
 
     def given_up(self, output: UnitOutput, reason: str) -> UnitResult:
@@ -137,12 +138,15 @@ class UnitScorer:
         scores = scorer.score(reference, np.asarray(reconstruction.pixels))
         return {name: float(value) for name, value in scores.items() if not math.isnan(value)}
 
-    def _keep(self, output: UnitOutput) -> None:
+    def _keep(self, output: UnitOutput, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the images that the sheets show: of some images in some cells, and the worst cases of one."""
         unit = output.unit
+        worst = worst_images(unit, rows)
         for reconstruction in output.reconstructions:
             record = reconstruction.record
-            shown = (record["channel"], record["snr_db"], record["repetition"]) == (*unit.images.shown, 0)
-            if reconstruction.pixels is None or not shown or record["image"] not in unit.images.keep:
+            cell, image = (record["channel"], record["snr_db"]), record["image"]
+            shown = (cell in unit.shown and image in unit.images.keep) or (cell == unit.images.worst_at and image in worst)
+            if reconstruction.pixels is None or record["repetition"] != 0 or not shown:
                 continue
             write_png(self.layout.original(unit.images.dataset, record["image"]), output.samples[record["image"]].image)
             write_png(self.layout.sample(record), np.asarray(reconstruction.pixels))

@@ -76,7 +76,7 @@ class Transmitter:
         if ends is None:
             outcome.reconstructions += failures(unit, left, reason)
         else:
-            maps = self._maps(ends.sender, samples, [id for id in sound if id in unit.images.keep], limit_of(unit.grid))
+            maps = self._maps(ends.sender, samples, [id for id in sound if unit.shown and id in unit.images.keep], limit_of(unit.grid))
         return UnitOutput(unit, samples, outcome.reconstructions, outcome.decoded_batches, task.references, maps=maps)
 
     def given_up(self, task: UnitInput, reason: str) -> UnitOutput:
