@@ -175,7 +175,10 @@ def _sheet(lines: Sequence[Line]) -> "Figure":
 
 def _wrapped_text(text: str, wide: int) -> Iterator[str]:
     for line in text.split("\n"):
-        yield from textwrap.wrap(line, wide, break_long_words=False) or [""]
+        start, comma, end = line.rpartition(", ")
+        # "GenED-SC, stage one" had better break behind its comma.
+        halves = [f"{start},", end] if comma and len(line) > wide and max(len(start), len(end)) < wide else [line]
+        yield from (part for half in halves for part in textwrap.wrap(half, wide, break_long_words=False) or [""])
 
 
 def _on_sheet(results: RunResults, rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,9 @@
 """Figures from records alone: which there are, what they show, and that writing them again changes no byte."""
 
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from PIL import Image
 from helpers import synthetic_run
 from suite.errors import RecordError
 from suite.report import figures, qualitative
+from suite.report.captions import caption_of, figure_captions
 from suite.report.figures import series_styles, write_figures
 from suite.report.points import Points
 from suite.report.qualitative import write_sheets
@@ -18,6 +21,15 @@ from suite.report.results import RunResults, load_results
 from suite.runs.info import RunInfo
 from suite.runs.layout import RunLayout
 from suite.runs.records import load
+
+
+def _png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), (90, 60, 30)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+_PIXELS = _png()
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +161,63 @@ def test_sheet_shows_the_first_images_and_each_map_once(tmp_path: Path, monkeypa
     titles = [axes.get_title() for axes in drawn[0].axes if axes.images]
     assert titles.count("original\n") == 6
     assert titles.count("m/full\nM") == titles.count("m/other\nM") == 6 and "m/full/stage-one\nM" not in titles
+
+
+def kept_run(folder: Path, methods: int, images: int, snrs: tuple[float, ...]) -> tuple[RunLayout[Path], pd.DataFrame]:
+    """Return a run with every reconstruction kept, of which the later images and methods are worse."""
+    layout = RunLayout(folder)
+    cell = {"dataset": "d", "channel": "awgn", "repetition": 0}
+    rows = [
+        {**cell, "method": "m", "variant": f"v{method}{end}", "image": f"i{image}", "cr": cr, "snr_db": snr, "psnr": 30.0 - image - method}
+        for method in range(methods)
+        for end in ("", "/stage-one")
+        for image in range(images)
+        for cr in (1 / 24, 1 / 48)
+        for snr in snrs
+    ]
+    for row in rows:
+        for path in (layout.original("d", row["image"]), layout.sample(row)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_PIXELS)
+    return layout, pd.DataFrame(rows)
+
+
+def drawn_sheets(monkeypatch: pytest.MonkeyPatch, layout: RunLayout[Path], rows: pd.DataFrame, info: RunInfo) -> dict[str, Any]:
+    drawn: dict[str, Any] = {}
+    monkeypatch.setattr(qualitative, "save", lambda figure, stem: drawn.setdefault(stem.name, figure) and [stem])
+    write_sheets(RunResults(layout, rows, info), layout)
+    return drawn
+
+
+@pytest.mark.parametrize(("methods", "images", "snrs"), [(1, 1, (1.0,)), (2, 4, (1.0, 10.0)), (7, 6, (1.0, 4.0, 10.0))])
+def test_every_sheet_fits_a_page_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, methods, images, snrs) -> None:
+    layout, rows = kept_run(tmp_path, methods, images, snrs)
+    drawn = drawn_sheets(monkeypatch, layout, rows, RunInfo())
+    assert list(drawn) == ["qualitative_d", *(f"qualitative_d_{page}" for page in range(2, len(drawn) + 1))]
+    for figure in drawn.values():
+        assert figure.get_figwidth() <= qualitative.PAGE_WIDTH + 1e-9 and figure.get_figheight() <= qualitative.PAGE_HEIGHT + 1e-9
+    titles = [axes.get_title() for figure in drawn.values() for axes in figure.axes if axes.images]
+    assert len(titles) == len(rows) + 2 * images * len(snrs)
+
+
+def test_the_sheets_show_what_the_grid_chooses_of_what_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout, rows = kept_run(tmp_path, 2, 5, (1.0, 4.0, 10.0))
+    failures = {"method": "m/v1", "metric": "psnr", "snr_db": 2, "cr": "1/40", "images": 2}
+    sheet = {"images": 2, "snr_db": [1, 10], "cr": ["1/24"], "failures": failures}
+    grid = {"channels": ["awgn"], "snr_db": [1, 4, 10], "cr": ["1/24", "1/48"], "sheet": sheet}
+    metrics = {"psnr": {"title": "PSNR (dB)", "better": "higher"}}
+    info = RunInfo.of({"grid": grid, "metrics": metrics, "datasets": {"d": {"sheet": ["i0", "i1"]}}})
+    drawn = drawn_sheets(monkeypatch, layout, rows, info)
+    assert set(drawn) == {"qualitative_d", "failures_d_m_v1"}
+    labels = [text.get_text() for axes in drawn["qualitative_d"].axes for text in axes.texts]
+    assert labels == [f"{image}\nawgn, {snr} dB\nCR 1/24" for image in ("i0", "i1") for snr in (1, 10)]
+    worst = drawn["failures_d_m_v1"]
+    assert [text.get_text() for axes in worst.axes for text in axes.texts] == [f"{image}\nawgn, 1 dB\nCR 1/48" for image in ("i4", "i3")]
+    titles = [axes.get_title() for axes in worst.axes if axes.images]
+    assert titles[:3] == ["original\n", "m/v1/stage-one\nPSNR (dB) 25", "m/v1\nPSNR (dB) 25"] and len(titles) == 6
+    captions = figure_captions(RunResults(layout, rows.assign(run="r", status="ok", error="", symbols_total=1.0), info))
+    assert "worst images of m/v1 on d by PSNR" in captions["failures_d_m_v1"]
+    assert caption_of(captions, "qualitative_d_2").endswith("Page 2.") and caption_of(captions, "other_7") == "other_7"
 
 
 def test_a_long_name_leaves_the_panels_their_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
