@@ -67,6 +67,7 @@ class WorkUnit:
         metrics: the metrics that are scored, resolved to those available.
         failure_reason: why the method cannot run at all (its training failed); its cells then fail with these words.
         code: digest of the method's code, "" where it is not known.
+        again: whether it is done although its records may be there, since a sheet is to show images of it that were not kept.
     """
 
     run: str
@@ -79,6 +80,7 @@ class WorkUnit:
     metrics: tuple[str, ...]
     failure_reason: str = ""
     code: str = ""
+    again: bool = False
 
     @cached_property
     def identity(self) -> str:

@@ -83,9 +83,11 @@ def reuse(units: Sequence[WorkUnit], run_dir: StoragePath) -> Reuse:
         if unit.file in there:
             # A cell that failed has no image, and is tried again with its own unit.
             sound = _holder(unit.file, there[unit.file]) if to_show else None
-            left += [*_parts(unit, to_show & sound.cells if sound else ()), unit]
+            again = _again(unit, to_show & sound.cells if sound else set())
+            # A unit of no other cells is done again itself.
+            left += [*again, *([] if any(part.identity == unit.identity for part in again) else [unit])]
         elif own:
-            left += _parts(unit, _cells(unit).difference(own) | to_show.intersection(own))
+            left += [*_parts(unit, _cells(unit).difference(own)), *_again(unit, to_show.intersection(own))]
         else:
             left.append(unit)
     files = frozenset(file for cells in held.values() for file in cells.values())
@@ -198,6 +200,11 @@ def _parts(unit: WorkUnit, cells: Collection[CellOfImage]) -> list[WorkUnit]:
             if ids:
                 lacking[ids, tuple(snr for snr in unit.grid.snr_db if images[channel, snr] == ids)].append(channel)
     return [_part(unit, ids, tuple(channels), snrs) for (ids, snrs), channels in lacking.items()]
+
+
+def _again(unit: WorkUnit, cells: Collection[CellOfImage]) -> list[WorkUnit]:
+    """Return units that do cells whose records are there, for the images of them."""
+    return [replace(part, again=True) for part in _parts(unit, cells)]
 
 
 def _part(unit: WorkUnit, ids: tuple[str, ...], channels: tuple[str, ...], snrs: tuple[float, ...]) -> WorkUnit:

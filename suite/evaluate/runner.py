@@ -44,13 +44,13 @@ class Remaining:
 
 
 def remaining(units: Sequence[WorkUnit], run_dir: StoragePath) -> Remaining:
-    """Return the units whose records are missing, damaged or hold failed cells."""
+    """Return the units whose records are missing, damaged or hold failed cells, and those that are done again for their images."""
     layout = RunLayout(run_dir)
     there = set(layout.record_files())
     files = {layout.record(unit.file): unit for unit in units if unit.file in there}
     found = read_many(files, lambda path: state_of(files[path], path, layout))
     states = {unit.identity: state for unit, state in zip(files.values(), found, strict=True)}
-    left = [unit for unit in units if states.get(unit.identity, MISSING) != DONE]
+    left = [unit for unit in units if unit.again or states.get(unit.identity, MISSING) != DONE]
     damaged = [state for state in states.values() if state not in (DONE, MISSING, FAILED)]
     return Remaining(left, damaged, list(states.values()).count(FAILED))
 

@@ -173,6 +173,18 @@ def test_a_sheet_of_several_snrs_is_kept_by_the_run_and_cells_in_other_files_are
     assert evaluate(snr_db=[1, 4, 10], **{"sheet.snr_db": [1, 10], "sheet.images": 5})[1] == 0
 
 
+def test_cells_that_a_part_or_a_unit_has_alone_are_sent_again_too(evaluate, tmp_path):
+    evaluate()
+    evaluate(snr_db=[1, 4, 10], **{"sheet.snr_db": 1})
+    # All of the first units' cells at 4 dB are those of a unit of their own, and nothing of them was kept.
+    _, sent = evaluate(snr_db=[1, 4, 10], **{"sheet.snr_db": 4})
+    assert sent == 4 and len(list(RunLayout(tmp_path / "out").samples.rglob("*__4.png"))) == 4
+    one = {"snr_db": [1], "sheet.images": 0}
+    evaluate("single", **one)
+    results, sent = evaluate("single", **one | {"sheet.images": 4})
+    assert sent == 4 and len(results.records) == 5 and evaluate("single", **one | {"sheet.images": 4})[1] == 0
+
+
 def worst_of(results, images: int) -> set[str]:
     rows = results.records.query("snr_db == 1 and cr < 0.1").sort_values("psnr")
     return set(rows["image"].head(images))
