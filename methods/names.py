@@ -3,7 +3,7 @@
 ::
 
     display_names, legend_names of the class ── variant stated? ──> "SwinJSCC (SA)"
-                                             └─ no: name of the method, the variant ──> "GenED-SC, single branch"
+                                             └─ no: name of the method, the variant ──> "Hosonuma et al., segmentation"
 """
 
 import functools
