@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from methods.errors import CheckpointMismatchError
 from methods.gened_sc.frozen import FrozenNetwork
-from methods.layers.clip import loading_clip
+from methods.layers.clip import clip_model, loading_clip
 
 
 class ClipFeatures(FrozenNetwork):
@@ -42,8 +42,8 @@ class ClipFeatures(FrozenNetwork):
             "or train with score_supervision: saliency and score_source: predicted"
         )
         with loading_clip(model, weights, way_out), torch.device("cpu"):
-            network = open_clip.create_model(model, pretrained=weights, require_pretrained=True)
-            self._tokenise = open_clip.get_tokenizer(model)
+            network = open_clip.create_model(clip_model(model), pretrained=weights, require_pretrained=True)
+            self._tokenise = open_clip.get_tokenizer(clip_model(model))
         if not isinstance(getattr(network.visual, "proj", None), Tensor):
             raise CheckpointMismatchError(
                 f"CLIP '{model}' has no projected patch tokens; choose one with a vision transformer, ViT-B-16 say"

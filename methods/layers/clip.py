@@ -2,11 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from benchmarks.common.errors import WeightsFileError
 from benchmarks.common.fetching import forbidden
+from benchmarks.common.project import shipped
 from benchmarks.common.weights_files import mismatch, through_open_clip
 from methods.errors import MissingAssetError
+
+_LOCAL = "local-dir:"
+
+
+def clip_folder(model: str) -> Path | None:
+    """Return the folder of a ``local-dir:`` model, the project's own found from any working folder; ``None`` for another model.
+
+    Example:
+        >>> clip_folder("local-dir:my/clip").as_posix(), clip_folder("ViT-B-32")
+        ('my/clip', None)
+    """
+    return shipped(Path(model.removeprefix(_LOCAL))) if model.startswith(_LOCAL) else None
+
+
+def clip_model(model: str) -> str:
+    """Return the model's name as open_clip takes it in this working folder."""
+    folder = clip_folder(model)
+    return model if folder is None else f"{_LOCAL}{folder}"
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from methods.base import (
 from methods.errors import MethodError, RateError
 from methods.generative import UsesModels
 from methods.generative.required import check_required, required
+from methods.layers.clip import clip_folder
 from methods.layers.symbols import from_symbols, to_symbols
 from methods.published import PublishedFile
 from methods.registry import METHODS
@@ -96,7 +97,8 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
         """Return the authors' folder and the text encoder's weights, where they are used."""
         uses_release = settings.checkpoint == "authors" or (settings.sends_edges and settings.edge_detector == "muge")
         named_files = [settings.authors_folder if uses_release else "", settings.initial, settings.text_weights]
-        return tuple(Path(name) for name in named_files if name)
+        folder = clip_folder(settings.text_model) if settings.text_encoder == "clip" else None
+        return (*(Path(name) for name in named_files if name), *([folder] if folder is not None else []))
 
     @classmethod
     def published(cls, settings: SGDJSCCSettings) -> Sequence[PublishedFile]:
@@ -106,7 +108,7 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
 
         parts = needed(settings) if settings.checkpoint == "authors" else []
         learned_edges = ["edge_detector"] if settings.sends_edges and settings.edge_detector == "muge" else []
-        clip = Path(settings.text_weights) if settings.text_encoder == "clip" else None
+        clip = Path(settings.text_weights) if settings.text_encoder == "clip" and clip_folder(settings.text_model) is None else None
         return published(Path(settings.authors_folder), [*parts, *learned_edges], clip)
 
     def check_ready(self) -> None:
@@ -285,11 +287,11 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
     def _denoiser_losses(self, losses: Any, latents: list[Tensor], maps: list[Tensor] | None, targets: Targets) -> dict[str, Tensor]:
         rows, device = len(latents[0]), latents[0].device
         captions = targets.captions if self.settings.sends_text and targets.captions is not None else [""] * rows
-        text = self.text(captions, device)
+        text, no_text = self.text(captions, device), self.text([""], device)
         found: dict[str, list[Tensor]] = {}
         for (height, width), numbers in self.packing.groups.items():
             edges = None if maps is None else torch.cat([maps[number] for number in numbers])[:, :1, :height, :width]
             latent = torch.cat([latents[number] for number in numbers])
-            for name, value in losses(self.settings, self.networks, latent, text.repeat(len(numbers), 1), edges).items():
+            for name, value in losses(self.settings, self.networks, latent, text.repeat(len(numbers), 1), no_text, edges).items():
                 found.setdefault(name, []).append(value)
         return {name: torch.stack(values).mean() for name, values in found.items()}

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from methods.errors import CheckpointMismatchError, MissingAssetError
-from methods.layers.clip import loading_clip
+from methods.layers.clip import clip_folder, clip_model, loading_clip
 
 TextEncoderName = Literal["none", "hashing", "clip"]
 
@@ -71,37 +71,39 @@ class ClipText:
     """CLIP's text tower through open_clip.
 
     Args:
-        model: open_clip architecture, ``ViT-L-14-quickgelu`` for OpenAI's parameters.
-        weights: checkpoint file.
+        model: open_clip architecture, ``ViT-L-14-quickgelu`` for OpenAI's parameters, or ``local-dir:`` folder.
+        weights: checkpoint file of an architecture; empty with a folder, which holds its own.
         width: embedding length that the denoiser expects.
 
     Raises:
-        MissingAssetError: there is no such file.
+        MissingAssetError: there is no such file or folder.
         CheckpointMismatchError: the model's embeddings have another length.
     """
 
     def __init__(self, model: str, weights: str, width: int) -> None:
         import open_clip
 
-        if not Path(weights).is_file():
-            raise MissingAssetError(
-                f"CLIP's parameters for {model} are not at '{weights}'; point text_weights at the file, or set text_encoder to hashing"
-            )
+        folder = clip_folder(model)
+        if not (Path(weights).is_file() if folder is None else folder.is_dir()):
+            place = weights if folder is None else str(folder)
+            way_out = "point text_weights at the file" if folder is None else "point text_model at the folder"
+            raise MissingAssetError(f"CLIP's parameters for {model} are not at '{place}'; {way_out}, or set text_encoder to hashing")
         # A plan is checked on the meta device, where no embedding could be computed.
         with torch.device("cpu"), loading_clip(model, weights, "point text_weights at the file, or set text_encoder to hashing"):
-            loaded = open_clip.create_model(model, pretrained=weights)
-            self.tokenise = open_clip.get_tokenizer(model)
-        self.model = loaded.eval().requires_grad_(False)
-        found = self(["an image"], torch.device("cpu")).shape[1]
+            loaded = open_clip.create_model(clip_model(model), pretrained=weights or None, require_pretrained=True)
+            self.tokenise = open_clip.get_tokenizer(clip_model(model))
+            self.model = loaded.eval().requires_grad_(False)
+            found = self(["an image"], torch.device("cpu")).shape[1]
         if found != width:
             raise CheckpointMismatchError(
                 f"{model} gives embeddings of {found} values and the denoiser takes {width}; set text_width to {found}"
             )
 
     def __call__(self, captions: Sequence[str], device: torch.device) -> Tensor:
-        """Return (B, E) embeddings; captions beyond CLIP's 77 tokens are truncated."""
+        """Return (B, E) embeddings; captions beyond CLIP's context, 77 tokens as published, are truncated."""
         model = self.model.to(device)
-        with torch.no_grad():
+        # The same embedding in a training of half precision as at the receiver.
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
             return model.encode_text(self.tokenise(list(captions)).to(device)).float()
 
 

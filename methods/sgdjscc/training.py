@@ -39,7 +39,7 @@ def drawn_shares(settings: SGDJSCCSettings, rows: int, device: torch.device) -> 
 
 
 def denoiser_losses(
-    stage: Stage, settings: SGDJSCCSettings, networks: Networks, latent: Tensor, text: Tensor, edges: Tensor | None
+    stage: Stage, settings: SGDJSCCSettings, networks: Networks, latent: Tensor, text: Tensor, no_text: Tensor, edges: Tensor | None
 ) -> dict[str, Tensor]:
     """Return the losses of the denoiser and of the SNR estimator on clean unit-power latents (B, z, h, w).
 
@@ -54,13 +54,14 @@ def denoiser_losses(
         networks: its networks.
         latent: clean latents; no gradient goes into them.
         text: (B, E) embeddings of the captions; some are dropped here.
+        no_text: (1, E) embedding of no caption, which stands for those, as it does at the receiver.
         edges: (B, 1, H, W) edge maps where the control branch is trained.
     """
     latent = latent.detach()
     share = drawn_shares(settings, len(latent), latent.device)
     level = share[:, None, None, None]
     noisy = (1.0 - level).sqrt() * latent + level.sqrt() * torch.randn_like(latent)
-    text = text * (torch.rand(len(text), 1, device=text.device) >= settings.text_dropout)
+    text = torch.where(torch.rand(len(text), 1, device=text.device) >= settings.text_dropout, text, no_text)
     sigma = share.sqrt()[:, None]
     residual = settings.prediction == "residual"
     weight = level.reciprocal().clamp(max=MIN_SNR_GAMMA)

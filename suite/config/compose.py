@@ -42,10 +42,12 @@ def _narrowed(entries: Sequence[Any], wanted: str) -> list[Any]:
     kept: list[Any] = []
     for part in (part.strip() for part in wanted.split(",")):
         name, _, variant = part.partition("/")
-        METHODS.get(name)
+        default = next(iter(METHODS.get(name).variants))
         own = [full for entry in entries if (full := full_entry(entry))["name"] == name]
         if variant and own:
-            kept.append({**own[0], "variants": (variant,)})
+            # An entry that names the variant has the settings it is meant to run with.
+            entry = next((full for full in own if variant in (full.get("variants") or (default,))), own[0])
+            kept.append({**entry, "variants": (variant,)})
         else:
             kept += own or [part]
     return kept

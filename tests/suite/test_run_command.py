@@ -93,9 +93,16 @@ def test_help_teaches():
 
 def test_methods_narrow_the_grid_or_add_to_it():
     grid = compose("quick", "swinjscc/sa,digital/webp,sgdjscc", None, 3, ["cr=[1/12]"])
-    assert [(entry.name, entry.variants) for entry in grid.methods] == [("swinjscc", ("sa",)), ("digital", ("webp",)), ("sgdjscc", ())]
+    named = [("swinjscc", ("sa",)), ("digital", ("webp",)), ("sgdjscc", ()), ("sgdjscc", ("both",))]
+    assert [(entry.name, entry.variants) for entry in grid.methods] == named
     assert grid.methods[0].training == {"learning_rate": 0.001, "warmup": 200}
     assert grid.limit == 3
+
+
+def test_a_variant_that_is_named_has_the_settings_of_its_own_entry():
+    guided, unguided, other = compose("quick", "sgdjscc/both,sgdjscc/default,sgdjscc/edges", None, None, []).methods
+    assert guided.settings["text_encoder"] == "clip" and guided.training["steps"] == 2240
+    assert unguided.settings == other.settings == {} and unguided.training["steps"] == 1400
 
 
 def test_what_is_set_for_training_holds_for_every_method():
