@@ -1,9 +1,10 @@
 """What a method declares before any network is built: its settings, and its traits, which the engine shares work by; no torch is needed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from benchmarks.common.hashing import without_first_values
 from benchmarks.common.validation import Settings
 from methods.errors import MethodError
 
@@ -70,6 +71,14 @@ class MethodSettings(Settings):
 
     Class attributes:
         evaluation_only: fields that training never reads, so that networks which differ in them alone share their weights.
+        first_values: fields that came later, each with the value that stands for what there was before it: identities hold them only
+            beside another one, so that what was trained and evaluated before is found again.
     """
 
     evaluation_only: ClassVar[frozenset[str]] = frozenset()
+    first_values: ClassVar[Mapping[str, Any]] = {}
+
+    def identity_fields(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """Return the fields that enter an identity, ``without`` some."""
+        fields = self.model_dump(mode="python", exclude=set(without))
+        return without_first_values(fields, self.first_values)

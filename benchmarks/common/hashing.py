@@ -52,3 +52,13 @@ def digest(kind: str, value: Any) -> str:
     """Return the 24-hex-digit identity of ``value`` among things of one ``kind``."""
     text = json.dumps([kind, VERSION, canonical(value)], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def without_first_values(fields: Mapping[str, Any], first_values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that enter an identity: those of ``first_values``, which came later, only where they say something new.
+
+    Example:
+        >>> without_first_values({"steps": 5, "images": "crop"}, {"images": "crop"})
+        {'steps': 5}
+    """
+    return {name: value for name, value in fields.items() if name not in first_values or value != first_values[name]}

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -31,16 +32,8 @@ class Lpips(ImageMetric):
 
     def __init__(self, spec: MetricSpec, settings: MetricSettings, device: str) -> None:
         super().__init__(spec, settings, device)
-        import lpips
-
-        with warnings.catch_warnings():
-            # The package asks torchvision for its models in the way of older releases.
-            warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
-            self.net = lpips.LPIPS(net=spec.name.removeprefix("lpips_"), pnet_rand=True, verbose=False)
         weights = weights_of(spec, spec.weights[0], settings)
-        # The package cuts the trunk into slices ("slice2.3.weight") but keeps torchvision's layer numbers.
-        self.net.net.load_state_dict({key: weights[f"features.{key.split('.', 1)[1]}"] for key in self.net.net.state_dict()})
-        self.net.eval().requires_grad_(False).to(device)
+        self.net = lpips_network(spec.name.removeprefix("lpips_"), weights).eval().requires_grad_(False).to(device)
 
     def measure(self, reference: MetricImage, candidate: MetricImage) -> dict[str, float]:
         """Return the distance."""
@@ -57,6 +50,19 @@ class Lpips(ImageMetric):
         import lpips
 
         return [lpips.normalize_tensor(layer) for layer in self.net.net(self.net.scaling_layer(2 * image.tensor - 1))]
+
+
+def lpips_network(trunk: str, weights: Mapping[str, Tensor]) -> Any:
+    """Return the ``lpips`` package's network: its linear heads over torchvision's ``alex`` or ``vgg`` with these convolutions."""
+    import lpips
+
+    with warnings.catch_warnings():
+        # The package asks torchvision for its models in the way of older releases.
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+        network = lpips.LPIPS(net=trunk, pnet_rand=True, verbose=False)
+    # The package cuts the trunk into slices ("slice2.3.weight") but keeps torchvision's layer numbers.
+    network.net.load_state_dict({key: weights[f"features.{key.split('.', 1)[1]}"] for key in network.net.state_dict()})
+    return network
 
 
 class Dists(ImageMetric):

@@ -14,11 +14,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from methods.errors import CheckpointMismatchError
-from methods.gened_sc.frozen import FrozenNetwork
-from methods.layers.clip import clip_model, loading_clip
+from methods.layers.clip import clip_model, clip_pixels, loading_clip
+from methods.layers.frozen import FrozenNetwork
 
 
 class ClipFeatures(FrozenNetwork):
@@ -55,20 +54,15 @@ class ClipFeatures(FrozenNetwork):
             )
         super().__init__(network)
         self._texts: dict[str, Tensor] = {}
-        visual = network.visual
-        size = visual.image_size
-        self._size: tuple[int, int] = tuple(size) if isinstance(size, tuple | list) else (size, size)
-        self._mean, self._deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (visual.image_mean, visual.image_std))
 
     @torch.no_grad()
     def images(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return g (B, C) and e_v (B, C, h, w) of (B, 3, H, W) images in [0, 1]."""
         network: Any = self.on(images.device)
         with torch.autocast(images.device.type, enabled=False):
-            sample_images = F.interpolate(images.float(), self._size, mode="bicubic", antialias=True, align_corners=False).clamp(0.0, 1.0)
-            sample_images = (sample_images - self._mean.to(images.device)) / self._deviation.to(images.device)
             visual = network.visual
-            tokens = visual.forward_intermediates(*(sample_images, 1, False, True, False), output_fmt="NLC", output_extra_tokens=True)
+            pixels = clip_pixels(images, visual)
+            tokens = visual.forward_intermediates(*(pixels, 1, False, True, False), output_fmt="NLC", output_extra_tokens=True)
             pooled = tokens["image_intermediates_prefix"][-1][:, 0] @ visual.proj
             dense = tokens["image_intermediates"][-1] @ visual.proj
         rows, columns = visual.grid_size

@@ -10,7 +10,7 @@ from benchmarks.common.errors import WeightsFileError
 from benchmarks.common.fetching import torch_file
 from benchmarks.common.weights_files import mismatch, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
-from methods.gened_sc.frozen import FrozenNetwork
+from methods.layers.frozen import FrozenNetwork
 
 LAYERS = {"relu3_1": 11, "relu4_1": 20, "relu4_2": 22, "relu5_1": 29, "relu5_2": 31}
 """Name -> index in torchvision's ``vgg19().features``."""

@@ -1,14 +1,19 @@
-"""Loading a CLIP through open_clip: its weights are read without running anything, and one sentence says what is wrong with them."""
+"""A CLIP through open_clip: its weights are read without running anything, one sentence says what is wrong with them, and its pixels."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.errors import WeightsFileError
 from benchmarks.common.fetching import forbidden
 from benchmarks.common.project import shipped
 from benchmarks.common.weights_files import mismatch, through_open_clip
 from methods.errors import MissingAssetError
+
+if TYPE_CHECKING:
+    # A plan asks where a folder lies and needs no tensors.
+    from torch import Tensor
 
 _LOCAL = "local-dir:"
 
@@ -51,3 +56,14 @@ def loading_clip(model: str, weights: str | None, way_out: str) -> Iterator[None
             ) from failure
         reason = mismatch(failure) or " ".join(str(failure).split())[:400]
         raise MissingAssetError(f"CLIP '{model}' with parameters '{weights}' cannot be loaded ({reason}); {way_out}") from failure
+
+
+def clip_pixels(images: "Tensor", visual: Any) -> "Tensor":
+    """Return (B, 3, H, W) images in [0, 1] at the size and on the scale of CLIP's image encoder ``visual``; differentiable."""
+    from torch.nn import functional as F
+
+    side = visual.image_size
+    size = tuple(side) if isinstance(side, tuple | list) else (side, side)
+    pixels = F.interpolate(images.float(), size, mode="bicubic", antialias=True, align_corners=False).clamp(0.0, 1.0)
+    mean, deviation = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (visual.image_mean, visual.image_std))
+    return (pixels - mean) / deviation

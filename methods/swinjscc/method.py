@@ -40,6 +40,14 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
         "sa": "SwinJSCC (SA)",
         "ra": "SwinJSCC (RA)",
         "sa-ra": "SwinJSCC (SA & RA)",
+        "perceptual": "SwinJSCC, perceptual loss (LPIPS, VGG)",
+        "perceptual-alex": "SwinJSCC, perceptual loss (LPIPS, AlexNet)",
+        "perceptual-clip": "SwinJSCC, perceptual loss (CLIP features)",
+    }
+    legend_names: ClassVar[Mapping[str, str]] = {
+        "perceptual": "SwinJSCC, LPIPS-VGG loss",
+        "perceptual-alex": "SwinJSCC, LPIPS-Alex loss",
+        "perceptual-clip": "SwinJSCC, CLIP loss",
     }
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),
@@ -64,6 +72,7 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
         self.network = SwinJSCCNetwork(
             Encoder(layout, head, settings.snr_adaptive, settings.tie_break), Decoder(layout, head, settings.snr_adaptive)
         )
+        self._distance: Any = None
         self.message = MessageFormat(settings.receiver_scale == "sent", self.channels if settings.rate_adaptive else None)
         if settings.authors_checkpoint is not None:
             self.load_authors_checkpoint(settings.authors_checkpoint)
@@ -122,11 +131,37 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
         return self._reconstruct(received, point, self.geometry.height, self.geometry.width).clamp(0.0, 1.0)
 
     def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
-        """Mean squared error on the [0, 1] scale; images may be crops of any size that fits the windows."""
+        """Mean squared error on the [0, 1] scale, with a perceptual distance where that has a weight; any size that fits the windows.
+
+        Raises:
+            MissingAssetError, CheckpointMismatchError: as :func:`methods.layers.perceptual.perceptual_distance`.
+        """
         received = link(self.encode(images, point, None), point)
         output = self._reconstruct(received, point, images.shape[-2], images.shape[-1])
         error = F.mse_loss(output.clamp(0.0, 1.0) if self.settings.clamped_loss else output, images)
-        return {"total": error, "mse": error.detach()}
+        if not self.settings.perceptual_weight:
+            return {"total": error, "mse": error.detach()}
+        distance = self._perceptual_distance(output, images)
+        total = error + self.settings.perceptual_weight * distance
+        return {"total": total, "mse": error.detach(), "perceptual": distance.detach()}
+
+    def check_trainable(self) -> None:
+        """Raise a :class:`MethodError` unless the network of the perceptual distance, where the loss asks it, is there and serves."""
+        if self.settings.perceptual_weight:
+            # Late: it brings the metrics' libraries, which an evaluation of this method does without.
+            from methods.layers.perceptual import check_perceptual
+
+            check_perceptual(self.settings.perceptual_trunk, self.settings.perceptual_weights)
+
+    def _perceptual_distance(self, output: Tensor, images: Tensor) -> Tensor:
+        """Return the distance of an output from (B, 3, H, W) images by a network that is loaded once."""
+        if self._distance is None:
+            # Late: it brings the metrics' libraries, which an evaluation of this method does without.
+            from methods.layers.perceptual import perceptual_distance
+
+            self._distance = perceptual_distance(self.settings.perceptual_trunk, self.settings.perceptual_weights)
+        distance: Tensor = self._distance(output.clamp(0.0, 1.0), images)
+        return distance
 
     def _reconstruct(self, received: Received, point: OperatingPoint, height: int, width: int) -> Tensor:
         symbols = received.symbols()

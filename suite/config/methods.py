@@ -89,7 +89,7 @@ class ConfiguredMethod:
         # A model that nobody asks changes nothing.
         asked = {name for name, model in models.items() if name in traits.asks or model in self.captioner_models}
         unread = {name for name in self.cls.Settings.model_fields if _takes(self.cls, name)} - asked
-        whole = self.settings.model_dump(mode="python", exclude=unread)
+        whole = self.settings.identity_fields(unread)
         return whole | {name: model_identity(models[name]) for name in asked}
 
     def ratios(self, grid_ratios: Sequence[Fraction]) -> tuple[Fraction | None, ...]:

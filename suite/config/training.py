@@ -1,10 +1,10 @@
 """Settings of a training."""
 
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from benchmarks.common.hashing import without_first_values
 from benchmarks.common.validation import Settings
 from benchmarks.datasets.base import Framing
 from benchmarks.link.settings import Decibel
@@ -26,11 +26,6 @@ LEAVES_WEIGHTS = frozenset(
 )
 # Fields that came later enter an identity only beside their first value, so that what was trained before is found again.
 FIRST_VALUES = {"images": "crop"}
-
-
-def without_first_values(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a training that enter an identity: those that came later where they say something new."""
-    return {name: value for name, value in fields.items() if name not in FIRST_VALUES or value != FIRST_VALUES[name]}
 
 
 class TrainingSettings(Settings):
@@ -122,4 +117,4 @@ class TrainingSettings(Settings):
 
     def of_weights(self) -> dict[str, Any]:
         """Return the fields that determine the weights, those that came later where they say something new."""
-        return without_first_values(self.model_dump(mode="json", exclude=set(LEAVES_WEIGHTS)))
+        return without_first_values(self.model_dump(mode="json", exclude=set(LEAVES_WEIGHTS)), FIRST_VALUES)

@@ -15,8 +15,8 @@ from typing import IO, Any
 from pydantic import BaseModel
 
 from benchmarks.common.atomic import write_atomic, write_json
-from benchmarks.common.hashing import canonical, digest
-from suite.config.training import without_first_values
+from benchmarks.common.hashing import canonical, digest, without_first_values
+from suite.config.training import FIRST_VALUES
 from suite.errors import TrainingError
 from suite.runs.provenance import git_state, hardware, versions
 from suite.train.checkpoint import sha256
@@ -31,7 +31,7 @@ def identity(part: str, settings: BaseModel, data: Mapping[str, str], needs: Map
     """Return the hash of what determines a part: its settings, its data and the identities of the parts it builds on."""
     kept = canonical(settings)
     if "training" in kept:
-        kept["training"] = without_first_values(kept["training"])
+        kept["training"] = without_first_values(kept["training"], FIRST_VALUES)
     return digest("zoo", {"edition": EDITION, "part": part, "settings": kept, "data": data, "needs": needs})
 
 

@@ -87,7 +87,7 @@ class TrainingJob:
                 "identity": IDENTITY,
                 "method": who.method,
                 "variant": _trained_variant(who),
-                "settings": _trained_settings(who),
+                "settings": who.settings.identity_fields(who.cls.Settings.evaluation_only),
                 "cr": self.cr,
                 "rates": self.rates,
                 "training": training.of_weights(),

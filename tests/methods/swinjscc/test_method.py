@@ -48,7 +48,7 @@ def point(cr: Fraction | None = CR, snr_db: float | None = 10.0) -> OperatingPoi
 
 def test_registered_with_variants_and_presets() -> None:
     assert METHODS.get("swinjscc") is SwinJSCC
-    assert list(SwinJSCC.variants) == VARIANT_NAMES
+    assert list(SwinJSCC.variants) == [*VARIANT_NAMES, "perceptual", "perceptual-alex", "perceptual-clip"]
     assert {"compact", "paper", "small", "large", "cifar"} <= set(SwinJSCC.presets)
     for preset in PRESETS.values():
         for variant in VARIANTS.values():
