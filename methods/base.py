@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
 
-from methods.declaration import MethodSettings, Traits
+from methods.declaration import Codec, MethodSettings, Traits
 from methods.errors import MethodError
 from methods.messages import Geometry, OperatingPoint, Received, Refined, Signal, Targets
 from methods.published import PublishedFile
@@ -58,7 +58,8 @@ class Method(ABC, Generic[S]):
         variants: name -> settings that make the variant; the first is the default one.
         presets: name -> settings of a size; ``compact`` runs on a laptop, ``paper`` is the published network.
         paper: citation of the source.
-        display_names: what tables call the method (key "") and those of its variants that "method, variant" would not name well.
+        display_names: what tables call the method (key "") and those of its variants that "method, variant" would not name well; key
+            "*" where a variant is the name of another method, ``{}`` in it standing for what that is called.
         expected_failures: check of ``python -m suite.check`` -> why the method is known to fail it; that it passes is then a failure.
         legend_names: shorter ones for legends, where they differ. Both are written out as they are, since reports read them from the
             source; results do not depend on them.
@@ -86,6 +87,16 @@ class Method(ABC, Generic[S]):
     def traits(cls, settings: S) -> Traits:
         """Return what the engine must know of the method so configured."""
         return Traits()
+
+    @classmethod
+    def codec(cls, settings: S) -> Codec | None:
+        """Return the other method that this one sends and decodes with and whose weights serve; ``None`` for a network of its own."""
+        return None
+
+    @classmethod
+    def with_codec(cls, settings: S, codec: MethodSettings) -> S:
+        """Return the settings with these of the codec, where there is one; a search may have chosen them."""
+        return settings
 
     @classmethod
     def assets(cls, settings: S) -> Sequence[Path]:

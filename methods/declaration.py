@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
 from benchmarks.common.hashing import without_first_values
 from benchmarks.common.validation import Settings
 from methods.errors import MethodError
 
-STREAMS = frozenset({"analog", "side", "digital"})
+STREAMS = frozenset({"analog", "side", "digital", "texts"})
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Traits:
 
     Attributes:
         rates: "variable": evaluated at every CR of the grid; "fixed": evaluated once, without a CR.
+        ratios: the compression ratios that it has weights for, where these are given and not trained; cells at others are left out of a
+            grid, which its tables tell. ``None`` for whatever the grid names.
         uses_snr_at_sender: ``encode`` reads the SNR or the channel, so it runs once an SNR instead of once.
         trainable: has weights to train.
         one_model_for_all_rates: one set of weights serves every CR of the grid.
@@ -27,8 +30,8 @@ class Traits:
         needs_masks: its loss needs the saliency mask of every image; images without one are left out of its training.
         describes: has a ``describe`` stage.
         refines: has a ``refine`` stage; the coarse image is then scored too, as variant ``<variant>/stage-one``.
-        refine_only: streams among "analog", "side" and "digital" that ``refine`` alone reads. ``decode`` is not given them, and the row
-            of the coarse image is not charged for them.
+        refine_only: streams, of "analog", "side", "digital" and "texts", that ``refine`` alone reads. ``decode`` is not given them, and
+            the row of the coarse image is not charged for them.
         oracle_masks: its sender is told each image's true saliency mask and encodes through ``encode_with_masks``: an upper bound that
             no system reaches, so the variant's name must say it. An image without a mask fails.
         coarse: ``decode`` gives an image; without it (text alone arrives) ``decode`` returns ``None`` and the image is ``refine``'s.
@@ -43,6 +46,7 @@ class Traits:
     """
 
     rates: Literal["variable", "fixed"] = "variable"
+    ratios: tuple[Fraction, ...] | None = None
     uses_snr_at_sender: bool = False
     trainable: bool = False
     one_model_for_all_rates: bool = False
@@ -64,6 +68,20 @@ class Traits:
         if self.refine_only and not self.refines:
             kept = " and ".join(sorted(self.refine_only))
             raise MethodError(f"the {kept} stream is kept for a refine stage that there is not; say refines=True, or leave refine_only out")
+
+
+@dataclass(frozen=True)
+class Codec:
+    """The method whose network another one sends and decodes with.
+
+    Attributes:
+        method, variant: as registered.
+        settings: its complete settings.
+    """
+
+    method: str
+    variant: str
+    settings: "MethodSettings"
 
 
 class MethodSettings(Settings):

@@ -122,6 +122,8 @@ class Signal:
             the grid sets. "lossless" must be declared by the traits, or by the grid, so that every table tells it.
         schemes: B schemes, each among the offers of the operating point; ``None`` for what the coding mode chooses.
         text: the messages are UTF-8 text (captions), so a damaged one may still be read and its character errors counted.
+        texts: B texts beside whatever the digital stream carries, coded as the grid codes text and always on top of the budget. Where there
+            is no digital stream they meet its noise, else noise and fading of their own, as what is sent later does.
     """
 
     analog: Tensor | None = None
@@ -131,6 +133,7 @@ class Signal:
     schemes: Sequence[Scheme] | None = None
     text: bool = False
     uncharged: frozenset[str] = frozenset()
+    texts: Sequence[bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,7 @@ class Received:
         side, side_noise_variance: the same for the analog side information.
         digital: B messages, ``None`` where the check failed and the link is set to deliver nothing.
         intact: B flags, whether each message passed its check.
+        texts, texts_intact: the same for the texts beside the digital stream.
     """
 
     analog: Tensor | None = None
@@ -152,6 +156,8 @@ class Received:
     side_noise_variance: Tensor | None = None
     digital: Sequence[bytes | None] | None = None
     intact: Sequence[bool] | None = None
+    texts: Sequence[bytes | None] | None = None
+    texts_intact: Sequence[bool] | None = None
 
     def symbols(self) -> Tensor:
         """Return the analog stream.
@@ -164,8 +170,9 @@ class Received:
         return self.analog
 
     def without(self, streams: frozenset[str]) -> Received:
-        """Return what arrived on the other streams than ``streams``, of "analog", "side" and "digital"."""
-        fields = {"analog": ("analog", "noise_variance"), "side": ("side", "side_noise_variance"), "digital": ("digital", "intact")}
+        """Return what arrived on the other streams than ``streams``, of "analog", "side", "digital" and "texts"."""
+        analog = {"analog": ("analog", "noise_variance"), "side": ("side", "side_noise_variance")}
+        fields = {**analog, "digital": ("digital", "intact"), "texts": ("texts", "texts_intact")}
         return replace(self, **{name: None for stream in streams for name in fields[stream]})
 
 

@@ -3,6 +3,7 @@
 ::
 
     display_names, legend_names of the class ── variant stated? ──> "SwinJSCC (SA)"
+                                             ├─ "*" stated: the variant is another method ──> "SwinJSCC (SA), edited"
                                              └─ no: name of the method, the variant ──> "Hosonuma et al., segmentation"
 """
 
@@ -16,6 +17,7 @@ from benchmarks.common.sources import Declaration, NotStatedError, Stated
 from methods.registry import METHODS
 
 _UNNAMED = "default"
+_OTHERS = "*"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class MethodNames:
     """The names of a method and its variants.
 
     Attributes:
-        display: "" -> the method, variant -> what it is called where that is stated.
+        display: "" -> the method, variant -> what it is called where that is stated, "*" -> how a variant is called that is itself
+            the name of a method, ``{}`` standing for that method's.
         legend: shorter ones, where they differ.
         variants: the variants in order, the default one first.
     """
@@ -58,8 +61,19 @@ def display_name(method: str, variant: str, legend: bool = False) -> str | None:
     Example:
         >>> display_name("swinjscc", "sa"), display_name("digital", "jpeg", legend=True), display_name("gone", "default")
         ('SwinJSCC (SA)', 'JPEG', None)
+        >>> display_name("edited", "swinjscc/sa")
+        'SwinJSCC (SA), edited'
     """
-    return _names(METHODS, method, METHODS.loaded(method)).of(variant, legend)
+    names = _known(method)
+    pattern = names.display.get(_OTHERS)
+    if pattern is None or variant in names.display:
+        return names.of(variant, legend)
+    inner, _, own = variant.partition("/")
+    return pattern.format(display_name(inner, own or next(iter(_known(inner).variants), _UNNAMED), legend) or variant)
+
+
+def _known(method: str) -> MethodNames:
+    return _names(METHODS, method, METHODS.loaded(method))
 
 
 @functools.lru_cache(maxsize=256)

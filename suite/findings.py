@@ -100,7 +100,7 @@ def methods_of_grid(question: Question) -> Iterator[Finding]:
         return
     for configured in configured_methods:
         lacks = _lacks(configured, question.grid)
-        ready = f"preset {configured.preset}" + (", to be trained or found by its card" if configured.traits.trainable else "")
+        ready = f"preset {configured.preset}" + (", to be trained or found by its card" if configured.trained.traits.trainable else "")
         yield Finding("method", configured.label, _state(not lacks), True, lacks or ready)
 
 

@@ -9,17 +9,18 @@
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 from benchmarks.common.errors import ImageError, MetricUnavailableError, SemcomError, sentence_of
+from benchmarks.common.fetching import forbidden
 from benchmarks.common.project import REFERENCE
 from benchmarks.datasets import Dataset, open_dataset
 from benchmarks.link.link import Link
 from benchmarks.metrics import check, fetch, lookup, metric_table
 from methods.base import TrainableMethod
-from methods.errors import MethodError
+from methods.errors import MethodError, MissingAssetError
 from methods.generative.backends.base import check_ready
 from suite.config.catalog import DATASETS
 from suite.config.grid import Grid
@@ -29,6 +30,7 @@ from suite.evaluate.plan import Trained, WorkUnit, make_units
 from suite.evaluate.timeout import signals_heard
 from suite.plan_checks import check_plan
 from suite.runs.layout import RunLayout
+from suite.shortfalls import missing_files, ratios_left_out
 from suite.train.checkpoint import Checkpoint
 from suite.train.jobs import TrainingJob, load_card_settings
 from suite.train.sources import ImageSource
@@ -70,7 +72,8 @@ class Prepared:
         datasets: test set by name, with its folder.
         metrics: what is scored.
         jobs: training job by method label and ratio; several ratios of one network share a job.
-        notes: what a reader of the results should know of the data sets found, each once.
+        notes: what a reader of the results should know of the data sets found and of cells that are left out, each once.
+        lacking: of a plan alone, by label: which files of others a method cannot do without and are not here.
     """
 
     grid: Grid
@@ -79,14 +82,16 @@ class Prepared:
     metrics: Metrics
     jobs: dict[tuple[str, Fraction | None], TrainingJob]
     notes: tuple[str, ...] = ()
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     def units(
         self, run: str, checkpoints: Mapping[TrainingJob, Checkpoint], failures: Mapping[TrainingJob, str] | None = None
     ) -> list[WorkUnit]:
         """Return the work units of the grid, with the weights that there are and the trainings that failed."""
         failure_reasons = {key: f"TrainingError: {failures[job]}" for key, job in self.jobs.items() if failures and job in failures}
+        own = {configured.label: configured for configured in self.configured_methods}
         trained = {
-            key: Trained(load_card_settings(found, job.configured), found.path, found.card.sha256)
+            key: Trained(own[key[0]].as_trained(load_card_settings(found, job.configured)), found.path, found.card.sha256)
             for key, job in self.jobs.items()
             if (found := checkpoints.get(job)) is not None
         }
@@ -115,15 +120,19 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
     datasets: dict[str, tuple[Dataset, Path | None]] = {}
     for name in grid.datasets:
         datasets[name] = (open_dataset(name, data_dir, grid.image_size, "test", grid.fit), data_dir)
+    lacking = {configured.label: sentence for configured in configured_methods if (sentence := missing_files(configured))}
+    if lacking and not forbidden():
+        raise MissingAssetError(" ".join(lacking.values()))
+    left_out = [sentence for configured in configured_methods if (sentence := ratios_left_out(configured, grid.cr))]
     for configured in configured_methods:
-        for cr in configured.ratios(grid.cr):
+        for cr in configured.ratios(grid.cr) if configured.label not in lacking else ():
             check_fits(configured, grid.image_size, cr)
     metrics = resolve_metrics(grid, [dataset for dataset, _ in datasets.values()])
     check_plan(grid, configured_methods, metrics.names, metrics.left_out)
     source = _source(grid, data_dir, train_data)
     jobs = _jobs(grid, configured_methods, source, search)
-    told = [note for dataset, _ in datasets.values() for note in dataset.notes] + list(source.notes if jobs else ())
-    return Prepared(grid, configured_methods, datasets, metrics, jobs, tuple(dict.fromkeys(told)))
+    told = [note for dataset, _ in datasets.values() for note in dataset.notes] + list(source.notes if jobs else ()) + left_out
+    return Prepared(grid, configured_methods, datasets, metrics, jobs, tuple(dict.fromkeys(told)), lacking)
 
 
 def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
@@ -224,13 +233,13 @@ def _jobs(
 ) -> dict[tuple[str, Fraction | None], TrainingJob]:
     jobs: dict[tuple[str, Fraction | None], TrainingJob] = {}
     for configured in configured_methods:
-        if not configured.traits.trainable:
+        if not configured.trained.traits.trainable:
             continue
         for cr in configured.ratios(grid.cr):
             shared = configured.traits.one_model_for_all_rates
             rates = tuple(grid.cr) if shared else tuple(rate for rate in (cr,) if rate is not None)
             data = replace(source, masked_only=configured.traits.needs_masks)
-            jobs[configured.label, cr] = TrainingJob(configured, None if shared else cr, rates, data, grid.link, search)
+            jobs[configured.label, cr] = TrainingJob(configured.trained, None if shared else cr, rates, data, grid.link, search)
     return jobs
 
 

@@ -11,13 +11,22 @@ from collections.abc import Iterator
 from benchmarks.metrics import lookup
 from suite.link.declared import LOSSLESS
 from suite.prepare import Prepared
+from suite.shortfalls import ratios_left_out
 
 BY_DECREE = "is lossless by decree: its bytes always arrive, and the symbols of its fixed scheme are charged."
 
 
 def run_notes(prepared: Prepared) -> list[str]:
     """Return the sentences that belong under every table of a run."""
-    return [*_lossless(prepared), *_channels_not_met(prepared), *_texts_compared_with(prepared), *_metrics_inside(prepared)]
+    found = (_lossless, _channels_not_met, _texts_compared_with, _metrics_inside, _ratios_left_out)
+    return [sentence for sentences in found for sentence in sentences(prepared)]
+
+
+
+def _ratios_left_out(prepared: Prepared) -> Iterator[str]:
+    """Yield at which ratios a method has no weights, so that nobody looks for its rows there."""
+    sentences = (ratios_left_out(configured, prepared.grid.cr) for configured in prepared.configured_methods)
+    yield from filter(None, sentences)
 
 
 def _lossless(prepared: Prepared) -> Iterator[str]:

@@ -18,7 +18,7 @@ from methods.errors import MethodError
 from methods.files import add_file
 from suite.config.compose import compose
 from suite.config.grid import Grid
-from suite.config.method_code import method_code
+from suite.config.methods import ConfiguredMethod
 from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Executor
@@ -101,8 +101,7 @@ class Session:
         found = self._found()
         for configured in self.prepared.configured_methods:
             for cr in configured.ratios(self.grid.cr):
-                job = self.prepared.jobs.get((configured.label, cr))
-                state = "none needed" if job is None else ("there" if job in found else f"train {configured.training.steps} steps")
+                state = self._weights_state(configured, self.prepared.jobs.get((configured.label, cr)), found)
                 table.add_row(Text(configured.method), Text(configured.variant), str(cr or "fixed"), state)
         self.console.print(table)
         units = self._units(found)
@@ -116,8 +115,10 @@ class Session:
         for what, number in estimate(units).items():
             self._say(f"{what}: {number:,}")
         self._say(f"units left to do: {len(left):,}, of {sum(unit.reconstructions for unit in left):,} reconstructions")
-        for sentence in told(left, self.folder.path):
+        for sentence in told([unit for unit in left if unit.configured.label not in self.prepared.lacking], self.folder.path):
             self._say(sentence)
+        for sentence in self.prepared.lacking.values():
+            self._say(f"lacking: {sentence}")
         searches = f", each after a search of {self.search} trials" if self.search else ""
         self._say(f"trainings left to do: {len(set(self.prepared.jobs.values())) - len(found)}{searches}")
         for job in self._missing(found):
@@ -132,6 +133,13 @@ class Session:
             self._say(f"table {ablation.name}: {ablation.title}")
         for name, reason in self.prepared.metrics.left_out.items():
             self._say(f"left out: {name}: {reason}")
+
+    def _weights_state(self, configured: ConfiguredMethod, job: TrainingJob | None, found: Mapping[TrainingJob, Checkpoint]) -> str:
+        if configured.label in self.prepared.lacking:
+            return "lacks files"
+        if job is None:
+            return "none needed"
+        return "there" if job in found else f"train {configured.training.steps} steps"
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -248,7 +256,7 @@ class Session:
         """Write down which weights and which code the records come from, and say where the code changed since."""
         notes = [note for job, found in checkpoints.items() if (note := code_note(job, found)) is not None]
         kept = changed_code(units)
-        code = {configured.label: method_code(configured.cls) for configured in self.prepared.configured_methods}
+        code = {configured.label: configured.code for configured in self.prepared.configured_methods}
         weights = {job.label: found.card.sha256 for job, found in checkpoints.items()}
         self.folder.add(weights=weights, code=code, weights_notes=notes, code_changed=kept)
         for note in [*notes, *([kept_note(kept)] if kept else [])]:

@@ -143,7 +143,7 @@ def transmit(
         _pixels(final, batch),
         _pixels(sent.decoded, batch) if refined and sent.decoded is not None else None,
         sent.entries[0],
-        readable((sent.received.digital or [b""])[0] or b"") if sent.signal.text else None,
+        _text(sent),
     )
 
 
@@ -186,6 +186,11 @@ def _through(ends: Ends, batch: Batch, grid: Grid, cr: Fraction | None, draws: K
     return sent, ends.receiver.refine(sent.decoded, sent.received, point).images
 
 
+def _text(sent: Transmission) -> str | None:
+    texts = sent.received.texts if sent.signal.texts is not None else sent.received.digital if sent.signal.text else None
+    return readable(texts[0] or b"") if texts is not None else None
+
+
 def _pixels(images: Any, batch: Batch) -> np.ndarray:
     pixels: np.ndarray = quantise(shaped(images, batch.images.shape))[0]
     return pixels
@@ -208,13 +213,13 @@ def _weights(
         if given is not None:
             raise EvaluationError(f"{configured.label} has no weights; leave weights={given} out")
         return configured, None
-    found = checkpoint.find(job.identity, [SHIPPED]) if given is None else _given(given, configured, job.cr)
+    found = checkpoint.find(job.identity, [SHIPPED]) if given is None else _given(given, job.configured, job.cr)
     if found is None:
         raise EvaluationError(
             f"there are no weights for {job.label} among those that come with the {GRID} grid; take another ratio or variant, or train "
             f"them and give their file as weights"
         )
-    return load_card_settings(found, configured), found.path
+    return configured.as_trained(load_card_settings(found, job.configured)), found.path
 
 
 def _given(weights: str | StoragePath, configured: ConfiguredMethod, cr: Fraction | None) -> Checkpoint:

@@ -57,6 +57,11 @@ class KeyedDraws:
         channel, snr_db, repetition = self.cell
         return KeyedDraws(self.seed, [self.images[index]], channel, snr_db, repetition)
 
+    def later(self, what: str) -> "KeyedDraws":
+        """Return the draws of what is sent later in the same cell, by name: it meets noise and fading of its own."""
+        channel, snr_db, repetition = self.cell
+        return KeyedDraws(self.seed, [f"{image}/{what}" for image in self.images], channel, snr_db, repetition)
+
     def _first(self, rows: int) -> list[str]:
         if rows != len(self.images):
             raise ValueError(f"{rows} rows were asked of draws keyed for {len(self.images)} images")

@@ -28,7 +28,7 @@ from benchmarks.link.digital.reception import DigitalReception
 from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.digital.settings import CAPACITY, Mode
 from benchmarks.link.digital.stream import DigitalStream
-from benchmarks.link.draws import Draws
+from benchmarks.link.draws import Draws, KeyedDraws
 from benchmarks.link.ledger import Entry
 from benchmarks.link.ofdm.channel import TdlChannel
 from benchmarks.link.settings import TDL_PROFILES, LinkSettings
@@ -74,6 +74,7 @@ class Delivery:
     Attributes:
         analog, side: the analog streams, ``None`` where nothing was sent.
         digital: the digital stream, ``None`` where nothing was sent.
+        texts: the texts beside it, likewise.
         rows: B.
         uncharged: streams among "side" and "digital" that no entry counts.
     """
@@ -83,6 +84,7 @@ class Delivery:
     digital: DigitalReception | None
     rows: int
     uncharged: frozenset[str] = frozenset()
+    texts: DigitalReception | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -90,10 +92,11 @@ class Delivery:
         return self.entries_without(frozenset())
 
     def entries_without(self, streams: frozenset[str]) -> tuple[Entry, ...]:
-        """Return B ledger entries as if ``streams``, of "analog", "side" and "digital", had never been sent: what the others cost alone."""
+        """Return B ledger entries as if ``streams``, by name, had never been sent: what the others cost alone."""
         named = {"analog": self.analog, "side": self.side}
         received = {name: seen for name, seen in named.items() if seen is not None and name not in streams}
-        bits = None if "digital" in streams else self.digital
+        coded = {"digital": self.digital, "texts": self.texts}
+        bits = {name: seen for name, seen in coded.items() if seen is not None and name not in streams}
         return tuple(_entry(row, received, bits, self.uncharged) for row in range(self.rows))
 
 
@@ -158,6 +161,7 @@ class Link:
         schemes: Sequence[Scheme] | None = None,
         text: bool = False,
         uncharged: frozenset[str] = frozenset(),
+        texts: Sequence[bytes] | None = None,
         budget: int | None = None,
         digital_in_budget: bool = False,
     ) -> Delivery:
@@ -172,6 +176,8 @@ class Link:
             schemes: of the messages, each among the :meth:`offers`; ``None`` for what the coding mode chooses.
             text: the messages are text and may be compressed as such.
             uncharged: streams among "side" and "digital" that the entries leave out.
+            texts: B texts beside the digital stream, coded as the settings say. Under the draws of that stream where there is none, else
+                as a message sent later: with draws of its own.
             budget: symbols allowed an image; ``None`` for no limit.
             digital_in_budget: whether the digital symbols count towards ``budget``.
 
@@ -181,7 +187,7 @@ class Link:
             UnknownNameError: the channel is unknown.
             LinkError: a message is too long.
         """
-        rows = _rows(analog, side, digital)
+        rows = _rows(analog, side, digital, texts)
         streams = {name: symbols for name, symbols in (("analog", analog), ("side", side)) if symbols is not None}
         received = {name: self.send_analog(channel, snr_db, draws, symbols, name) for name, symbols in streams.items()}
         bits = None
@@ -190,7 +196,12 @@ class Link:
             known = budget if digital_in_budget and schemes is not None else None
             bits = stream.transmit(digital, self.channel(channel), snr_db, draws, schemes, known)
         check_budget(analog, budget, max(bits.symbols) if digital_in_budget and bits is not None else 0)
-        return Delivery(received.get("analog"), received.get("side"), bits, rows, uncharged)
+        said = None
+        if texts is not None:
+            # Draws of a training are never the same twice.
+            own = draws.later("texts") if digital is not None and isinstance(draws, KeyedDraws) else draws
+            said = self._stream(None, text=True).transmit(texts, self.channel(channel), snr_db, own)
+        return Delivery(received.get("analog"), received.get("side"), bits, rows, uncharged, said)
 
     def send_analog(self, channel: str, snr_db: float, draws: Draws, symbols: Tensor, stream: str) -> AnalogReception:
         """Send one analog stream: unit power, channel, equaliser; differentiable, so training sends by it too.
@@ -223,25 +234,26 @@ class Link:
         return self._streams[mode, text, files]
 
 
-def _rows(analog: Tensor | None, side: Tensor | None, digital: Sequence[bytes] | None) -> int:
-    counts = {len(stream) for stream in (analog, side, digital) if stream is not None}
+def _rows(*streams: Tensor | Sequence[bytes] | None) -> int:
+    counts = {len(stream) for stream in streams if stream is not None}
     if len(counts) != 1:
         raise LinkError(f"the streams of a signal must cover the same images, at least one; their batch sizes are {sorted(counts)}")
     return counts.pop()
 
 
-def _entry(row: int, received: dict[str, AnalogReception], bits: DigitalReception | None, uncharged: frozenset[str]) -> Entry:
+def _entry(row: int, received: dict[str, AnalogReception], bits: dict[str, DigitalReception], uncharged: frozenset[str]) -> Entry:
     charged = [seen for name, seen in received.items() if name not in uncharged]
-    digital = bits is not None and "digital" not in uncharged
-    pilots = sum(seen.pilots for seen in charged) + (bits.pilots[row] if bits is not None and digital else 0)
+    coded = [seen for name, seen in bits.items() if name not in uncharged]
+    # Texts say more of themselves than of the file beside which they are sent.
+    told = bits.get("texts") or bits.get("digital")
     return Entry(
         symbols_analog=sum(seen.symbols.shape[1] for seen in charged),
-        symbols_digital=bits.symbols[row] if bits is not None and digital else 0,
-        symbols_pilot=pilots,
-        measured_snr_db=_measured_snr(row, received, bits),
-        text_bytes_sent=bits.bytes_sent[row] if bits is not None else 0,
-        text_ok=bits.intact[row] if bits is not None else None,
-        text_scheme=str(bits.schemes[row]) if bits is not None else None,
+        symbols_digital=sum(seen.symbols[row] for seen in coded),
+        symbols_pilot=sum(seen.pilots for seen in charged) + sum(seen.pilots[row] for seen in coded),
+        measured_snr_db=_measured_snr(row, received, bits.get("digital") or told),
+        text_bytes_sent=told.bytes_sent[row] if told is not None else 0,
+        text_ok=told.intact[row] if told is not None else None,
+        text_scheme=str(told.schemes[row]) if told is not None else None,
     )
 
 

@@ -25,7 +25,7 @@ _STRIDE = 0x4F1BBCDCBFA53E0B
 
 
 @METHODS.register("gened_sc")
-class GenEDSC(StageTwo, TrainableMethod[GenEDSCSettings]):
+class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
     """Semantic dual-branch JSCC: what matters through Swin stages and most of the symbols, the rest through light convolutions.
 
     Args:

@@ -5,7 +5,8 @@ far as it goes.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -30,6 +31,40 @@ def describe(writer: Captioner, per: CaptionsPer, packing: Packing, images: Tens
         return [joined([caption]) for caption in writer(images, given)]
     columns = [writer(tile.of(images), given) for tile in packing.tiles]
     return [joined([column[row] for column in columns]) for row in range(len(images))]
+
+
+def bounded(writer: Captioner, tokens: int | None) -> Captioner:
+    """Return a captioner whose captions are cut to the words that make at most ``tokens`` tokens; itself for ``None``."""
+    if tokens is None:
+        return writer
+
+    def write(images: Tensor, given: Sequence[str] | None) -> list[str]:
+        return [cut(caption, tokens) for caption in writer(images, given)]
+
+    return write
+
+
+def cut(caption: str, tokens: int) -> str:
+    """Return the first words of a caption that make at most ``tokens`` tokens of CLIP's tokenizer, whose vocabulary is as large as OPT's.
+
+    Example:
+        >>> cut("a brown dog leaps over a fence, barking", 5)
+        'a brown dog leaps over'
+    """
+    encode = _tokenizer().encode
+    if len(encode(caption)) <= tokens:
+        return caption
+    words = caption.split()
+    while words and len(encode(" ".join(words))) > tokens:
+        words.pop()
+    return " ".join(words)
+
+
+@cache
+def _tokenizer() -> Any:
+    from open_clip.tokenizer import SimpleTokenizer
+
+    return SimpleTokenizer()
 
 
 def joined(captions: Sequence[str]) -> str:

@@ -27,12 +27,12 @@ from methods.layers.clip import clip_folder
 from methods.layers.symbols import from_symbols, to_symbols
 from methods.published import PublishedFile
 from methods.registry import METHODS
-from methods.sgdjscc.captions import by_tile, describe
+from methods.sgdjscc.captions import bounded, by_tile, describe
 from methods.sgdjscc.edges import detector, tile_edges
 from methods.sgdjscc.networks.autoencoder import DOWNSAMPLING
 from methods.sgdjscc.packing import UNIT, Packing
-from methods.sgdjscc.presets import COMPACT, VARIANTS
-from methods.sgdjscc.release.assets import published
+from methods.sgdjscc.presets import AUTHORS, COMPACT, PUBLISHED, VARIANTS
+from methods.sgdjscc.release.assets import CLIP_FILE, RATIO, published
 from methods.sgdjscc.sampler import unit_power
 from methods.sgdjscc.settings import SGDJSCCSettings
 from methods.sgdjscc.stages import stage_of, stages
@@ -56,13 +56,12 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
 
     Settings = SGDJSCCSettings
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = VARIANTS
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"compact": COMPACT, "paper": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"compact": COMPACT, "paper": PUBLISHED, "authors": AUTHORS}
     paper = "Zhang et al.: Semantics-Guided Diffusion for Deep Joint Source-Channel Coding in Wireless Image Transmission, arXiv 2501.01138"
     display_names: ClassVar[Mapping[str, str]] = {
-        **{"": "SGD-JSCC", "text": "SGD-JSCC, text guided", "edges": "SGD-JSCC, edge guided", "both": "SGD-JSCC, text and edge guided"},
-        "both-uncharged": "SGD-JSCC, text and edge guided, uncharged",
+        **{"": "SGD-JSCC", "default": "SGD-JSCC, unguided", "both": "SGD-JSCC", "both-uncharged": "SGD-JSCC, guidance uncharged"},
+        **{"text": "SGD-JSCC, text guided", "edges": "SGD-JSCC, edge guided", "no-denoiser": "SGD-JSCC, unguided, no denoiser"},
     }
-    legend_names: ClassVar[Mapping[str, str]] = {"both": "SGD-JSCC, both", "both-uncharged": "SGD-JSCC, both, uncharged"}
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),
         "autoencoder_snr_db": [7.0, 10.0, 13.0],
@@ -89,8 +88,9 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
 
     @classmethod
     def traits(cls, settings: SGDJSCCSettings) -> Traits:
-        """Captions are described once an image; the authors' parameters are not trained."""
-        return Traits(trainable=settings.checkpoint == "own", describes=settings.sends_text)
+        """Captions are described once an image; the authors' parameters are not trained and serve one ratio."""
+        own = settings.checkpoint == "own"
+        return Traits(trainable=own, describes=settings.sends_text, ratios=None if own else (RATIO,))
 
     @classmethod
     def assets(cls, settings: SGDJSCCSettings) -> Sequence[Path]:
@@ -108,7 +108,8 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
 
         parts = needed(settings) if settings.checkpoint == "authors" else []
         learned_edges = ["edge_detector"] if settings.sends_edges and settings.edge_detector == "muge" else []
-        clip = Path(settings.text_weights) if settings.text_encoder == "clip" and clip_folder(settings.text_model) is None else None
+        architecture = settings.text_encoder == "clip" and clip_folder(settings.text_model) is None
+        clip = Path(settings.text_weights or CLIP_FILE) if architecture else None
         return published(Path(settings.authors_folder), [*parts, *learned_edges], clip)
 
     def check_ready(self) -> None:
@@ -123,7 +124,8 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
         if not self.settings.sends_text:
             return None
         captioner = required(self.settings.captioner, "captioner", "sgdjscc")
-        return describe(partial(self.model_client.caption, captioner), self.settings.captions, self.packing, images, captions)
+        writer = bounded(partial(self.model_client.caption, captioner), self.settings.caption_tokens)
+        return describe(writer, self.settings.captions, self.packing, images, captions)
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Return the latent as the analog stream, edges as side information and captions as text."""

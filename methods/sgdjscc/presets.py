@@ -1,4 +1,4 @@
-"""Variants of the method and its compact size."""
+"""Variants of the method, its compact size, and what the authors' release runs with."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -45,4 +45,16 @@ COMPACT: Mapping[str, Any] = {
     "control_scale": None,
     "stage_shares": (0.6, 0.4, 0.4),
     "stage_rates": (1.0, 0.75, 0.5),
+}
+
+PUBLISHED: Mapping[str, Any] = {"caption_tokens": 20}
+
+AUTHORS: Mapping[str, Any] = {
+    **PUBLISHED,
+    "checkpoint": "authors",
+    "text_encoder": "clip",
+    "text_weights": "checkpoints/sgdjscc-authors/ViT-L-14.pt",
+    "edge_detector": "muge",
+    "negative_prompt": "distorted, discontinuous, ugly, blurry, low resolution, deformed, bad quality, deformed",
+    "sampler": "released",
 }

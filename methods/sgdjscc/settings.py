@@ -1,6 +1,7 @@
 """Settings of SGD-JSCC; the defaults are the published network."""
 
-from typing import ClassVar, Literal
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -33,6 +34,8 @@ class SGDJSCCSettings(MethodSettings):
         negative_prompt: text of the unconditional prediction; empty means no text.
         captioner: model that writes the captions, as every method of a grid shares it.
         captions: one for each ``image`` or each ``tile``.
+        caption_tokens: most tokens of a caption, counted by CLIP's tokenizer, whatever the captioner writes; ``None`` for no bound. The
+            release's captions have 20, and without a bound the text of many tiles may cost as much as the image.
         tile, layout: side of a tile in pixels, and how an image is cut; see :mod:`methods.sgdjscc.tiles`.
         widths, blocks, fold, groups, shortcut: the autoencoder; see :class:`methods.sgdjscc.networks.autoencoder.Autoencoder`.
         estimator_widths: channels of the SNR estimator.
@@ -70,8 +73,10 @@ class SGDJSCCSettings(MethodSettings):
             "negative_prompt",
             "captioner",
             "captions",
+            "caption_tokens",
         }
     )
+    first_values: ClassVar[Mapping[str, Any]] = {"caption_tokens": None}
 
     guidance: Guidance = "none"
     charge_guidance: bool = True
@@ -87,6 +92,7 @@ class SGDJSCCSettings(MethodSettings):
     negative_prompt: str = ""
     captioner: Captioning | None = None
     captions: Literal["tile", "image"] = "tile"
+    caption_tokens: int | None = Field(None, ge=1)
     tile: int = Field(128, ge=8, multiple_of=8)
     layout: Layout = "partition"
     widths: tuple[int, ...] = (128, 256, 512, 512)
@@ -126,6 +132,10 @@ class SGDJSCCSettings(MethodSettings):
     train_snr_db: tuple[float, float] = (-5.0, 27.0)
     text_dropout: float = Field(0.1, ge=0.0, le=1.0)
     mask_ratio: float = Field(0.0, ge=0.0, lt=1.0)
+
+    def identity_fields(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """Return the fields that enter an identity; a bound of captions is none where no caption is sent."""
+        return super().identity_fields(without if self.sends_text else {*without, "caption_tokens"})
 
     @property
     def sends_text(self) -> bool:

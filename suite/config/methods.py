@@ -11,11 +11,12 @@ of their names, the preset, the variant, the grid's own.
 import json
 import pickle
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any, get_args
 
+from benchmarks.common.hashing import digest
 from benchmarks.common.names import unknown
 from methods.base import Geometry, Method, MethodSettings, Traits
 from methods.files import add_file, file_of
@@ -24,6 +25,7 @@ from methods.generative.prompts import prompt_identity
 from methods.generative.settings import CaptionerSettings, ModelSettings
 from suite.config.catalog import METHODS
 from suite.config.grid import Grid, GridTraining, MethodEntry
+from suite.config.method_code import method_code
 from suite.config.reading import validate
 from suite.config.training import TrainingSettings
 from suite.errors import SettingsError
@@ -55,6 +57,25 @@ class ConfiguredMethod:
     def cls(self) -> type[Method]:
         """The method's class."""
         return METHODS.get(self.method)
+
+    @property
+    def trained(self) -> "ConfiguredMethod":
+        """The method whose training gives the weights: itself, or the codec that it sends with."""
+        codec = self.cls.codec(self.settings)
+        return self if codec is None else ConfiguredMethod(codec.method, codec.variant, self.preset, codec.settings, self.training)
+
+    @property
+    def code(self) -> str:
+        """Digest of its code, and of its codec's; "" where it is not known."""
+        trained = self.trained
+        parts = [method_code(each.cls) for each in (self, *([] if trained is self else [trained]))]
+        return parts[0] if len(parts) == 1 or not all(parts) else digest("code", parts)
+
+    def as_trained(self, trained: "ConfiguredMethod") -> "ConfiguredMethod":
+        """Return the method with the settings that its weights were trained with."""
+        if self.cls.codec(self.settings) is None:
+            return trained
+        return replace(self, settings=self.cls.with_codec(self.settings, trained.settings))
 
     @property
     def traits(self) -> Traits:
@@ -93,8 +114,11 @@ class ConfiguredMethod:
         return whole | {name: model_identity(models[name]) for name in asked}
 
     def ratios(self, grid_ratios: Sequence[Fraction]) -> tuple[Fraction | None, ...]:
-        """Return the compression ratios it is evaluated at; a single ``None`` for a fixed-rate method."""
-        return tuple(grid_ratios) if self.traits.rates == "variable" else (None,)
+        """Return the compression ratios it is evaluated at, those that it has weights for; a single ``None`` for a fixed-rate method."""
+        traits = self.traits
+        if traits.rates == "fixed":
+            return (None,)
+        return tuple(ratio for ratio in grid_ratios if traits.ratios is None or ratio in traits.ratios)
 
     def build(self, height: int, width: int, cr: Fraction | None) -> Method:
         """Return the network for images of this size, its weights as its constructor draws them."""

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks.common.storage import StoragePath, read_many
-from suite.config.method_code import method_code
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.runner import DONE, state_of
 from suite.runs.layout import RunLayout
@@ -37,7 +36,7 @@ def with_kept_code(units: Sequence[WorkUnit], run_dir: StoragePath) -> list[Work
 
 def changed_code(units: Sequence[WorkUnit]) -> list[str]:
     """Return the methods some of whose units stand with other code than there is now."""
-    return sorted({unit.configured.label for unit in units if unit.code != method_code(unit.configured.cls)})
+    return sorted({unit.configured.label for unit in units if unit.code != unit.configured.code})
 
 
 def _kept(unit: WorkUnit, made: Sequence[tuple[StoragePath, str]], layout: RunLayout[StoragePath]) -> WorkUnit:

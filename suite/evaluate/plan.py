@@ -22,7 +22,6 @@ from benchmarks.metrics import lookup
 from methods.generative.settings import CaptionerSettings
 from methods.messages import Geometry
 from suite.config.grid import Grid
-from suite.config.method_code import method_code
 from suite.config.methods import ConfiguredMethod, is_remote, model_identity
 from suite.config.sheets import FailureSettings, SheetCell
 from suite.runs.labels import STAGE_ONE
@@ -226,7 +225,7 @@ def make_units(
             found = trained.get((configured.label, cr))
             who, path, content = (found.configured, found.path, found.hash) if found else (configured, None, "")
             failure_reason = failure_reasons.get((configured.label, cr), "")
-            code = method_code(configured.cls)
+            code = configured.code
             units += [WorkUnit(run, who, path, content, cr, images, grid, tuple(metrics), failure_reason, code) for images in ranges]
     return units
 

@@ -38,6 +38,8 @@ def arrived(
     side: AnalogReception | None,
     digital: Sequence[bytes | None] | None,
     intact: Sequence[bool] | None,
+    texts: Sequence[bytes | None] | None = None,
+    texts_intact: Sequence[bool] | None = None,
 ) -> Received:
     """Return what of the streams a receiver may know."""
     return Received(
@@ -47,13 +49,15 @@ def arrived(
         side_noise_variance=side.noise_variance if side else None,
         digital=digital,
         intact=intact,
+        texts=texts,
+        texts_intact=texts_intact,
     )
 
 
 def arrived_of(delivery: Delivery) -> Received:
     """Return what of a delivery a receiver may know."""
-    digital = delivery.digital
-    return arrived(delivery.analog, delivery.side, digital.messages if digital else None, digital.intact if digital else None)
+    coded = [(seen.messages, seen.intact) if seen is not None else (None, None) for seen in (delivery.digital, delivery.texts)]
+    return arrived(delivery.analog, delivery.side, *coded[0], *coded[1])
 
 
 def send(
@@ -97,6 +101,7 @@ def deliver(
         schemes=signal.schemes,
         text=signal.text,
         uncharged=signal.uncharged,
+        texts=signal.texts,
         budget=budget,
         digital_in_budget=digital_in_budget,
     )

@@ -3,7 +3,7 @@
 ::
 
     Signal.analog, .side ──Link.send_analog──> Received.analog, .side     (differentiable)
-    Signal.digital ──────────────────────────> Received.digital           (arrives intact)
+    Signal.digital, .texts ──────────────────> Received.digital, .texts   (arrive intact)
 
 Messages carry no gradient, so their coding is left to evaluation: training assumes that they arrive.
 """
@@ -67,5 +67,5 @@ class StepLink:
         def cross(symbols: Tensor | None, stream: str) -> AnalogReception | None:
             return None if symbols is None else self.link.send_analog(channel, snr_db, self.draws, symbols, stream)
 
-        intact = None if signal.digital is None else [True] * len(signal.digital)
-        return arrived(cross(signal.analog, "analog"), cross(signal.side, "side"), signal.digital, intact)
+        coded = [(sent, None if sent is None else [True] * len(sent)) for sent in (signal.digital, signal.texts)]
+        return arrived(cross(signal.analog, "analog"), cross(signal.side, "side"), *coded[0], *coded[1])

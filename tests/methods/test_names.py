@@ -19,7 +19,7 @@ def test_the_source_states_the_names_of_the_class(name):
     cls = METHODS.get(name)
     assert names._names(METHODS, name, None) == MethodNames(cls.display_names, cls.legend_names, list(cls.variants))
     assert cls.display_names[""], "a built-in method has a name for people"
-    assert {*cls.display_names, *cls.legend_names} - {""} <= set(cls.variants), "a name of a variant that is none is never shown"
+    assert {*cls.display_names, *cls.legend_names} - {"", "*"} <= set(cls.variants), "a name of a variant that is none is never shown"
 
 
 @pytest.mark.parametrize("legend", [False, True])
@@ -27,6 +27,13 @@ def test_no_two_variants_are_called_alike(legend):
     shown = [(display_name(name, variant, legend), f"{name}/{variant}") for name in NAMES for variant in METHODS.get(name).variants]
     assert len({called for called, _ in shown}) == len(shown)
     assert all(called and "_" not in called for called, _ in shown)
+
+
+def test_a_variant_that_is_another_method_is_called_after_it():
+    called = [display_name("edited", variant) for variant in ("swinjscc", "swinjscc/sa", "digital", "digital/webp", "mine/own")]
+    assert called[:2] == ["SwinJSCC, edited", "SwinJSCC (SA), edited"]
+    assert called[2:] == ["JPEG + LDPC, adaptive, edited", "WebP + LDPC, adaptive, edited", "mine/own, edited"]
+    assert display_name("edited", "digital/webp", legend=True) == "WebP, edited"
 
 
 def test_a_listing_of_names_imports_nothing():

@@ -40,7 +40,7 @@ def recorded(photo: Path, method: str, out: Path):
     return record
 
 
-@pytest.mark.parametrize("method", ["deepjscc", "swinjscc", "digital/jpeg"])
+@pytest.mark.parametrize("method", ["deepjscc", "swinjscc/base", "digital/jpeg"])
 def test_it_is_what_an_evaluation_records_of_the_same_cell(method, photo, tmp_path):
     record = recorded(photo, method, tmp_path / "run")
     assert record["status"] == "ok"

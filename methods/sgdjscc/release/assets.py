@@ -6,6 +6,7 @@ The authors publish them at huggingface.co/murjun/SGDJSCC, named in the README o
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from methods.published import PublishedFile
@@ -56,6 +57,9 @@ ASSETS = (
 
 CONVERTED = {part: f"{part}.safetensors" for asset in ASSETS for part in asset.parts}
 """Part -> file that the converter writes, under the authors' names."""
+
+RATIO = Fraction(1, 24)
+"""The one compression ratio of the released latent."""
 
 CLIP_FILE = "ViT-L-14.pt"
 CLIP_SOURCE = "https://openaipublic.azureedge.net/clip/models/b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836/ViT-L-14.pt"

@@ -87,7 +87,10 @@ def _bill(entry: Entry) -> dict[str, Any]:
 
 
 def _text_fields(signal: Signal, received: Received, row: int, entry: Entry) -> dict[str, Any]:
-    if signal.digital is None or received.digital is None:
+    sent, arrived, text = signal.digital, received.digital, signal.text
+    if received.texts is not None:
+        sent, arrived, text = signal.texts, received.texts, True
+    if sent is None or arrived is None:
         return {}
     fields: dict[str, Any] = {
         "text_bytes_sent": entry.text_bytes_sent,
@@ -95,6 +98,6 @@ def _text_fields(signal: Signal, received: Received, row: int, entry: Entry) -> 
         "text_ok": entry.text_ok,
         "text_scheme": entry.text_scheme,
     }
-    if signal.text:
-        fields["text_char_error_rate"] = char_error_rate(readable(signal.digital[row]), readable(received.digital[row] or b""))
+    if text:
+        fields["text_char_error_rate"] = char_error_rate(readable(sent[row]), readable(arrived[row] or b""))
     return fields

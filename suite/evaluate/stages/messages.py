@@ -19,6 +19,7 @@ from suite.evaluate.plan import WorkUnit
 
 Cell = tuple[str, float, int]
 _ROWS = ("analog", "noise_variance", "side", "side_noise_variance")
+_CODED = ("digital", "intact", "texts", "texts_intact")
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,8 @@ class DecodedBatch:
         coarse = None if self.coarse is None else self.coarse[rows]
         received = self.received
         tensors = {name: value[rows] for name in _ROWS if (value := getattr(received, name)) is not None}
-        digital = None if received.digital is None else [received.digital[index]] * times
-        intact = None if received.intact is None else [received.intact[index]] * times
-        alone = replace(received, digital=digital, intact=intact, **tensors)
+        coded: dict[str, Any] = {name: [value[index]] * times for name in _CODED if (value := getattr(received, name)) is not None}
+        alone = replace(received, **tensors, **coded)
         return DecodedBatch(self.cell, [self.records[index]], coarse, alone, times)
 
     def on(self, device: str) -> "DecodedBatch":

@@ -126,7 +126,7 @@ from methods.layers.symbols import from_symbols, to_symbols
 from torch.nn import functional as F
 
 
-@METHODS.register("edited")
+@METHODS.register("reworked")
 class Edited(Method):
     def encode(self, images, point, descriptions):
         return Signal(analog=to_symbols(F.avg_pool2d(images, 8) - 0.5, self.geometry.symbols(point.cr)))
@@ -143,16 +143,16 @@ class Session:
     """Calls of the command on one folder, each reading the method's file as a process of its own would."""
 
     def __init__(self, folder: Path, images: Path) -> None:
-        self.file, self.out = folder / "edited.py", folder / "run"
+        self.file, self.out = folder / "reworked.py", folder / "run"
         self.images = images
 
     def __call__(self, source: str, *more: str) -> str:
         self.file.write_text(source)
-        METHODS._entries.pop("edited", None)
-        sys.modules.pop("methods.edited", None)
+        METHODS._entries.pop("reworked", None)
+        sys.modules.pop("methods.reworked", None)
         importlib.invalidate_caches()
         forget()
-        arguments = ["--methods", "edited", "--datasets", "folder", "--data-dir", str(self.images), "--out", str(self.out)]
+        arguments = ["--methods", "reworked", "--datasets", "folder", "--data-dir", str(self.images), "--out", str(self.out)]
         for assignment in ("image_size=32", "metrics=[psnr]", "cr=[1/12]", "snr_db=[10]", "channels=[awgn]", "evaluation.unit=2"):
             arguments += ["--set", assignment]
         result = CliRunner().invoke(app, [*arguments, "--limit", "2", *more])
@@ -169,8 +169,8 @@ def session(tmp_path, images, monkeypatch, without_ray, draft_figures):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
     yield Session(tmp_path, images)
-    METHODS._entries.pop("edited", None)
-    sys.modules.pop("methods.edited", None)
+    METHODS._entries.pop("reworked", None)
+    sys.modules.pop("methods.reworked", None)
     forget()
 
 
@@ -190,11 +190,11 @@ def test_what_is_kept_although_the_code_changed_says_so_everywhere(session):
     good = session.psnr
     broken = SOURCE.replace("means * 0.3", "means * -3")
     said = session(broken, "--set", "evaluation.code_changed=keep")
-    assert "1 of 1 units are done" in said and "records of edited/default were kept although the code of the method has changed" in said
+    assert "1 of 1 units are done" in said and "records of reworked/default were kept although the code of the method has changed" in said
     pd.testing.assert_series_equal(session.psnr, good)
     tables = [*(session.out / "tables").glob("*.md"), *(session.out / "tables").glob("*.tex"), session.out / "report.html"]
     assert len(tables) >= 7
-    assert [path.name for path in tables if "Code changed: records of edited/default" not in path.read_text()] == []
+    assert [path.name for path in tables if "Code changed: records of reworked/default" not in path.read_text()] == []
     session(broken)
     assert (session.psnr < good - 3).all()
     assert "Code changed" not in (session.out / "report.html").read_text()

@@ -82,7 +82,7 @@ def count(name: str, variant: str, channel: str) -> Entry:
     with torch.inference_mode():
         descriptions = method.describe(image(), ["a red boat on a blue sea"]) if traits.describes else None
         signal = encode(method, Source(image(), torch.ones(1, 1, SIZE, SIZE), descriptions), point)
-        assert not traits.describes or signal.digital is not None
+        assert not traits.describes or signal.digital is not None or signal.texts is not None
         # A variant that gives streams away, as a published accounting does, is counted in full here.
         signal = replace(signal, uncharged=frozenset())
         drawn = KeyedDraws(1, ["image"], channel, 10.0, 0)
