@@ -38,8 +38,8 @@ class EditedSettings(MethodSettings):
         captioner, editor: models of stage two.
 
     Example:
-        >>> EditedSettings(codec="deepjscc", preset="compact").codec_complete.kernel
-        5
+        >>> EditedSettings(codec="swinjscc", codec_variant="sa", preset="compact").codec_complete.dims
+        (48, 96)
     """
 
     codec: str = "swinjscc"
