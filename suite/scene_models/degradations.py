@@ -79,7 +79,9 @@ def codec_jobs(grid: str, methods: Sequence[str], changes: Sequence[str]) -> lis
         TrainingError: the grid has none of the methods.
     """
     keys = read_grid(grid)
-    keys["methods"] = [entry | {"variants": ()} for entry in map(full_entry, keys["methods"]) if entry["name"] in methods]
+    # The first entry of a method is that of its default variant; others are of variants with settings of their own.
+    first = {entry["name"]: entry for entry in reversed([full_entry(entry) for entry in keys["methods"]])}
+    keys["methods"] = [entry | {"variants": ()} for name, entry in reversed(first.items()) if name in methods]
     if methods and not keys["methods"]:
         raise TrainingError(f"the grid {grid} has none of the codecs {', '.join(methods)}; name others in the editor's settings")
     if not methods:

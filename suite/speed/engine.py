@@ -48,7 +48,7 @@ def measure(seconds: float) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        units = units_of(folder, "swinjscc", ("evaluation.unit=1", "metrics=[psnr, ssim, gmsd]", "sheet.images=0"))
+        units = units_of(folder, "swinjscc/base", ("evaluation.unit=1", "metrics=[psnr, ssim, gmsd]", "sheet.images=0"))
         bare_loop(units[:1])
         started = time.perf_counter()
         bare_loop(units[:4])

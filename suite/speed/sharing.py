@@ -36,7 +36,7 @@ from suite.runs.records import load
 from suite.speed.material import units_of
 
 # Codecs would hide what sharing a network's work brings: most of their time goes into the channel code of each cell.
-METHODS = "deepjscc,swinjscc"
+METHODS = "deepjscc,swinjscc/base"
 IMAGES = 2
 
 

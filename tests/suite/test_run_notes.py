@@ -18,7 +18,7 @@ from suite.session import Session
 NETWORKS = "deepjscc/default, swinjscc/base"
 
 
-def notes(*changes: str, methods: str | None = "deepjscc,swinjscc,digital/jpeg") -> list[str]:
+def notes(*changes: str, methods: str | None = "deepjscc,swinjscc/base,digital/jpeg") -> list[str]:
     return run_notes(prepare(compose("quick", methods, None, 2, ["metrics=[psnr]", *changes])))
 
 

@@ -19,6 +19,7 @@ from suite.scene_models.images import scene_images
 from suite.scene_models.loop import train
 from suite.scene_models.settings import BUDGETS, FULL
 from suite.scene_models.tokenizer import clip_tokenizer, token_ids
+from suite.train.checkpoint import find
 
 SHIPPED = ROOT / "results" / "reference" / "scene_models"
 
@@ -155,6 +156,9 @@ def test_maps_are_white_on_black(scenes):
 
 
 def test_codecs_of_the_editor_are_those_of_the_grid():
+    both = codec_jobs("quick", ["swinjscc", "deepjscc"], ["cr=[1/24]"])
+    assert [job.label for job in both] == ["deepjscc/default 1/24", "swinjscc/base 1/24"]
+    assert all(find(job.identity, [SHIPPED.parent / "checkpoints"]) for job in both)
     jobs = codec_jobs("quick", ["deepjscc"], ["cr=[1/24]"])
     assert [job.label for job in jobs] == ["deepjscc/default 1/24"] and jobs[0].settings.crop == 64
     assert codec_jobs("quick", [], []) == []
