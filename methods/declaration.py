@@ -25,7 +25,8 @@ class Traits:
         one_model_for_all_rates: one set of weights serves every CR of the grid.
         digital_in_budget: the digital stream carries the image itself and counts towards k; otherwise (captions,
             side information) it comes on top of the visual stream, as in the paper, and only the total shows it.
-        coding_mode: coding mode of its digital stream, if it asks for one of its own.
+        coding_mode: coding mode of its digital stream, if it asks for one of its own; "robust" for side information that its decoder cannot
+            do without.
         chooses_schemes: its sender picks modulation and code rate of each message among the operating point's offers.
         needs_masks: its loss needs the saliency mask of every image; images without one are left out of its training.
         describes: has a ``describe`` stage.
@@ -61,6 +62,11 @@ class Traits:
     coarse: bool = True
     asks: Mapping[str, int] = field(default_factory=dict)
     metrics_inside: frozenset[str] = frozenset()
+
+    @property
+    def sends_messages(self) -> bool:
+        """Whether there is a digital stream, so that it matters how the link codes one."""
+        return self.describes or self.digital_in_budget or self.coding_mode is not None or "digital" in self.refine_only
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.refine_only - STREAMS):

@@ -81,7 +81,7 @@ class OperatingPoint:
             does not declare ``uses_snr_at_sender``: it is encoded once and sent at every SNR.
         channel: name of the channel; ``None`` wherever ``snr_db`` is.
         payload: answers how many payload bytes the digital stream carries in a number of symbols, here, under a
-            coding mode ("ldpc", "adaptive", "uncoded", "lossless", "capacity"; ``None`` for the link's own).
+            coding mode ("ldpc", "adaptive", "robust", "uncoded", "lossless", "capacity"; ``None`` for the link's own).
         choices: answers in the same way what the sender of a file may choose between.
     """
 
@@ -118,8 +118,9 @@ class Signal:
         digital: B messages; the link compresses, protects, codes and modulates them.
         uncharged: streams among "side" and "digital" that the ledger leaves out, only to reproduce a published
             accounting; a variant that uses it has "uncharged" in its name, and fails in an evaluation otherwise.
-        coding_mode: how the digital stream is coded, "ldpc" (one fixed scheme), "adaptive", "uncoded" or "lossless"; ``None`` for what
-            the grid sets. "lossless" must be declared by the traits, or by the grid, so that every table tells it.
+        coding_mode: how the digital stream is coded, "ldpc" (one fixed scheme), "adaptive", "uncoded", "robust" (for what a decoder
+            cannot do without and both ends know the length of) or "lossless"; ``None`` for what the grid sets. "lossless" must be
+            declared by the traits, or by the grid, so that every table tells it.
         schemes: B schemes, each among the offers of the operating point; ``None`` for what the coding mode chooses.
         text: the messages are UTF-8 text (captions), so a damaged one may still be read and its character errors counted.
         texts: B texts beside whatever the digital stream carries, coded as the grid codes text and always on top of the budget. Where there

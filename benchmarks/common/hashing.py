@@ -23,7 +23,10 @@ def canonical(value: Any) -> Any:
         TypeError: the value has no canonical form.
     """
     if isinstance(value, BaseModel):
-        return canonical(value.model_dump(mode="python"))
+        first: Mapping[str, Any] = getattr(type(value), "first_values", {})
+        names = [name for name, field in type(value).model_fields.items() if not field.exclude]
+        fields = {name: getattr(value, name) for name in names}
+        return canonical({name: field for name, field in fields.items() if name not in first or field != first[name]})
     if isinstance(value, Mapping):
         return {str(key): canonical(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
     if isinstance(value, list | tuple):

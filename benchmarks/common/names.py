@@ -1,6 +1,7 @@
 """Names that people type: what a misspelt one may have meant, and the one sentence for a name that stands for nothing."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from benchmarks.common.errors import UnknownNameError
@@ -16,3 +17,13 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Return the error of a ``kind`` of thing ("method", "data set") that has none called ``name``."""
     names = list(known)
     return UnknownNameError(f"unknown {kind} '{name}'.{suggestion(name, names)} Known: {', '.join(names)}.")
+
+
+def slug(name: str) -> str:
+    """Return a name as file names hold it that people read.
+
+    Example:
+        >>> slug("16-QAM 1/2, Es/N0")
+        '16-qam-1-2-es-n0'
+    """
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()

@@ -8,7 +8,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -19,6 +19,9 @@ from benchmarks.common.names import suggestion
 class Settings(BaseModel):
     """Base of settings: unknown keys, numbers that are not finite and NUL characters are errors, values do not change.
 
+    Class attributes:
+        first_values: fields that came later with the value of before: there they enter no identity, so that what was made then is found.
+
     Example:
         >>> class Noise(Settings):
         ...     snr_db: float = 10.0
@@ -27,6 +30,7 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    first_values: ClassVar[Mapping[str, Any]] = {}
 
     @model_validator(mode="before")
     @classmethod

@@ -12,7 +12,7 @@ nothing: :func:`benchmarks.link.analog.equalise` turns it into MMSE, the demappe
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -38,6 +38,23 @@ class Observation:
     pilots: int = 0
 
 
+GRID_STREAM = "analog"
+"""Key of the draws of a grid that streams share: that of the stream which comes first there."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where symbols stand on the resource grid that the streams of a signal share.
+
+    Attributes:
+        first: data elements before them, which other streams take.
+        total: data elements that all streams take together.
+    """
+
+    first: int
+    total: int
+
+
 class Channel(Protocol):
     """A channel as the link uses it: its name in grids, its definition in one line, whether there is a gain to equalise."""
 
@@ -52,6 +69,19 @@ class Channel(Protocol):
 
     def transmit(self, symbols: Tensor, snr_db: float, draws: Draws, stream: str) -> Observation:
         """Send complex (B, n) symbols of unit mean power; ``stream`` keys the draws ("analog", "digital")."""
+        ...
+
+
+@runtime_checkable
+class GridChannel(Channel, Protocol):
+    """A channel whose symbols stand on a resource grid with pilots, which the streams of a signal share."""
+
+    def transmit(self, symbols: Tensor, snr_db: float, draws: Draws, stream: str, place: Place | None = None) -> Observation:
+        """Send as :meth:`Channel.transmit` at a place of a grid, which is the symbols' own by default."""
+        ...
+
+    def pilot_elements(self, symbols: int) -> int:
+        """Return the pilot elements of a grid that holds so many symbols."""
         ...
 
 

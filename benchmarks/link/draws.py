@@ -62,6 +62,12 @@ class KeyedDraws:
         channel, snr_db, repetition = self.cell
         return KeyedDraws(self.seed, [f"{image}/{what}" for image in self.images], channel, snr_db, repetition)
 
+    def part(self, rows: Sequence[int], transmission: int = 0) -> "KeyedDraws":
+        """Return the draws of some images of the batch; those of a later transmission, from 1, meet noise and fading of their own."""
+        later = f"/transmission {transmission + 1}" if transmission else ""
+        channel, snr_db, repetition = self.cell
+        return KeyedDraws(self.seed, [self.images[row] + later for row in rows], channel, snr_db, repetition)
+
     def _first(self, rows: int) -> list[str]:
         if rows != len(self.images):
             raise ValueError(f"{rows} rows were asked of draws keyed for {len(self.images)} images")
@@ -75,6 +81,11 @@ class KeyedDraws:
         philox = np.random.Philox(key=int.from_bytes(self._key(image, stream), "big"))
         reals = np.random.Generator(philox).standard_normal(2 * length, dtype=np.float64)
         return (reals * math.sqrt(0.5)).view(np.complex128).astype(np.complex64)
+
+
+def part_of(draws: Draws, rows: Sequence[int], transmission: int = 0) -> Draws:
+    """Return the draws of some rows as :meth:`KeyedDraws.part`; those that are not keyed are new each time and serve as they are."""
+    return draws.part(rows, transmission) if isinstance(draws, KeyedDraws) else draws
 
 
 class TrainingDraws:

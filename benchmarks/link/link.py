@@ -7,29 +7,30 @@
     digital B messages ──code──┘                                   └──decode────> digital, intact
                                 └───────────> one ledger entry an image
 
+Where the channel has a resource grid, a transmission has one for all its streams: analog, side, digital, in that order.
 The budget k of the compression ratio covers the analog stream; side information and messages come on top and show
 in the total, except where the digital stream carries the image itself (``digital_in_budget``).
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import get_args
 
 from torch import Tensor
 
 from benchmarks.common.errors import BudgetError, LinkError
 from benchmarks.common.names import unknown
+from benchmarks.link import spread
 from benchmarks.link.analog import equalise, normalise
-from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, rician
+from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, RAYLEIGH_REAL, Channel, GridChannel, Place, rician
+from benchmarks.link.delivery import AnalogReception, Delivery, totals
 from benchmarks.link.digital.ideal import IdealStream
+from benchmarks.link.digital.mcs import MOST_TRANSMISSIONS, SLOW_FADING
 from benchmarks.link.digital.offers import Offer
 from benchmarks.link.digital.reception import DigitalReception
 from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.digital.settings import CAPACITY, Mode
 from benchmarks.link.digital.stream import DigitalStream
 from benchmarks.link.draws import Draws, KeyedDraws
-from benchmarks.link.ledger import Entry
 from benchmarks.link.ofdm.channel import TdlChannel
 from benchmarks.link.settings import TDL_PROFILES, LinkSettings
 
@@ -48,56 +49,6 @@ def channels(settings: LinkSettings) -> dict[str, Channel]:
 
 
 CHANNELS: dict[str, Channel] = channels(LinkSettings())
-
-
-@dataclass(frozen=True)
-class AnalogReception:
-    """An analog stream at the receiver.
-
-    Attributes:
-        symbols: complex (B, k), equalised.
-        noise_variance: (B, k), zero-forced.
-        noise_power: (B,) realised mean power of the additive noise.
-        pilots: symbols spent on channel estimation, an image.
-    """
-
-    symbols: Tensor
-    noise_variance: Tensor
-    noise_power: Tensor
-    pilots: int = 0
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """All that arrives of a batch of B images, and what it cost.
-
-    Attributes:
-        analog, side: the analog streams, ``None`` where nothing was sent.
-        digital: the digital stream, ``None`` where nothing was sent.
-        texts: the texts beside it, likewise.
-        rows: B.
-        uncharged: streams among "side" and "digital" that no entry counts.
-    """
-
-    analog: AnalogReception | None
-    side: AnalogReception | None
-    digital: DigitalReception | None
-    rows: int
-    uncharged: frozenset[str] = frozenset()
-    texts: DigitalReception | None = None
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """B ledger entries of all that was sent."""
-        return self.entries_without(frozenset())
-
-    def entries_without(self, streams: frozenset[str]) -> tuple[Entry, ...]:
-        """Return B ledger entries as if ``streams``, by name, had never been sent: what the others cost alone."""
-        named = {"analog": self.analog, "side": self.side}
-        received = {name: seen for name, seen in named.items() if seen is not None and name not in streams}
-        coded = {"digital": self.digital, "texts": self.texts}
-        bits = {name: seen for name, seen in coded.items() if seen is not None and name not in streams}
-        return tuple(_entry(row, received, bits, self.uncharged) for row in range(self.rows))
 
 
 class Link:
@@ -187,23 +138,43 @@ class Link:
             UnknownNameError: the channel is unknown.
             LinkError: a message is too long.
         """
-        rows = _rows(analog, side, digital, texts)
+        rows, air, fades = _rows(analog, side, digital, texts), self.channel(channel), self._fades(channel)
         streams = {name: symbols for name, symbols in (("analog", analog), ("side", side)) if symbols is not None}
-        received = {name: self.send_analog(channel, snr_db, draws, symbols, name) for name, symbols in streams.items()}
+        grid = air if isinstance(air, GridChannel) else None
+        ahead = [0] * fades
+        for symbols in streams.values():
+            ahead = [sum(both) for both in zip(ahead, spread.lengths(symbols.shape[1], fades), strict=True)]
         bits = None
         if digital is not None:
             stream = self._stream(coding_mode, text, files=schemes is not None)
             known = budget if digital_in_budget and schemes is not None else None
-            bits = stream.transmit(digital, self.channel(channel), snr_db, draws, schemes, known)
+            bits = stream.transmit(digital, air, snr_db, draws, schemes, known, ahead if grid is not None else None)
+        said = None if texts is None else self._said(texts, air, snr_db, draws, ahead, beside=digital is not None)
+        sharing = bits or said
+        received, taken = {}, [0] * fades
+        for name, symbols in streams.items():
+            places = [[Place(taken[part], total) for total in totals(ahead[part], part, rows, sharing)] for part in range(fades)]
+            received[name] = self.send_analog(channel, snr_db, draws, symbols, name, places if grid is not None else None)
+            taken = [sum(both) for both in zip(taken, spread.lengths(symbols.shape[1], fades), strict=True)]
         check_budget(analog, budget, max(bits.symbols) if digital_in_budget and bits is not None else 0)
-        said = None
-        if texts is not None:
-            # Draws of a training are never the same twice.
-            own = draws.later("texts") if digital is not None and isinstance(draws, KeyedDraws) else draws
-            said = self._stream(None, text=True).transmit(texts, self.channel(channel), snr_db, own)
-        return Delivery(received.get("analog"), received.get("side"), bits, rows, uncharged, said)
+        return Delivery(received.get("analog"), received.get("side"), bits, rows, uncharged, grid, fades, said)
 
-    def send_analog(self, channel: str, snr_db: float, draws: Draws, symbols: Tensor, stream: str) -> AnalogReception:
+    def _said(self, texts: Sequence[bytes], air: Channel, snr_db: float, draws: Draws, ahead: list[int], beside: bool) -> DigitalReception:
+        """Send texts, in the digital stream's place, or later than one that they stand ``beside``."""
+        # Draws of a training are never the same twice.
+        own = draws.later("texts") if beside and isinstance(draws, KeyedDraws) else draws
+        taken = [0] * len(ahead) if beside else ahead
+        return self._stream(None, text=True).transmit(texts, air, snr_db, own, None, None, taken if isinstance(air, GridChannel) else None)
+
+    def send_analog(
+        self,
+        channel: str,
+        snr_db: float,
+        draws: Draws,
+        symbols: Tensor,
+        stream: str,
+        places: Sequence[Sequence[Place]] | None = None,
+    ) -> AnalogReception:
         """Send one analog stream: unit power, channel, equaliser; differentiable, so training sends by it too.
 
         Args:
@@ -211,15 +182,20 @@ class Link:
             draws: keyed or training draws, one row an image.
             symbols: complex (B, k).
             stream: "analog" or "side", for the draws.
+            places: as of :func:`benchmarks.link.spread.transmit`.
 
         Raises:
             SignalError: a row is silent or not finite.
             UnknownNameError: the channel is unknown.
         """
         air = self.channel(channel)
-        seen = air.transmit(normalise(symbols), snr_db, draws, stream)
+        seen = spread.transmit(air, normalise(symbols), snr_db, draws, stream, self._fades(channel), places)
         equalised = equalise(seen, air.fading, self.settings.equalizer)
-        return AnalogReception(equalised, seen.noise_variance, seen.noise_power, seen.pilots)
+        return AnalogReception(equalised, seen.noise_variance, seen.noise_power)
+
+    def _fades(self, channel: str) -> int:
+        """Return the transmissions that analog streams are spread over, as many as a message has at most."""
+        return MOST_TRANSMISSIONS if self.settings.digital.harq and channel in SLOW_FADING else 1
 
     def _stream(self, coding_mode: str | None, text: bool, files: bool = False) -> DigitalStream | IdealStream:
         mode = coding_mode or self.settings.digital.mode
@@ -239,28 +215,6 @@ def _rows(*streams: Tensor | Sequence[bytes] | None) -> int:
     if len(counts) != 1:
         raise LinkError(f"the streams of a signal must cover the same images, at least one; their batch sizes are {sorted(counts)}")
     return counts.pop()
-
-
-def _entry(row: int, received: dict[str, AnalogReception], bits: dict[str, DigitalReception], uncharged: frozenset[str]) -> Entry:
-    charged = [seen for name, seen in received.items() if name not in uncharged]
-    coded = [seen for name, seen in bits.items() if name not in uncharged]
-    # Texts say more of themselves than of the file beside which they are sent.
-    told = bits.get("texts") or bits.get("digital")
-    return Entry(
-        symbols_analog=sum(seen.symbols.shape[1] for seen in charged),
-        symbols_digital=sum(seen.symbols[row] for seen in coded),
-        symbols_pilot=sum(seen.pilots for seen in charged) + sum(seen.pilots[row] for seen in coded),
-        measured_snr_db=_measured_snr(row, received, bits.get("digital") or told),
-        text_bytes_sent=told.bytes_sent[row] if told is not None else 0,
-        text_ok=told.intact[row] if told is not None else None,
-        text_scheme=str(told.schemes[row]) if told is not None else None,
-    )
-
-
-def _measured_snr(row: int, received: dict[str, AnalogReception], bits: DigitalReception | None) -> float:
-    seen = received.get("analog") or received.get("side")
-    power = float(seen.noise_power[row]) if seen is not None else (bits.noise_power[row] if bits is not None else math.nan)
-    return -10.0 * math.log10(power) if power > 0 else math.nan
 
 
 def check_budget(analog: Tensor | None, budget: int | None, digital: int = 0) -> None:

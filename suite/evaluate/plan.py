@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from benchmarks.common.hashing import content_digest, digest
 from benchmarks.common.storage import StoragePath
 from benchmarks.datasets import Dataset
 from benchmarks.link.digital.mcs import table_files
+from benchmarks.link.digital.settings import Mode
 from benchmarks.metrics import lookup
 from methods.generative.settings import CaptionerSettings
 from methods.messages import Geometry
@@ -134,10 +135,10 @@ class WorkUnit:
 
     @property
     def files(self) -> list[str]:
-        """Content of the files that results depend on: those the method's settings name, and the MCS tables under adaptive coding."""
-        digital, traits = self.grid.link.digital, self.configured.traits
-        adaptive = (traits.coding_mode or digital.mode) == "adaptive"
-        tables = table_files(digital, traits.chooses_schemes) if adaptive else ()
+        """Content of the files that results depend on: those the method's settings name, and the MCS tables that its messages need."""
+        grid, traits = self.grid, self.configured.traits
+        mode = cast(Mode | None, traits.coding_mode)
+        tables = table_files(grid.link.digital, traits.chooses_schemes, grid.channels, mode)
         return [content_digest(path) for path in (*tables, *self.configured.cls.assets(self.configured.settings))]
 
     @property

@@ -18,6 +18,7 @@ import torch
 from benchmarks.common.hashing import canonical, digest
 from benchmarks.common.storage import StoragePath
 from benchmarks.datasets.base import Framing
+from benchmarks.link.digital.mcs import SLOW_FADING
 from benchmarks.link.link import Link, LinkSettings
 from methods.base import Geometry, TrainableMethod
 from suite.config.method_code import method_code
@@ -282,5 +283,8 @@ def _link_of(link: LinkSettings, channels: tuple[str, ...]) -> dict[str, Any]:
     if "rician" in channels:
         met["rician_k"] = link.rician_k
     if any(name.startswith("tdl") for name in channels):
-        met["ofdm"] = link.ofdm
+        # Neighbouring symbols stand far apart in frequency; before they stood side by side.
+        met |= {"ofdm": link.ofdm, "grid": "interleaved"}
+    if link.digital.harq and set(SLOW_FADING) & set(channels):
+        met["harq"] = True
     return met

@@ -53,7 +53,7 @@ class BlockCode:
 
         protected = bits + _CRC_BITS[crc]
         self.bits = bits
-        self.symbols = scheme.symbols(protected)
+        self.symbols, self._repetitions = scheme.symbols(protected), scheme.repetitions
         self.iterations = iterations
         self.combines = combines
         order, coded = scheme.bits_per_symbol, scheme.coded_bits(protected)
@@ -77,16 +77,17 @@ class BlockCode:
         if self._encoder is None:
             return self._mapper(F.pad(protected, (0, self._filling)))
         coded = self._encoder(protected, rv=self._versions(transmission + 1)[-1:])[:, 0] if self.combines else self._encoder(protected)
-        return self._mapper(coded)
+        return self._mapper(coded).repeat(1, self._repetitions)
 
     @torch.no_grad()
     def demodulate(self, symbols: Tensor, noise_variance: Tensor) -> Tensor:
-        """Return the (B, symbols x m) log-likelihood ratios of zero-forced (B, symbols) with their noise variances."""
-        return self._demapper(symbols, noise_variance)
+        """Return the (B, coded bits) log-likelihood ratios of zero-forced (B, symbols) with their noise variances, repetitions added up."""
+        ratios = self._demapper(symbols, noise_variance)
+        return ratios.reshape(len(ratios), self._repetitions, -1).sum(dim=1) if self._repetitions > 1 else ratios
 
     @torch.no_grad()
     def decode(self, ratios: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Decode B blocks from the (B, symbols x m) ratios of one or more transmissions.
+        """Decode B blocks from the (B, coded bits) ratios of one or more transmissions.
 
         Returns:
             bits (B, bits) and the check's verdict (B,).

@@ -17,11 +17,11 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from benchmarks.link.channels import Channel
+from benchmarks.link.channels import GRID_STREAM, Channel, GridChannel, Observation, Place
 from benchmarks.link.digital.codec import BlockCode, block_code
 from benchmarks.link.digital.framing import HEADER_SCHEME, blocks_of, layout, payload_of
 from benchmarks.link.digital.scheme import Scheme
-from benchmarks.link.draws import Draws, KeyedDraws
+from benchmarks.link.draws import Draws, part_of
 
 _STREAM = "digital"
 # Messages on the air together; it bounds the memory, no result depends on it.
@@ -40,7 +40,7 @@ class Message:
         header_heard: whether the receiver has the header.
         decoded: (blocks, bits) as decided so far, ``None`` before the header is heard.
         intact: the receiver has header and blocks, and every check passed.
-        symbols, pilots, transmissions: spent so far.
+        symbols, transmissions: spent so far.
     """
 
     row: int
@@ -51,7 +51,6 @@ class Message:
     decoded: Tensor | None = None
     intact: bool = False
     symbols: int = 0
-    pilots: int = 0
     transmissions: int = 0
     _noise: list[float] = field(default_factory=list)
     _header_ratios: Tensor | None = None
@@ -69,12 +68,11 @@ class Message:
         """Mean noise power over its transmissions."""
         return sum(self._noise) / len(self._noise)
 
-    def hear(self, header: Tensor, blocks: Tensor, noise_power: float, pilots: int, symbols: int) -> None:
+    def hear(self, header: Tensor, blocks: Tensor, noise_power: float, symbols: int) -> None:
         """Take the ratios of one more transmission."""
         self._header_ratios = header if self._header_ratios is None else self._header_ratios + header
         self._block_ratios.append(blocks)
         self._noise.append(noise_power)
-        self.pilots += pilots
         self.symbols += symbols
         self.transmissions += 1
 
@@ -99,11 +97,14 @@ class HarqTransmission:
         iterations: of belief propagation at most.
         header_repetitions: times the header is sent in a transmission.
         transmissions: times a message is sent at most.
+        ahead: data elements of each transmission's resource grid that other streams take before a message; ``None`` where there is no grid
+            to share.
     """
 
     iterations: int
     header_repetitions: int
     transmissions: int
+    ahead: Sequence[int] | None = None
 
     def run(self, messages: Sequence[Message], channel: Channel, snr_db: float, draws: Draws, decode: bool = True) -> None:
         """Send every message, decode it, and send again what failed; the messages carry the outcome."""
@@ -125,34 +126,50 @@ class HarqTransmission:
         blocks, size = layout(len(message.payload), message.scheme)
         return block_code(8 * size, message.scheme, self.iterations, combines=self.transmissions > 1) if blocks else None
 
-    def _header_code(self, message: Message) -> BlockCode:
+    def _header_code(self, message: Message) -> BlockCode | None:
+        if not len(message.header):
+            return None
         return block_code(len(message.header), HEADER_SCHEME, self.iterations, "CRC6")
 
     def _send(self, group: list[Message], number: int, channel: Channel, snr_db: float, draws: Draws) -> None:
         first, count = group[0], len(group)
         header_code, code = self._header_code(first), self._block_code(first)
-        frame = [header_code.modulate(torch.stack([message.header for message in group])).repeat(1, self.header_repetitions)]
+        frame, head, header = [torch.zeros(count, 0, dtype=torch.complex64)], 0, torch.zeros(count, 0)
+        if header_code is not None:
+            head = header_code.symbols * self.header_repetitions
+            frame.append(header_code.modulate(torch.stack([message.header for message in group])).repeat(1, self.header_repetitions))
         if code is not None:
             bits = torch.cat([blocks_of(message.payload, message.scheme) for message in group])
             frame.append(code.modulate(bits, number).reshape(count, -1))
         symbols = torch.cat(frame, dim=1)
-        seen = channel.transmit(symbols, snr_db, _draws_of(draws, group, number), _STREAM)
+        seen = self._pass(symbols, number, channel, snr_db, part_of(draws, [message.row for message in group], number))
 
-        head = header_code.symbols * self.header_repetitions
-        header = header_code.demodulate(seen.symbols[:, :head], seen.noise_variance[:, :head])
-        header = header.reshape(count, self.header_repetitions, -1).sum(dim=1)
+        if header_code is not None:
+            header = header_code.demodulate(seen.symbols[:, :head], seen.noise_variance[:, :head])
+            header = header.reshape(count, self.header_repetitions, -1).sum(dim=1)
         blocks = torch.zeros(count, 0, 0)
         if code is not None:
             rows = [part[:, head:].reshape(-1, code.symbols) for part in (seen.symbols, seen.noise_variance)]
             blocks = code.demodulate(*rows).reshape(count, len(bits) // count, -1)
         for index, message in enumerate(group):
-            message.hear(header[index], blocks[index], float(seen.noise_power[index]), seen.pilots, symbols.shape[1])
+            message.hear(header[index], blocks[index], float(seen.noise_power[index]), symbols.shape[1])
+
+    def _pass(self, symbols: Tensor, number: int, channel: Channel, snr_db: float, draws: Draws) -> Observation:
+        if self.ahead is None or not isinstance(channel, GridChannel):
+            return channel.transmit(symbols, snr_db, draws, _STREAM)
+        first = self.ahead[number] if number < len(self.ahead) else 0
+        return channel.transmit(symbols, snr_db, draws, GRID_STREAM, Place(first, first + symbols.shape[1]))
 
     def _read_headers(self, messages: Sequence[Message]) -> None:
         unheard = [message for message in messages if not message.header_heard]
         if not unheard:
             return
-        bits, intact = self._header_code(unheard[0]).decode([torch.stack([message.header_ratios for message in unheard])])
+        code = self._header_code(unheard[0])
+        if code is None:
+            for message in unheard:
+                message.header_heard = True
+            return
+        bits, intact = code.decode([torch.stack([message.header_ratios for message in unheard])])
         for message, decided, passed in zip(unheard, bits, intact, strict=True):
             message.header_heard = bool(passed) and torch.equal(decided, message.header)
 
@@ -180,12 +197,3 @@ def _grouped(messages: Sequence[Message]) -> list[list[Message]]:
 
     groups = [list(group) for _, group in groupby(sorted(messages, key=kind), key=kind)]
     return [group[start : start + _ROWS] for group in groups for start in range(0, len(group), _ROWS)]
-
-
-def _draws_of(draws: Draws, group: list[Message], number: int) -> Draws:
-    """Return the draws of a group's images for transmission ``number``: later ones meet noise and fading of their own."""
-    if not isinstance(draws, KeyedDraws):
-        return draws
-    channel, snr_db, repetition = draws.cell
-    later = f"/transmission {number + 1}" if number else ""
-    return KeyedDraws(draws.seed, [draws.images[message.row] + later for message in group], channel, snr_db, repetition)

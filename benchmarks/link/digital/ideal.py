@@ -42,6 +42,7 @@ class IdealStream:
         draws: Draws,
         schemes: Sequence[Scheme] | None = None,
         budget: int | None = None,
+        ahead: Sequence[int] | None = None,
     ) -> DigitalReception:
         """Deliver one message an image and charge its bits at capacity; there is one scheme, and no header.
 
@@ -55,7 +56,7 @@ class IdealStream:
             symbols=tuple(math.ceil(8 * len(message) / capacity) for message in messages),
             header_symbols=(0,) * count,
             bytes_sent=tuple(len(message) for message in messages),
-            pilots=(0,) * count,
+            frame_symbols=(0,) * count,
             noise_power=(10.0 ** (-snr_db / 10.0),) * count,
             transmissions=(1,) * count,
             schemes=(AT_CAPACITY,) * count,

@@ -1,13 +1,15 @@
 """The MCS table: measured block error rates, and the choice that "adaptive" makes from them.
 
-Two tables are committed, both in ``benchmarks/link``, and each channel's ``recipe`` says how it was measured: ``mcs.json`` for captions
-and side information (14 schemes, 32 and 106 bytes, SNRs 0.5 dB apart), and ``mcs_files.json``, which image files are coded by as well
-(27 schemes, blocks of 24 to 1053 bytes). For each scheme and size they hold the SNRs that were tried, with the number of blocks sent
-and lost. A message's scheme is trusted from the lowest SNR on whose error rate, and every higher one's, is at most the target; for a
-file :meth:`McsTable.loss` tells the sender what a scheme risks. Either way what lies between two measurements is judged by the worse.
+Four tables are committed, all in ``benchmarks/link``, and each channel's ``recipe`` says how it was measured: ``mcs.json`` for captions
+(14 schemes, 32 and 106 bytes, SNRs 0.5 dB apart), ``mcs_files.json``, which image files are coded by as well (27 schemes, blocks of 24 to
+1053 bytes), ``mcs_one_shot.json`` for slow fading where nothing is sent again, and ``mcs_robust.json`` for the side information that a
+receiver cannot do without. For each scheme and size they hold the SNRs that were tried, with the number of blocks sent and lost. A
+message's scheme is trusted from the lowest SNR on whose error rate, and every higher one's, is at most the target; for a file
+:meth:`McsTable.loss` tells the sender what a scheme risks. Either way what lies between two measurements is judged by the worse.
 """
 
 import functools
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,21 +18,40 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from benchmarks.common.errors import LinkError
 from benchmarks.link.digital.framing import MCS_BITS, layout
 from benchmarks.link.digital.scheme import Scheme
-from benchmarks.link.digital.settings import DigitalSettings, Modulation
+from benchmarks.link.digital.settings import DigitalSettings, Mode, Modulation
 
 DEFAULT_TABLE = Path(__file__).resolve().parents[1] / "mcs.json"
 FILE_TABLE = DEFAULT_TABLE.with_name("mcs_files.json")
+ONE_SHOT_TABLE = DEFAULT_TABLE.with_name("mcs_one_shot.json")
+ROBUST_TABLE = DEFAULT_TABLE.with_name("mcs_robust.json")
+SLOW_FADING = ("rayleigh-block", "tdl-a", "tdl-c")
+"""Channels on which one fade meets a whole block: they fade as a whole, or in few places of the band."""
+MOST_TRANSMISSIONS = 4
+"""Of a message there, where what fails is sent again."""
 COMMAND = "python -m benchmarks.link.digital.measure"
 
 
-def table_files(settings: DigitalSettings, files: bool) -> tuple[Path, ...]:
-    """Return the tables that "adaptive" reads, for captions and side information or for image ``files``.
+def table_files(settings: DigitalSettings, files: bool, channels: Sequence[str], mode: Mode | None = None) -> tuple[Path, ...]:
+    """Return the tables that a stream reads, of which a later one speaks for its channels in the place of an earlier one of messages.
 
-    The settings' own serves both; of those measured with the project files take the one of long blocks beside that of messages.
+    The settings' own serves all "adaptive" streams; of those measured with the project files take the one of long blocks beside that of
+    messages, and slow fading takes the one of single transmissions unless messages are sent again.
+
+    Args:
+        settings: of the digital stream.
+        files: whether messages are image files.
+        channels: that messages are sent over; a table that none of them is read from is left out.
+        mode: of the stream; that of the settings by default.
     """
+    mode = mode or settings.mode
+    if mode == "robust":
+        return (settings.robust_table or ROBUST_TABLE,)
+    if mode != "adaptive":
+        return ()
     if settings.mcs_table is not None:
         return (settings.mcs_table,)
-    return (DEFAULT_TABLE, FILE_TABLE) if files else (DEFAULT_TABLE,)
+    once = (ONE_SHOT_TABLE,) if not settings.harq and set(SLOW_FADING) & set(channels) else ()
+    return (DEFAULT_TABLE, *((FILE_TABLE,) if files else ()), *once)
 
 
 class Point(BaseModel):
@@ -90,6 +111,8 @@ class ChannelTable(BaseModel):
         recipe: how it was measured: command, seed, iterations, stopping rule, versions.
         summary: the channel's own description when it was measured.
         transmissions: of a block at most: 1, or more where blocks that fail are sent again (HARQ with incremental redundancy).
+        outage: whether the fade decides what is lost, so that no code is reliable: a scheme is taken at the outage that the settings
+            accept, and the blocks of a message fail together.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -97,6 +120,7 @@ class ChannelTable(BaseModel):
     recipe: dict[str, str | int | float]
     summary: str
     transmissions: int
+    outage: bool = False
     curves: tuple[Curve, ...]
 
     @functools.cached_property
@@ -143,7 +167,8 @@ class McsTable(BaseModel):
         """
         blocks, size = layout(length, scheme)
         block = self._block_loss(self.channel(name), scheme, size, snr_db)
-        return block if self.channel(name).transmissions > 1 else 1.0 - (1.0 - block) ** blocks
+        together = self.channel(name).transmissions > 1 or self.channel(name).outage
+        return block if together else 1.0 - (1.0 - block) ** blocks
 
     @staticmethod
     def _block_loss(entry: ChannelTable, scheme: Scheme, size: int, snr_db: float) -> float:
@@ -189,7 +214,7 @@ class McsTable(BaseModel):
 
 @functools.lru_cache(maxsize=8)
 def load(*paths: Path) -> McsTable:
-    """Read a table, or several as one: a channel that more than one measured has the curves of all.
+    """Read a table, or several as one: a channel that more than one measured has the curves of all, or those of an outage alone.
 
     Raises:
         LinkError: there is no such file, or it is no MCS table.
@@ -199,7 +224,9 @@ def load(*paths: Path) -> McsTable:
     for table in tables:
         for name, entry in table.channels.items():
             before = channels.get(name)
-            channels[name] = entry if before is None else before.model_copy(update={"curves": (*before.curves, *entry.curves)})
+            channels[name] = (
+                entry if before is None or entry.outage else before.model_copy(update={"curves": (*before.curves, *entry.curves)})
+            )
     return tables[0] if len(tables) == 1 else McsTable(channels=channels)
 
 

@@ -15,7 +15,7 @@ class DigitalReception:
         symbols: spent a message, on header, checks and repetitions too.
         header_symbols: the part of ``symbols`` that headers took.
         bytes_sent: payload bytes a message, after compression.
-        pilots: symbols spent on channel estimation.
+        frame_symbols: put on the air in one transmission of a message; 0 where nothing is.
         noise_power: realised mean power of the additive noise.
         transmissions: times a message was sent, 1 without HARQ.
         schemes: the modulation and coding scheme of each.
@@ -26,7 +26,7 @@ class DigitalReception:
     symbols: tuple[int, ...]
     header_symbols: tuple[int, ...]
     bytes_sent: tuple[int, ...]
-    pilots: tuple[int, ...]
+    frame_symbols: tuple[int, ...]
     noise_power: tuple[float, ...]
     transmissions: tuple[int, ...]
     schemes: tuple[Scheme, ...]

@@ -18,11 +18,19 @@ class Scheme:
 
     Attributes:
         modulation: "qpsk", "16qam" or "64qam"; "gaussian" for the reference at capacity alone, which has no code to ask for.
-        code_rate: information bits, check included, over coded bits; 1 for no code at all.
+        code_rate: information bits, check included, over coded bits; 1 for no code at all. Below 1/5, where the 5G code ends, its
+            1/(5n): each symbol of the block is sent n times and the receiver adds up what it hears.
+
+    Raises:
+        LinkError: a code rate below 1/5 that repeats no whole block.
     """
 
     modulation: Modulation | Literal["gaussian"]
     code_rate: Fraction
+
+    def __post_init__(self) -> None:
+        if 0 < self.code_rate < _LOWEST_RATE and (_LOWEST_RATE / self.code_rate).denominator > 1:
+            raise LinkError(f"a code rate of {self.code_rate} repeats no whole block of rate 1/5; take 1/10, 1/15, 1/20 and so on")
 
     @classmethod
     def of(cls, modulation: Modulation, code_rate: float | str) -> "Scheme":
@@ -33,6 +41,11 @@ class Scheme:
     def coded(self) -> bool:
         """Whether there is a channel code."""
         return self.code_rate < 1
+
+    @property
+    def repetitions(self) -> int:
+        """How often each symbol is sent."""
+        return int(max(Fraction(1), _LOWEST_RATE / self.code_rate))
 
     @property
     def bits_per_symbol(self) -> int:
@@ -47,13 +60,13 @@ class Scheme:
         return self.code_rate * self.bits_per_symbol
 
     def coded_bits(self, bits: int) -> int:
-        """Return the coded bits of ``bits`` information bits: whole symbols, and never below the code's lowest rate."""
+        """Return the coded bits of ``bits`` information bits, repetitions apart: whole symbols, and never below the code's lowest rate."""
         whole = math.ceil(bits / self.efficiency)
         return min(whole, math.floor(bits / (_LOWEST_RATE * self.bits_per_symbol))) * self.bits_per_symbol
 
     def symbols(self, bits: int) -> int:
         """Return the symbols of a block of ``bits`` information bits, check included."""
-        return self.coded_bits(bits) // self.bits_per_symbol
+        return self.repetitions * (self.coded_bits(bits) // self.bits_per_symbol)
 
     def __str__(self) -> str:
         """Return a name such as ``16qam 1/2``."""

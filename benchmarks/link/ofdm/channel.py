@@ -2,11 +2,12 @@
 
 ::
 
-    x (B, n) ──> frames of 8 x 1024 data + 2 x 1024 pilot elements ──> y = h x + n a resource element
+    x (B, n) ──interleave──> frames of 8 x 1024 data + 2 x 1024 pilot elements ──> y = h x + n a resource element
                                                                         │ h: one TDL realisation an image,
              Observation <── LMMSE, bias removed <── h or its LS estimate ┘ running on from frame to frame
 
 The channel acts a resource element at a time: delays stay within the cyclic prefix and h is constant during an OFDM symbol.
+Symbols that follow one another stand far apart in frequency, so that a short message meets the whole band too.
 """
 
 import math
@@ -15,10 +16,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.common.errors import LinkError
-from benchmarks.link.channels import Observation
+from benchmarks.link.channels import Observation, Place
 from benchmarks.link.draws import Draws
-from benchmarks.link.ofdm.frame import CYCLIC_PREFIX, FRAME_DATA_SYMBOLS, Frame, delay_line, frame, gains
+from benchmarks.link.ofdm.frame import CYCLIC_PREFIX, FRAME_DATA_SYMBOLS, Frame, delay_line, frame, gains, pilot_positions
 from benchmarks.link.settings import OfdmSettings, Profile, tdl_summary
+
+# Golden ratio: as many symbols as there are, their places lie apart as evenly as can be (Weyl 1916).
+_STEP = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 def fading_seeds(draws: Draws, rows: int, device: torch.device) -> list[int]:
@@ -51,44 +55,65 @@ class TdlChannel:
         self.settings = settings
         self.summary = tdl_summary(profile, settings)
 
-    def transmit(self, symbols: Tensor, snr_db: float, draws: Draws, stream: str) -> Observation:
-        """Send complex (B, n) symbols of unit mean power in as few OFDM symbols as hold them.
+    def transmit(self, symbols: Tensor, snr_db: float, draws: Draws, stream: str, place: Place | None = None) -> Observation:
+        """Send complex (B, n) symbols of unit mean power in as few OFDM symbols as hold them, or at a place of a larger grid.
 
         Full frames carry 8 OFDM symbols of data, a last short one the rest. Elements of the last data symbol that are left over
-        stay empty. ``pilots`` counts every pilot element; the empty ones and the cyclic prefix are not counted.
+        stay empty. ``pilots`` counts every pilot element of the grid; the empty ones and the cyclic prefix are not counted.
+        Streams that share a grid are sent one at a time, each at its own place: elements do not disturb one another, and the noise is
+        that of the grid, pilots included.
+
+        Args:
+            symbols, snr_db, draws, stream: as of every channel; on a shared grid ``stream`` names the grid's draws.
+            place: where the symbols stand; a grid of their own by default.
 
         Raises:
             LinkError: a delay spread that outlasts the cyclic prefix.
         """
         rows, length = symbols.shape
+        place = place or Place(0, length)
         device, variance, wide = symbols.device, 10.0 ** (-snr_db / 10.0), self.settings.subcarriers
-        full, last = self._frames(length)
-        plan = [(self._frame(FRAME_DATA_SYMBOLS, str(device)), full)] if full else []
-        plan += [(self._frame(last, str(device)), 1)] if last else []
-        total = sum(part.length * count for part, count in plan)
-        channel = self._gains(draws, rows, total, device)
-        noise = math.sqrt(variance) * draws.complex_normal(f"{stream}/noise", rows, total * wide, device).reshape(rows, total, wide)
-        padded = torch.nn.functional.pad(symbols, (0, sum(part.capacity * count for part, count in plan) - length))
+        plan = self._plan(place.total, str(device))
+        span = sum(part.length * count for part, count in plan)
+        channel = self._gains(draws, rows, span, device)
+        noise = math.sqrt(variance) * draws.complex_normal(f"{stream}/noise", rows, span * wide, device).reshape(rows, span, wide)
+        order = self._order(sum(part.capacity * count for part, count in plan), device)
+        positions = order[place.first : place.first + length]
+        filled = symbols.new_zeros(rows, len(order)).index_copy(1, positions, symbols)
 
         received: list[Tensor] = []
         known: list[Tensor] = []
         realised: list[Tensor] = []
         data, element = 0, 0
         for part, count in plan:
-            span = slice(element, element + count * part.length)
-            h, n = (grid[:, span].reshape(rows * count, part.length, wide) for grid in (channel, noise))
-            x = padded[:, data : data + count * part.capacity].reshape(rows * count, part.capacity)
+            elements = slice(element, element + count * part.length)
+            h, n = (grid[:, elements].reshape(rows * count, part.length, wide) for grid in (channel, noise))
+            x = filled[:, data : data + count * part.capacity].reshape(rows * count, part.capacity)
             estimate, residual = part.pass_through(x, h, n, variance, self.settings.csi)
             for parts, values in ((received, estimate), (known, residual), (realised, part.data_elements(n))):
                 parts.append(values.reshape(rows, -1))
-            data, element = data + count * part.capacity, span.stop
-        heard = torch.cat(realised, dim=1)[:, :length]
-        return Observation(
-            torch.cat(received, dim=1)[:, :length],
-            torch.cat(known, dim=1)[:, :length],
-            heard.abs().square().mean(dim=1),
-            sum(part.pilots * count for part, count in plan),
-        )
+            data, element = data + count * part.capacity, elements.stop
+        symbols, variances, heard = (torch.cat(parts, dim=1)[:, positions] for parts in (received, known, realised))
+        return Observation(symbols, variances, heard.abs().square().mean(dim=1), self.pilot_elements(place.total))
+
+    def pilot_elements(self, symbols: int) -> int:
+        """Return the pilot elements of a grid that holds so many symbols; 0 for none."""
+        full, last = self._frames(symbols)
+        lengths = [FRAME_DATA_SYMBOLS] * full + [last] * bool(last)
+        return sum(len(pilot_positions(data)) for data in lengths) * self.settings.subcarriers
+
+    def _plan(self, symbols: int, device: str) -> list[tuple[Frame, int]]:
+        """Return the kinds of frames that hold so many symbols, each with its number."""
+        full, last = self._frames(symbols)
+        plan = [(self._frame(FRAME_DATA_SYMBOLS, device), full)] if full else []
+        return plan + ([(self._frame(last, device), 1)] if last else [])
+
+    def _order(self, elements: int, device: torch.device) -> Tensor:
+        """Return the data elements in the order in which symbols fill them: within an OFDM symbol by steps of about 0.618 of the band."""
+        wide = self.settings.subcarriers
+        step = next(step for step in range(round(wide * _STEP), 2 * wide) if math.gcd(step, wide) == 1)
+        place = torch.arange(elements, device=device)
+        return place - place % wide + place * step % wide
 
     def _frames(self, symbols: int) -> tuple[int, int]:
         """Return the number of full frames and the OFDM data symbols of the last, short one."""

@@ -9,6 +9,7 @@ import methods.errors
 import suite.errors
 from benchmarks.common import errors
 from benchmarks.common.errors import SemcomError, UnknownNameError
+from benchmarks.common.hashing import canonical, digest
 from benchmarks.common.names import suggestion, unknown
 from benchmarks.common.validation import sentences
 from benchmarks.datasets import open_dataset
@@ -75,6 +76,14 @@ def test_an_unknown_name_is_one_error_whichever_way_it_is_met(ask, registry, nam
         with pytest.raises(UnknownNameError) as caught:
             way(name)
         assert str(caught.value).startswith(sentence)
+
+
+def test_fields_that_came_later_enter_an_identity_where_they_say_something_new():
+    """The default link's identity is what it was before there were readings of the SNR, HARQ on demand and robust coding."""
+    assert digest("link", LinkSettings()) == "e22645f3ac51f786e7fd6e35"
+    others = [LinkSettings(digital={"harq": True}), LinkSettings(digital={"outage": 0.2}), LinkSettings(rician_k=2)]
+    assert len({digest("link", link) for link in [LinkSettings(), *others]}) == 4
+    assert "harq" not in canonical(LinkSettings())["digital"] and canonical(others[1])["digital"]["outage"] == 0.2
 
 
 @pytest.mark.parametrize("settings", [LinkSettings(), LinkSettings(rician_k=2.5, ofdm=OfdmSettings(csi="ls", speed=3.0))])

@@ -198,7 +198,7 @@ def test_decode_is_given_and_charged_what_refine_does_not_keep_for_itself(kept):
 
     Taught.looks = {"refines": True, "refine_only": frozenset(kept)}
     method = Keeping(MethodSettings(), Geometry(16, 16, CR))
-    # A channel with pilots, which each stream pays for by itself.
+    # A channel with pilots, of which the streams share those of one grid.
     link, images = Link(), torch.rand(2, 3, 16, 16)
     sent = Sending(Ends(method, method), Source(images)).send(
         link, KeyedDraws(1, ["a", "b"], "tdl-a", 10.0, 0), operating_point(link, CR, 10.0, "tdl-a")
@@ -209,7 +209,7 @@ def test_decode_is_given_and_charged_what_refine_does_not_keep_for_itself(kept):
     left = {name: getattr(sent.signal, name) for name in streams if name not in kept}
     alone = link.send("tdl-a", 10.0, KeyedDraws(1, ["a", "b"], "tdl-a", 10.0, 0), **left, text=True)
     assert sent.decoded_entries == alone.entries and (sent.entries == alone.entries) == (not kept)
-    assert sent.entries[0].symbols_pilot > sent.decoded_entries[0].symbols_pilot or not kept
+    assert sent.entries[0].symbols_pilot == sent.decoded_entries[0].symbols_pilot == 1024
 
 
 @pytest.mark.parametrize(

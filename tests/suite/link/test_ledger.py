@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmarks.common.errors import BudgetError, LinkError, UnknownNameError
+from benchmarks.link.channels import GridChannel
 from benchmarks.link.digital.settings import CAPACITY
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.ledger import Entry
@@ -36,11 +37,14 @@ class SpyChannel:
         self.name, self.summary, self.fading = channel.name, channel.summary, channel.fading
         self.passed = 0
         self.pilots = 0
+        if isinstance(channel, GridChannel):
+            self.pilot_elements = channel.pilot_elements
 
-    def transmit(self, symbols, snr_db, draws, stream):
-        seen = self.channel.transmit(symbols, snr_db, draws, stream)
+    def transmit(self, symbols, snr_db, draws, stream, place=None):
+        seen = self.channel.transmit(symbols, snr_db, draws, stream, *([place] if place else []))
         self.passed += symbols.numel()
-        self.pilots += seen.pilots * len(symbols)
+        # One image, sent once: its streams stand on one grid.
+        self.pilots = max(self.pilots, seen.pilots)
         return seen
 
 
@@ -168,3 +172,48 @@ def test_an_unknown_channel_or_protection_is_named():
 def test_a_signal_needs_a_channel_and_an_snr():
     with pytest.raises(LinkError, match="channel and an SNR"):
         send(Link(), Signal(analog=symbols(1, 4)), OperatingPoint(CR), draws())
+
+
+@pytest.mark.parametrize("csi", ["perfect", "ls"])
+def test_streams_of_a_signal_share_a_grid_and_its_pilots(csi):
+    """4096 + 200 + 170 symbols take five OFDM symbols of data and two of pilots, not four, one and one with a pilot each."""
+    link = Link(LinkSettings(ofdm={"csi": csi}))
+    keyed = KeyedDraws(1, ["a", "b"], "tdl-a", 10.0, 0)
+    streams = {"analog": symbols(2, 4096), "side": symbols(2, 200)}
+    sent = link.send("tdl-a", 10.0, keyed, **streams, digital=[b"a red boat" * 3, b"a red boat"])
+    grid = CHANNELS["tdl-a"]
+    for entry in sent.entries:
+        assert entry.symbols_pilot == grid.pilot_elements(entry.symbols_analog + entry.symbols_digital) == 2048
+    for left_out, pilots in ((frozenset({"digital"}), 2048), (frozenset({"side", "digital"}), 1024), (frozenset({"analog"}), 1024)):
+        assert {entry.symbols_pilot for entry in sent.entries_without(left_out)} == {pilots}
+    free = link.send("tdl-a", 10.0, keyed, **streams, digital=[b"a"] * 2, uncharged=frozenset({"side", "digital"}))
+    assert {entry.symbols_pilot for entry in free.entries} == {1024}
+    if csi == "perfect":
+        # What stands behind it on the grid leaves the analog stream as it is.
+        alone = link.send("tdl-a", 10.0, keyed, analog=streams["analog"])
+        torch.testing.assert_close(alone.analog.symbols, sent.analog.symbols, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("channel", ["rayleigh-block", "tdl-a"])
+def test_with_harq_analog_symbols_meet_as_many_fades_as_a_message(channel):
+    """Every fourth symbol meets the fade of the same transmission of a message, at no symbol more; without HARQ there is one fade."""
+    keyed, sent = KeyedDraws(1, ["a"], channel, 10.0, 0), symbols(1, 403)
+    once, again = (Link(LinkSettings(digital={"harq": harq})).send(channel, 10.0, keyed, analog=sent) for harq in (False, True))
+    assert once.entries[0].symbols_analog == again.entries[0].symbols_analog == 403
+    assert (once.entries[0].symbols_pilot, again.entries[0].symbols_pilot) == ((0, 0) if channel == "rayleigh-block" else (1024, 4096))
+    for number in range(4):
+        alone = CHANNELS[channel].transmit(sent[:, number::4], 10.0, keyed.part([0], number), "analog")
+        torch.testing.assert_close(again.analog.noise_variance[:, number::4], alone.noise_variance)
+    if channel == "rayleigh-block":
+        assert len(set(once.analog.noise_variance[0].tolist())) == 1 and len(set(again.analog.noise_variance[0].tolist())) == 4
+
+
+@pytest.mark.parametrize("mode", ["ldpc", "robust"])
+def test_messages_are_sent_again_with_harq_alone(mode):
+    keyed, messages = KeyedDraws(1, [str(row) for row in range(40)], "rayleigh-block", 1.0, 0), [b"ab"] * 40
+    once, again = (
+        Link(LinkSettings(digital={"harq": harq})).send("rayleigh-block", 1.0, keyed, digital=messages, coding_mode=mode).digital
+        for harq in (False, True)
+    )
+    assert set(once.transmissions) == {1} and max(again.transmissions) > 1 and sum(again.intact) > sum(once.intact)
+    assert again.symbols == tuple(count * once.symbols[0] for count in again.transmissions)

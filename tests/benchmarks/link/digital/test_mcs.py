@@ -9,7 +9,7 @@ from benchmarks.link.channels import AWGN
 from benchmarks.link.digital import DigitalSettings, DigitalStream
 from benchmarks.link.digital.block_curves import BLOCK_SIZES, BLOCK_SNRS, FILE_SCHEMES, BlockTrials
 from benchmarks.link.digital.codec import block_code
-from benchmarks.link.digital.mcs import DEFAULT_TABLE, FILE_TABLE, load
+from benchmarks.link.digital.mcs import DEFAULT_TABLE, FILE_TABLE, ONE_SHOT_TABLE, SLOW_FADING, load, table_files
 from benchmarks.link.digital.measure import LADDER, SIZES, SIZES_SLOW
 from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.digital.trials import blocks_lost
@@ -80,6 +80,21 @@ def test_the_committed_table_measures_the_channels_as_they_are():
         assert entry.recipe["command"].startswith(f"python -m benchmarks.link.digital.measure --channel {name}")
         assert found.sizes(name) == (SIZES if entry.transmissions == 1 else SIZES_SLOW)
         assert len(found.schemes(name)) == len(LADDER)
+
+
+def test_the_table_of_single_transmissions_covers_slow_fading_and_speaks_there_alone():
+    once = load(ONE_SHOT_TABLE)
+    assert set(once.channels) == set(SLOW_FADING)
+    assert all(
+        entry.outage and entry.transmissions == 1 and entry.summary == CHANNELS[name].summary for name, entry in once.channels.items()
+    )
+    adaptive = DigitalSettings(mode="adaptive")
+    assert table_files(adaptive, False, ["awgn", "rayleigh"]) == (DEFAULT_TABLE,)
+    assert table_files(adaptive, True, ["awgn", "tdl-a"]) == (DEFAULT_TABLE, FILE_TABLE, ONE_SHOT_TABLE)
+    assert table_files(adaptive.model_copy(update={"harq": True}), False, ["tdl-a"]) == (DEFAULT_TABLE,)
+    assert table_files(adaptive, False, ["tdl-a"], "ldpc") == ()
+    read = load(DEFAULT_TABLE, FILE_TABLE, ONE_SHOT_TABLE)
+    assert read.channel("tdl-a") == once.channel("tdl-a") and len(read.schemes("awgn")) > len(load(DEFAULT_TABLE).schemes("awgn"))
 
 
 def test_adaptive_captions_cost_what_the_channel_supports():

@@ -10,6 +10,7 @@ from scipy.stats import norm
 from benchmarks.common.errors import LinkError
 from benchmarks.link.channels import AWGN, RAYLEIGH, RAYLEIGH_BLOCK, FlatChannel
 from benchmarks.link.digital import DigitalSettings, DigitalStream, char_error_rate, readable
+from benchmarks.link.digital.mcs import DEFAULT_TABLE
 from benchmarks.link.digital.scheme import Scheme
 from benchmarks.link.draws import KeyedDraws
 from helpers.mcs_tables import curve, table
@@ -164,7 +165,7 @@ def test_what_is_charged_is_what_crossed_the_channel(channel, mode):
 
 def test_a_retransmission_meets_a_fade_of_its_own_and_is_charged():
     spy = Spy(RAYLEIGH_BLOCK)
-    stream = DigitalStream(DigitalSettings(mode="adaptive"))
+    stream = DigitalStream(DigitalSettings(mode="adaptive", harq=True))
     keyed = draws(40, RAYLEIGH_BLOCK, 4.0)
     heard = stream.transmit([CAPTION] * 40, spy, 4.0, keyed)
     again = [row for row, count in enumerate(heard.transmissions) if count > 1]
@@ -174,6 +175,21 @@ def test_a_retransmission_meets_a_fade_of_its_own_and_is_charged():
     later = next(image for image in spy.images if "/" in image)
     fades = [KeyedDraws(7, [name], "rayleigh-block", 4.0, 0).complex_normal("block/fading", 1, 1) for name in (later.split("/")[0], later)]
     assert not torch.equal(*fades)
+
+
+def test_once_on_slow_fading_loses_what_the_outage_allows():
+    """Within three standard deviations of a tenth; a smaller outage is a more robust scheme."""
+    keyed = draws(80, RAYLEIGH_BLOCK, 10.0)
+    heard = DigitalStream(DigitalSettings(mode="adaptive")).transmit([CAPTION[:32]] * 80, RAYLEIGH_BLOCK, 10.0, keyed)
+    assert set(heard.transmissions) == {1} and 80 - sum(heard.intact) <= 16
+    safer = DigitalStream(DigitalSettings(mode="adaptive", outage=0.03)).scheme(32, "rayleigh-block", 10.0)
+    assert safer.efficiency < heard.schemes[0].efficiency
+
+
+def test_a_table_of_messages_that_are_sent_again_is_refused_where_none_is():
+    stream = DigitalStream(DigitalSettings(mode="adaptive", mcs_table=DEFAULT_TABLE))
+    with pytest.raises(LinkError, match="4 transmissions.*set harq"):
+        stream.check(RAYLEIGH_BLOCK)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Tapped delay lines under OFDM against closed forms, an independent receiver and the rules of the link."""
 
+import itertools
 import math
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from scipy.special import exp1
 
 from benchmarks.common.errors import LinkError
 from benchmarks.link.analog import equalise
+from benchmarks.link.channels import Place
 from benchmarks.link.draws import KeyedDraws, TrainingDraws
 from benchmarks.link.ofdm.channel import OfdmSettings, TdlChannel, fading_seeds
 from benchmarks.link.ofdm.frame import delay_line, frame, gains, pilot_positions
@@ -72,7 +74,10 @@ def test_estimation_suffers_from_speed() -> None:
 
 @pytest.mark.parametrize("csi", ["perfect", "ls"])
 def test_receiver_agrees_with_an_independent_one(csi: str) -> None:
-    """A plain NumPy receiver for one frame: y = h x + n, then y / h with the known or the nearest-pilot estimate of h."""
+    """A plain NumPy receiver for one frame: y = h x + n, then y / h with the known or the nearest-pilot estimate of h.
+
+    Neighbouring symbols stand 41 of 64 subcarriers apart, the first step from 0.618 of the band that meets each of them.
+    """
     channel = TdlChannel("A", SMALL.model_copy(update={"csi": csi, "interpolation": "nn", "speed": 0.0}))
     sent, draws, wide, variance = signal(1, 8 * 64), keyed(1), 64, 10.0**-0.7
     seen = channel.transmit(sent, 7.0, draws, "analog")
@@ -83,15 +88,18 @@ def test_receiver_agrees_with_an_independent_one(csi: str) -> None:
     n = np.arange(wide)
     pilot = np.exp(-1j * np.pi * n * n / wide)
     data = [0, 1, 3, 4, 5, 6, 8, 9]
-    arrived = h[data] * sent.numpy().reshape(8, wide) + noise[data]
+    order = np.arange(wide) * 41 % wide
+    grid = np.empty((8, wide), dtype=np.complex64)
+    grid[:, order] = sent.numpy().reshape(8, wide)
+    arrived = h[data] * grid + noise[data]
     if csi == "perfect":
         known, error = h[data], 0.0
     else:
         estimates = {position: h[position] + noise[position] / pilot for position in (2, 7)}
         known = np.stack([estimates[2 if position <= 4 else 7] for position in data])
         error = variance
-    np.testing.assert_allclose(seen.symbols.numpy().reshape(8, wide), arrived / known, rtol=2e-3, atol=2e-3)
-    np.testing.assert_allclose(seen.noise_variance.numpy().reshape(8, wide), (variance + error) / np.abs(known) ** 2, rtol=2e-3)
+    np.testing.assert_allclose(seen.symbols.numpy().reshape(8, wide), (arrived / known)[:, order], rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(seen.noise_variance.numpy().reshape(8, wide), ((variance + error) / np.abs(known) ** 2)[:, order], rtol=2e-3)
     np.testing.assert_allclose(seen.noise_power.numpy(), [np.mean(np.abs(noise[data]) ** 2)], rtol=1e-4)
 
 
@@ -121,6 +129,31 @@ def test_a_row_does_not_depend_on_its_batch_mates(csi: str, length: int) -> None
         alone = channel.transmit(sent[row : row + 1], 7.0, draws.row(row), "analog")
         for name in ("symbols", "noise_variance", "noise_power"):
             assert torch.equal(getattr(alone, name)[0], getattr(together, name)[row])
+
+
+@pytest.mark.parametrize("csi", ["perfect", "ls"])
+def test_streams_on_one_grid_are_what_one_stream_would_be(csi: str) -> None:
+    """Sent one at a time at their places, three streams arrive as the row of all of them does, with the pilots of one grid."""
+    channel, sent, draws = TdlChannel("C", SMALL.model_copy(update={"csi": csi, "delay_spread_ns": 50.0})), signal(2, 900), keyed(2)
+    whole = channel.transmit(sent, 7.0, draws, "analog")
+    ends = [0, 300, 420, 900]
+    for first, stop in itertools.pairwise(ends):
+        part = channel.transmit(sent[:, first:stop], 7.0, draws, "analog", Place(first, 900))
+        assert part.pilots == whole.pilots == channel.pilot_elements(900)
+        for name in ("symbols", "noise_variance"):
+            # Of a preamble that is empty the equaliser rounds otherwise.
+            torch.testing.assert_close(getattr(part, name), getattr(whole, name)[:, first:stop], rtol=1e-4, atol=1e-5)
+    assert channel.pilot_elements(0) == 0
+
+
+def test_a_short_message_meets_the_whole_band() -> None:
+    """The mean gain of 64 symbols is nearly that of the band; of 64 neighbouring subcarriers of 1024 it is nearly one fade."""
+    channel, sent = TdlChannel("A", OfdmSettings()), signal(24, 1024)
+    gain = 1.0 / channel.transmit(sent, 0.0, keyed(24, 0.0), "analog").noise_variance
+    band = gain.mean(dim=1)
+    assert bool(((gain[:, :64].mean(dim=1) - band).abs() < 0.1 * band).all())
+    subcarriers = gain[:, torch.argsort(torch.arange(1024) * 633 % 1024)]
+    assert float((subcarriers[:, :64].mean(dim=1) / band).std()) > 0.3
 
 
 def test_a_cell_repeats_and_another_differs() -> None:
