@@ -16,6 +16,8 @@ from methods.swinjscc.authors import load_translated, model_name, read_checkpoin
 from methods.swinjscc.settings import PRESETS, VARIANTS, SwinJSCCSettings
 from methods.swinjscc.side_information import MessageFormat
 
+ROBUST = "robust"
+
 
 @METHODS.register("swinjscc")
 class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
@@ -79,8 +81,13 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
 
     @classmethod
     def traits(cls, settings: SwinJSCCSettings) -> Traits:
-        """Adaptation decides; the authors' weights are not trained further."""
+        """Adaptation decides; the authors' weights are not trained further.
+
+        What a message says the decoder cannot do without, and its length follows from the settings: it is coded as robustly as that asks.
+        """
+        says = settings.rate_adaptive or settings.receiver_scale == "sent"
         return Traits(
+            coding_mode=ROBUST if says else None,
             uses_snr_at_sender=settings.snr_adaptive,
             trainable=settings.authors_checkpoint is None,
             one_model_for_all_rates=settings.rate_adaptive,
@@ -124,7 +131,7 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
             kept = mask.nonzero()[:, 1].view(len(mask), rate, 1)
             planes = planes.gather(1, kept.expand(-1, -1, planes.shape[2]))
         symbols = to_symbols(planes, budget)
-        return Signal(analog=symbols, digital=self.message.pack(symbols, mask))
+        return Signal(analog=symbols, digital=self.message.pack(symbols, mask), coding_mode=ROBUST)
 
     def decode(self, received: Received, point: OperatingPoint) -> Tensor:
         """Return (B, 3, H, W) images in [0, 1] of the size the method was built for."""

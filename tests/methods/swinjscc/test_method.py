@@ -88,6 +88,16 @@ def test_batch_of_eight_equals_eight_alone(variant: str) -> None:
         torch.testing.assert_close(method.decode(heard, point()), decoded[row : row + 1], rtol=0.0, atol=1e-5)
 
 
+@pytest.mark.parametrize("scale", ["unit", "sent"])
+@pytest.mark.parametrize("variant", VARIANT_NAMES)
+@torch.no_grad()
+def test_what_the_decoder_cannot_do_without_is_robustly_coded(variant: str, scale: str) -> None:
+    method = build(variant, receiver_scale=scale)
+    signal, declared = method.encode(sample_images(2), point(), None), method.traits(method.settings).coding_mode
+    assert (signal.digital is None) == method.message.empty == (declared is None)
+    assert declared in (None, "robust") and (signal.digital is None or signal.coding_mode == declared)
+
+
 @pytest.mark.parametrize("variant", VARIANT_NAMES)
 def test_gradient_path_agrees_with_evaluation_path(variant: str) -> None:
     method, images = build(variant), sample_images(3)
