@@ -27,6 +27,7 @@ from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod, resolve
 from suite.errors import SettingsError
 from suite.evaluate.plan import Trained, WorkUnit, make_units
+from suite.evaluate.readings import read_grids
 from suite.evaluate.timeout import signals_heard
 from suite.plan_checks import check_plan
 from suite.runs.layout import RunLayout
@@ -113,8 +114,10 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
     configured_methods = resolve(grid)
     link = Link(grid.link)
     for configured in configured_methods:
-        for channel in grid.channels:
-            link.check(channel, configured.traits.coding_mode, files=configured.traits.chooses_schemes)
+        for read in read_grids(configured, grid):
+            over = link if read.grid.link == grid.link else Link(read.grid.link)
+            for channel in read.grid.channels:
+                over.check(channel, configured.traits.coding_mode, files=configured.traits.chooses_schemes)
         for channel in configured.training.channels:
             link.channel(channel)
     datasets: dict[str, tuple[Dataset, Path | None]] = {}

@@ -6,7 +6,8 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from benchmarks.metrics import lookup
 from suite.link.declared import LOSSLESS
@@ -18,9 +19,8 @@ BY_DECREE = "is lossless by decree: its bytes always arrive, and the symbols of 
 
 def run_notes(prepared: Prepared) -> list[str]:
     """Return the sentences that belong under every table of a run."""
-    found = (_lossless, _channels_not_met, _texts_compared_with, _metrics_inside, _ratios_left_out)
+    found = (_lossless, _readings, _channels_not_met, _texts_compared_with, _metrics_inside, _ratios_left_out)
     return [sentence for sentences in found for sentence in sentences(prepared)]
-
 
 
 def _ratios_left_out(prepared: Prepared) -> Iterator[str]:
@@ -37,6 +37,29 @@ def _lossless(prepared: Prepared) -> Iterator[str]:
     own = [each.label for each in prepared.configured_methods if each.traits.coding_mode == LOSSLESS]
     if own:
         yield f"The digital stream of {', '.join(own)} {BY_DECREE}"
+
+
+def _readings(prepared: Prepared) -> Iterator[str]:
+    """Yield what the labels of the link's readings stand for."""
+    grid = prepared.grid
+    met = {label: reading for label, reading in grid.readings.items() if reading.among(grid.channels)}
+    for label, reading in met.items():
+        told = ", ".join(f"{name}={value}" for name, value in _flat("link", reading.link)) or "the link as the grid sets it"
+        where = f", on {', '.join(reading.channels)} alone" if reading.channels else ""
+        decree = f"; its digital stream {BY_DECREE[:-1]}" if reading.over(grid.link).digital.mode == LOSSLESS else ""
+        yield f"[{label}]: {told}{where}{decree}."
+    if met:
+        named = any(reading.over(grid.link) == grid.link for reading in met.values())
+        rest = "are of methods that no reading changes" if named else "are of the link as the grid sets it"
+        yield f"Rows without a label in brackets {rest}."
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(f"{name}.{key}", inner)
+    else:
+        yield name, value
 
 
 def _channels_not_met(prepared: Prepared) -> Iterator[str]:

@@ -24,7 +24,7 @@ from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Executor
 from suite.evaluate.forecast import told
 from suite.evaluate.kept import changed_code, with_kept_code
-from suite.evaluate.plan import WorkUnit, estimate
+from suite.evaluate.plan import WorkUnit, estimate, readings_told
 from suite.evaluate.reuse import reuse
 from suite.evaluate.runner import evaluate, remaining
 from suite.keys import key_names
@@ -112,6 +112,8 @@ class Session:
         self._say(
             f"cells of an image: {len(self.grid.channels)} channels x {len(self.grid.snr_db)} SNRs x {self.grid.repetitions} repetitions"
         )
+        for label, methods in readings_told(units).items():
+            self._say(f"reading [{label}]: {', '.join(methods)}")
         for what, number in estimate(units).items():
             self._say(f"{what}: {number:,}")
         self._say(f"units left to do: {len(left):,}, of {sum(unit.reconstructions for unit in left):,} reconstructions")

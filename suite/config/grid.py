@@ -1,9 +1,9 @@
 """The grid: what is measured, validated before anything runs; :mod:`suite.config.reading` makes one of a name and a command line."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from benchmarks.common.validation import Settings
 from benchmarks.datasets.base import Fit
@@ -12,6 +12,7 @@ from benchmarks.metrics import MetricSettings
 from suite.config.ablations import Ablation
 from suite.config.execution import EvaluationSettings, GenerativeSettings
 from suite.config.ratios import Ratio
+from suite.config.readings import Label, Reading, check_readings
 from suite.config.sheets import SheetSettings
 from suite.config.training import TrainingSettings
 
@@ -91,6 +92,8 @@ class Grid(Settings):
             The word ``available`` stands for every metric, each with ``?``.
         metric_settings: where metrics find their weights.
         link: equaliser, coding, resource grid.
+        readings: label -> what of ``link`` is set otherwise, and on which channels, for rows of their own beside those of the grid's
+            link; an entry without changes gives the latter a label. Methods that a reading cannot change have one row.
         generative: the generative models and what they may cost.
         training: how methods are trained.
         limit: images of each dataset, from the first; ``None`` for all.
@@ -113,9 +116,17 @@ class Grid(Settings):
     metrics: tuple[str, ...] | Literal["available"] = "available"
     metric_settings: MetricSettings = MetricSettings()
     link: LinkSettings = LinkSettings()
+    readings: dict[Label, Reading] = {}
     generative: GenerativeSettings = GenerativeSettings()
     training: GridTraining = GridTraining()
     limit: int | None = Field(default=None, ge=1)
     evaluation: EvaluationSettings = EvaluationSettings()
     sheet: SheetSettings = SheetSettings()
     ablations: tuple[Ablation, ...] = ()
+
+    first_values: ClassVar[Mapping[str, Any]] = {"readings": {}}
+
+    @model_validator(mode="after")
+    def _distinct_readings(self) -> Self:
+        check_readings(self.readings, self.link)
+        return self

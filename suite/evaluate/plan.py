@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 from benchmarks.common.hashing import content_digest, digest
 from benchmarks.common.storage import StoragePath
 from benchmarks.datasets import Dataset
-from benchmarks.link.digital.mcs import table_files
+from benchmarks.link.digital.mcs import SLOW_FADING, table_files
 from benchmarks.link.digital.settings import Mode
 from benchmarks.metrics import lookup
 from methods.generative.settings import CaptionerSettings
@@ -25,7 +25,8 @@ from methods.messages import Geometry
 from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod, is_remote, model_identity
 from suite.config.sheets import FailureSettings, SheetCell
-from suite.runs.labels import STAGE_ONE
+from suite.evaluate.readings import Coarse, read_grids
+from suite.runs.labels import STAGE_ONE, with_reading
 from suite.runs.layout import unit_file
 
 
@@ -68,6 +69,9 @@ class WorkUnit:
         failure_reason: why the method cannot run at all (its training failed); its cells then fail with these words.
         code: digest of the method's code, "" where it is not known.
         again: whether it is done although its records may be there, since a sheet is to show images of it that were not kept.
+        reading: label of the link's settings, "" where none is shown.
+        coarse: how the coarse image before refinement is scored: "shared" as one for all readings, which do not change it, "own" for this
+            one alone, "none" where another unit scores it.
     """
 
     run: str
@@ -81,6 +85,8 @@ class WorkUnit:
     failure_reason: str = ""
     code: str = ""
     again: bool = False
+    reading: str = ""
+    coarse: Coarse = "own"
 
     @cached_property
     def identity(self) -> str:
@@ -96,6 +102,7 @@ class WorkUnit:
             "cells": [grid.seed, grid.channels, grid.snr_db, grid.repetitions],
             "metrics": [self.metrics, sorted(grid.metric_settings.clip_models)],
             "obstacle": self.failure_reason,
+            **({"reading": [self.reading, self.coarse]} if self.reading else {}),
         }
         return digest("unit", {**self._common, **own})
 
@@ -120,8 +127,11 @@ class WorkUnit:
         grid = self.grid
         # Only where there is one, so that other units are recognised by what they always were.
         references = {"references": model_identity(self.reference_captioner)} if self.reference_captioner is not None else {}
+        # Over slow fading each stream had frames of its own before, and messages were sent up to four times unasked.
+        once = {"slow fading": "one grid, once"} if set(SLOW_FADING) & set(grid.channels) else {}
         return {
             **references,
+            **once,
             "method": self.configured.method,
             "variant": self.configured.variant,
             "settings": self.configured.identity_fields,
@@ -144,7 +154,12 @@ class WorkUnit:
     @property
     def file(self) -> Path:
         """Where the unit's records lie below ``records/``."""
-        return unit_file(self.images.dataset, self.configured.method, self.configured.variant, self.cr, self.identity)
+        return unit_file(self.images.dataset, self.configured.method, self.variant, self.cr, self.identity)
+
+    @property
+    def variant(self) -> str:
+        """The variant as records name it, with the reading that its cells are of."""
+        return with_reading(self.configured.variant, self.reading)
 
     @property
     def cells(self) -> list[tuple[str, float, int]]:
@@ -227,7 +242,10 @@ def make_units(
             who, path, content = (found.configured, found.path, found.hash) if found else (configured, None, "")
             failure_reason = failure_reasons.get((configured.label, cr), "")
             code = configured.code
-            units += [WorkUnit(run, who, path, content, cr, images, grid, tuple(metrics), failure_reason, code) for images in ranges]
+            for read in read_grids(configured, grid):
+                own = (run, who, path, content, cr)
+                told = (read.grid, tuple(metrics), failure_reason, code)
+                units += [WorkUnit(*own, images, *told, reading=read.label, coarse=read.coarse) for images in ranges]
     return units
 
 
@@ -248,3 +266,12 @@ def estimate(units: Sequence[WorkUnit]) -> dict[str, Any]:
     size = units[0].grid.image_size if units else 0
     symbols = sum((Geometry(size, size).limit(unit.cr) or 0) * unit.reconstructions for unit in units)
     return {"units": len(units), "reconstructions": sum(unit.reconstructions for unit in units), "visual symbols at most": symbols}
+
+
+def readings_told(units: Sequence[WorkUnit]) -> dict[str, list[str]]:
+    """Return which methods a plan evaluates under each labelled reading of the link."""
+    found: dict[str, dict[str, None]] = {}
+    for unit in units:
+        if unit.reading:
+            found.setdefault(unit.reading, {})[unit.configured.label] = None
+    return {label: list(methods) for label, methods in found.items()}

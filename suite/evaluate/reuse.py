@@ -121,7 +121,7 @@ def _unshown(
 
 def _sample(layout: RunLayout[StoragePath], unit: WorkUnit, image: str, cell: SheetCell) -> StoragePath:
     """Return where the reconstruction of an image in a cell lies if it is kept."""
-    own: dict[str, Any] = {"dataset": unit.images.dataset, "method": unit.configured.method, "variant": unit.configured.variant}
+    own: dict[str, Any] = {"dataset": unit.images.dataset, "method": unit.configured.method, "variant": unit.variant}
     own |= {"cr": math.nan if unit.cr is None else float(unit.cr), "channel": cell[0], "snr_db": cell[1], "image": image}
     return layout.sample(own)
 

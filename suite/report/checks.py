@@ -25,7 +25,7 @@ from suite.report.intervals import mean_intervals
 from suite.report.qualitative import read_sample
 from suite.report.results import RunResults
 from suite.runs.columns import WHOLE_CELL
-from suite.runs.labels import STAGE_ONE, cr_label
+from suite.runs.labels import STAGE_ONE, cr_label, with_reading, without_reading
 from suite.runs.records import metric_columns
 
 # A fall of PSNR by more than this much a dB of SNR is a cliff.
@@ -96,10 +96,11 @@ def _codes(records: pd.DataFrame) -> Iterator[Trend]:
 
 def _refined(row: pd.Series) -> bool:
     """Return whether a generative stage made the image."""
-    if str(row["variant"]).endswith(COARSE):
+    variant, _ = without_reading(str(row["variant"]))
+    if variant.endswith(COARSE):
         return False
     method = METHODS.get(str(row["method"]))
-    return method.traits(method.Settings.model_validate(method.variants[str(row["variant"])])).refines
+    return method.traits(method.Settings.model_validate(method.variants[variant])).refines
 
 
 def _cliffs(records: pd.DataFrame) -> Iterator[Trend]:
@@ -113,27 +114,36 @@ def _cliffs(records: pd.DataFrame) -> Iterator[Trend]:
         ]
         if not slopes:
             continue
-        fixed, numbers = str(variant).endswith("-fixed"), f"{_span(means)}, steepest {max(slopes):.2f} dB a dB of SNR"
+        fixed, numbers = without_reading(str(variant))[0].endswith("-fixed"), f"{_span(means)}, steepest {max(slopes):.2f} dB a dB of SNR"
         claim = "falls off its cliff" if fixed else "no cliff"
         yield Trend(f"digital/{variant} on AWGN: {claim}", numbers, (min(slopes) >= CLIFF) if fixed else (max(slopes) < CLIFF))
 
 
 def _stages(records: pd.DataFrame, metric: str, better: str) -> Iterator[Trend]:
     for (method, variant), first in records.groupby(["method", "variant"]):
-        base = str(variant).removesuffix(COARSE)
-        if base == variant:
+        coarse, reading = without_reading(str(variant))
+        base = coarse.removesuffix(COARSE)
+        if base == coarse:
             continue
-        second = records[records["method"].eq(method) & records["variant"].eq(base)]
-        difference = _paired(second, first, CELL, metric)
-        if len(difference):
-            yield _improvement(f"{method}/{base}: stage two improves {metric} over stage one", difference, better)
+        # A coarse image that the readings share stands beside each of theirs.
+        there = list(records.loc[records["method"].eq(method), "variant"].unique())
+        others = [each for each in there if without_reading(each)[0] == base]
+        for final in others if not reading else [with_reading(base, reading)]:
+            own = with_reading(coarse, without_reading(final)[1])
+            if own != variant and own in there:
+                continue
+            second = records[records["method"].eq(method) & records["variant"].eq(final)]
+            difference = _paired(second, first, CELL, metric)
+            if len(difference):
+                yield _improvement(f"{method}/{final}: stage two improves {metric} over stage one", difference, better)
 
 
 def _side_information(records: pd.DataFrame, metric: str, better: str) -> Iterator[Trend]:
     """Compare over the cells that both met; a method of fixed rate stands beside every CR of another."""
     text = records[records["method"].isin(TEXT_ALONE)]
     for method in GUIDED:
-        guided = records[records["method"].eq(method) & ~records["variant"].str.endswith(COARSE)]
+        refined = ~records["variant"].map(lambda variant: without_reading(variant)[0]).str.endswith(COARSE)
+        guided = records[records["method"].eq(method) & refined]
         difference = _paired(guided, text, [name for name in CELL if name != "cr"], metric)
         if len(difference):
             yield _improvement(f"{method}: better {metric} than text alone ({', '.join(TEXT_ALONE)})", difference, better)

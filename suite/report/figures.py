@@ -22,7 +22,7 @@ import pandas as pd
 from suite.report.formats import csv_text, write_bytes
 from suite.report.points import ENVELOPE
 from suite.report.results import RunResults
-from suite.runs.labels import STAGE_ONE, cr_label, file_stem, series_label
+from suite.runs.labels import STAGE_ONE, cr_label, file_stem, series_label, with_reading, without_reading
 from suite.runs.layout import RunLayout
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
     palette = [seaborn.color_palette("colorblind", 10)[index] for index in _COLOURS]
     count = len(palette)
     series = sorted({(m, v) for m, v in zip(points["method"], points["variant"], strict=True)})
-    final = [s for s in series if not s[1].endswith(_COARSE) and s[1] != ENVELOPE]
+    final = [s for s in series if not _is_coarse(s[1]) and s[1] != ENVELOPE]
     chosen = {
         s: SeriesStyle(palette[i % count], _MARKERS[(i + i // count) % len(_MARKERS)], _LINES[i // count % len(_LINES)], True)
         for i, s in enumerate(final)
@@ -95,10 +95,18 @@ def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
     for method, variant in series:
         if variant == ENVELOPE:
             chosen[method, variant] = _ENVELOPE_STYLE
-        elif variant.endswith(_COARSE):
-            parent = chosen.get((method, variant.removesuffix(_COARSE)), SeriesStyle(palette[-1], "o", "-", True))
+        elif _is_coarse(variant):
+            coarse, reading = without_reading(variant)
+            base = coarse.removesuffix(_COARSE)
+            # One that the readings share looks like the first of them.
+            parents = [(method, with_reading(base, reading)), *(s for s in final if (s[0], without_reading(s[1])[0]) == (method, base))]
+            parent = next((chosen[s] for s in parents if s in chosen), SeriesStyle(palette[-1], "o", "-", True))
             chosen[method, variant] = SeriesStyle(parent.colour, parent.marker, _LINES[1], False)
     return {s: chosen[s] for s in series}
+
+
+def _is_coarse(variant: str) -> bool:
+    return without_reading(variant)[0].endswith(_COARSE)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from suite.report.groups import of_images
 from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
 from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import Better, RunInfo
-from suite.runs.labels import series_id
+from suite.runs.labels import series_id, without_reading
 from suite.runs.records import metric_columns
 
 ENVELOPE = "envelope"
@@ -133,9 +133,10 @@ def _pair_rows(metric: str, cr: float, snr_db: float, cells: pd.DataFrame, compa
 def _with_envelope(points: pd.DataFrame, info: RunInfo) -> pd.DataFrame:
     """Add the upper envelope of the digital variants: in each cell the best mean among those with the fewest failed rows.
 
-    A variant at capacity is no link and has no part in it.
+    A variant at capacity is no link and has no part in it, and neither have labelled readings of the link.
     """
-    linked = points[(points["method"] == ENVELOPE_OF) & ~points["variant"].str.endswith(f"-{CAPACITY}")]
+    unlabelled = points["variant"].map(lambda variant: not without_reading(variant)[1])
+    linked = points[(points["method"] == ENVELOPE_OF) & ~points["variant"].str.endswith(f"-{CAPACITY}") & unlabelled]
     digital = linked[linked["mean"].notna()]
     if linked["variant"].nunique() < 2:
         return points

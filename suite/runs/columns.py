@@ -36,7 +36,11 @@ COLUMNS = (
     Column("run", "string", "", "name of the run"),
     Column("method", "string", "", "registered name of the method"),
     Column(
-        "variant", "string", "", f"variant of the method; before refinement /{STAGE_ONE}, with symbols and text that it was decoded from"
+        "variant",
+        "string",
+        "",
+        "variant of the method, [label] of the link's reading behind it; before refinement "
+        f"/{STAGE_ONE}, with symbols and text that it was decoded from",
     ),
     Column("dataset", "string", "", "name of the data set"),
     Column("image", "string", "", "stable id of the image; * for the metrics of a whole cell"),

@@ -131,4 +131,6 @@ def _identity_fields(grid: Grid) -> dict[str, Any]:
     whole["training"] = {**grid.training.of_weights(), "preset": grid.training.preset, "data": grid.training.data}
     whole["metric_settings"] = sorted(grid.metric_settings.clip_models)
     del whole["generative"]
+    if not grid.readings:
+        del whole["readings"]
     return whole | ({"generative": grid.generative.models} if grid.generative.models else {})

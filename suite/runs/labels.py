@@ -4,12 +4,14 @@ import math
 import re
 from fractions import Fraction
 
+from benchmarks.common.names import slug
 from methods.names import display_name
 
 STAGE_ONE = "stage-one"
 """The last part of a variant whose records are of the coarse image, before refinement: ``full/stage-one``."""
 
 _MAX_DENOMINATOR = 100_000
+_READING = re.compile(r" \[([^\[\]]+)\]$")
 
 
 def cr_label(cr: float | Fraction | None) -> str:
@@ -22,10 +24,33 @@ def cr_fraction(cr: float | Fraction) -> Fraction:
     return Fraction(cr).limit_denominator(_MAX_DENOMINATOR)
 
 
+def with_reading(variant: str, reading: str) -> str:
+    """Return a variant as records hold it that was sent over the link as ``reading`` sets it; "" for a link without a label.
+
+    Example:
+        >>> with_reading("full", "Eb/N0"), without_reading("full [Eb/N0]"), without_reading("full")
+        ('full [Eb/N0]', ('full', 'Eb/N0'), ('full', ''))
+    """
+    return f"{variant} [{reading}]" if reading else variant
+
+
+def without_reading(variant: str) -> tuple[str, str]:
+    """Return the variant of a method and the label of its reading, "" for none."""
+    found = _READING.search(variant)
+    return (variant[: found.start()], found[1]) if found else (variant, "")
+
+
+def variant_stem(variant: str) -> str:
+    """Return a variant as file names hold it."""
+    own, reading = without_reading(variant)
+    return own.replace("/", "-") + (f"@{slug(reading)}" if reading else "")
+
+
 def series_id(method: str, variant: str) -> str:
     """Return the names by which a method and variant are registered, as files and messages hold them: "swinjscc/sa"."""
-    variant = variant.removeprefix("default").removeprefix("/")
-    return f"{method}/{variant}" if variant else method
+    own, reading = without_reading(variant)
+    own = own.removeprefix("default").removeprefix("/")
+    return with_reading(f"{method}/{own}" if own else method, reading)
 
 
 def series_label(method: str, variant: str, legend: bool = False) -> str:
@@ -38,12 +63,15 @@ def series_label(method: str, variant: str, legend: bool = False) -> str:
     Example:
         >>> series_label("gened_sc", "full/stage-one"), series_label("digital", "webp", legend=True), series_label("gone", "v2")
         ('GenED-SC, stage one', 'WebP', 'gone/v2')
+        >>> series_label("gened_sc", "full [Eb/N0]")
+        'GenED-SC [Eb/N0]'
     """
-    whole, _, stage = variant.rpartition("/") if variant.endswith(f"/{STAGE_ONE}") else (variant, "", "")
+    own, reading = without_reading(variant)
+    whole, _, stage = own.rpartition("/") if own.endswith(f"/{STAGE_ONE}") else (own, "", "")
     name = display_name(method, whole, legend)
     if name is None:
         return series_id(method, variant)
-    return f"{name}, {stage.replace('-', ' ')}" if stage else name
+    return with_reading(f"{name}, {stage.replace('-', ' ')}" if stage else name, reading)
 
 
 def file_stem(*parts: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from benchmarks.common.atomic import file_name
 from benchmarks.common.storage import StoragePath
-from suite.runs.labels import cr_label
+from suite.runs.labels import cr_label, variant_stem
 
 P_co = TypeVar("P_co", bound=StoragePath, covariant=True)
 
@@ -174,7 +174,7 @@ class RunLayout(Generic[P_co]):
 def unit_file(dataset: str, method: str, variant: str, cr: Fraction | None, identity: str) -> Path:
     """Return the record file of a work unit as a path below ``records/``."""
     ratio = "fixed" if cr is None else f"cr{cr.numerator}-{cr.denominator}"
-    return Path(dataset) / f"{method}-{variant}".replace("/", "-") / ratio / f"{identity}.parquet"
+    return Path(dataset) / f"{method}-{variant_stem(variant)}" / ratio / f"{identity}.parquet"
 
 
 def set_metrics_file(file: Path, identity: str) -> Path:
@@ -183,7 +183,7 @@ def set_metrics_file(file: Path, identity: str) -> Path:
 
 
 def _network(record: Mapping[str, Any]) -> tuple[str, str, str]:
-    return record["method"], record["variant"].replace("/", "-"), cr_label(record["cr"]).replace("/", "-")
+    return record["method"], variant_stem(record["variant"]), cr_label(record["cr"]).replace("/", "-")
 
 
 def _files_below(folder: StoragePath) -> list[Path]:

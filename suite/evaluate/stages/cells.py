@@ -65,7 +65,7 @@ class BatchSender:
                 spent = self._spent(sent, row, coarse=variant != names[-1])
                 rows.append(start_of_record(unit, id, variant, cell) | spent)
         outcome = Outcome()
-        if traits.coarse or not traits.refines:
+        if len(names) > 1 or not traits.refines:
             pixels = quantise(shaped(sent.decoded, batch.images.shape))
             outcome.reconstructions = [Reconstruction(record, pixels[row]) for row, record in enumerate(records[names[0]])]
         if traits.refines:
@@ -76,7 +76,9 @@ class BatchSender:
     def _spent(self, sent: Transmission, row: int, coarse: bool) -> dict[str, Any]:
         entry, received = (sent.decoded_entries[row], sent.decoded_from) if coarse else (sent.entries[row], sent.received)
         spent: dict[str, Any] = {"status": "ok", "seconds_encode": sent.seconds_encode, "seconds_decode": sent.seconds_decode}
-        if self._seconds_describe is not None:
+        # A text that goes into messages which refinement alone reads was not needed for what is decoded before it.
+        for_refinement = coarse and "digital" in self.unit.configured.traits.refine_only
+        if self._seconds_describe is not None and not for_refinement:
             spent["seconds_describe"] = self._seconds_describe[row]
         return spent | _bill(entry) | _text_fields(sent.signal, received, row, entry)
 

@@ -16,7 +16,7 @@ from suite.errors import TimeLimitError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import Cell, Reconstruction
 from suite.evaluate.timeout import run_with_timeout, signals_heard
-from suite.runs.labels import STAGE_ONE
+from suite.runs.labels import STAGE_ONE, with_reading
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -78,8 +78,11 @@ def shaped(images: Tensor | None, shape: torch.Size) -> Tensor:
 
 def variants(unit: WorkUnit) -> list[str]:
     """Return the variants that a cell of the unit is scored as, the method's own last."""
-    own, traits = unit.configured.variant, unit.configured.traits
-    return [f"{own}/{STAGE_ONE}", own] if traits.refines and traits.coarse else [own]
+    traits = unit.configured.traits
+    if not (traits.refines and traits.coarse) or unit.coarse == "none":
+        return [unit.variant]
+    coarse = f"{unit.configured.variant}/{STAGE_ONE}"
+    return [with_reading(coarse, unit.reading if unit.coarse == "own" else ""), unit.variant]
 
 
 def start_of_record(unit: WorkUnit, id: str, variant: str, cell: Cell) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def test_every_method_is_measured_and_no_question_is_asked_twice(grid, plan, ser
     assert not np.array_equal(coarse["psnr"], final["psnr"])
     # The caption is for the editor alone: the image before it did without.
     assert np.array_equal(coarse["symbols_total"], coarse["symbols_analog"]) and coarse["symbols_digital"].eq(0).all()
+    assert coarse["seconds_describe"].isna().all()
     assert coarse["text_bytes_sent"].isna().all() and coarse["text_ok"].isna().all() and final["text_ok"].notna().all()
     assert np.array_equal(coarse["symbols_analog"], final["symbols_analog"]) and final["symbols_digital"].gt(0).all()
     assert np.array_equal(final["symbols_total"], final["symbols_analog"] + final["symbols_digital"])
