@@ -141,13 +141,13 @@ def test_settings_are_laid_over_defaults_preset_and_variant():
     assert configured.training.steps == 5
 
 
-@pytest.mark.parametrize("name", ["paper", "full"])
-def test_captions_of_the_paper_s_grids_take_the_share_of_the_symbols_that_figure_9_states(name):
+@pytest.mark.parametrize(("name", "reading"), [("paper", "16-QAM 1/2, Es/N0"), ("full", "16-QAM 1/2")])
+def test_captions_of_the_paper_s_grids_take_the_share_of_the_symbols_that_figure_9_states(name, reading):
     grid = compose(name, "gened_sc,nam24,hosonuma25", None, None, ["generative.captioner=openai:any"])
     limits = {configured.settings.captioner.max_bytes for configured in resolve(grid)}
     assert limits == {106} == {grid.generative.captioner.max_bytes}
-    draws = KeyedDraws(1, ["a"], "awgn", 10.0, 0)
-    charged, overhead = (Link(grid.link).send("awgn", 10.0, draws, digital=[bytes(size)], text=True).entries[0] for size in (106, 0))
+    draws, fixed = KeyedDraws(1, ["a"], "awgn", 10.0, 0), grid.readings[reading].over(grid.link)
+    charged, overhead = (Link(fixed).send("awgn", 10.0, draws, digital=[bytes(size)], text=True).entries[0] for size in (106, 0))
     # An empty message is its header alone; a check of 24 bits comes with the first byte.
     check = 24 // 2
     assert overhead.symbols_total == 55 and charged.symbols_total == 55 + check + 424
