@@ -95,7 +95,7 @@ class HarqTransmission:
 
     Attributes:
         iterations: of belief propagation at most.
-        header_repetitions: times the header is sent in a transmission.
+        header_repetitions: times the header is sent in a transmission, as often again where a block's symbols are repeated.
         transmissions: times a message is sent at most.
         ahead: data elements of each transmission's resource grid that other streams take before a message; ``None`` where there is no grid
             to share.
@@ -136,8 +136,9 @@ class HarqTransmission:
         header_code, code = self._header_code(first), self._block_code(first)
         frame, head, header = [torch.zeros(count, 0, dtype=torch.complex64)], 0, torch.zeros(count, 0)
         if header_code is not None:
-            head = header_code.symbols * self.header_repetitions
-            frame.append(header_code.modulate(torch.stack([message.header for message in group])).repeat(1, self.header_repetitions))
+            times = self.header_repetitions * first.scheme.repetitions
+            head = header_code.symbols * times
+            frame.append(header_code.modulate(torch.stack([message.header for message in group])).repeat(1, times))
         if code is not None:
             bits = torch.cat([blocks_of(message.payload, message.scheme) for message in group])
             frame.append(code.modulate(bits, number).reshape(count, -1))
@@ -146,7 +147,7 @@ class HarqTransmission:
 
         if header_code is not None:
             header = header_code.demodulate(seen.symbols[:, :head], seen.noise_variance[:, :head])
-            header = header.reshape(count, self.header_repetitions, -1).sum(dim=1)
+            header = header.reshape(count, times, -1).sum(dim=1)
         blocks = torch.zeros(count, 0, 0)
         if code is not None:
             rows = [part[:, head:].reshape(-1, code.symbols) for part in (seen.symbols, seen.noise_variance)]

@@ -42,14 +42,15 @@ def largest_payload(symbols: int, scheme: Scheme, limit: int) -> int:
     return largest(lambda length: payload_symbols(length, scheme) <= symbols, 0, limit)
 
 
-def table_offers(table: McsTable, channel: str, snr_db: float, symbols: int, limit: int) -> tuple[Offer, ...]:
+def table_offers(table: McsTable, channel: str, snr_db: float, symbols: int, header: int, limit: int) -> tuple[Offer, ...]:
     """Return the offers of a table from the surest to the largest.
 
     Args:
         table: measured block error rates.
         channel: name of the channel.
         snr_db: mean SNR, dB.
-        symbols: of one transmission, header apart.
+        symbols: of one transmission.
+        header: those of them that a header takes, which is sent as often as a scheme repeats its symbols.
         limit: most payload bytes.
 
     Returns:
@@ -58,7 +59,7 @@ def table_offers(table: McsTable, channel: str, snr_db: float, symbols: int, lim
     """
     found = []
     for scheme in table.schemes(channel):
-        size = largest_payload(symbols, scheme, limit)
+        size = largest_payload(symbols - header * scheme.repetitions, scheme, limit)
         if size:
             found.append(Offer(scheme, size, 1.0 - table.loss(channel, scheme, size, snr_db)))
     return _unbeaten(offer for offer in found if offer.delivery > 0.0) or tuple(found[:1])

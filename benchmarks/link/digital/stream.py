@@ -91,7 +91,7 @@ class DigitalStream:
             messages=tuple(self._delivered(message) for message in sent),
             intact=tuple(self._intact(message) for message in sent),
             symbols=tuple(message.symbols for message in sent),
-            header_symbols=tuple(message.transmissions * self._header(channel.name, width) for message in sent),
+            header_symbols=tuple(message.transmissions * self._header(channel.name, width, message.scheme) for message in sent),
             bytes_sent=tuple(len(message.payload) for message in sent),
             frame_symbols=tuple(message.symbols // message.transmissions for message in sent),
             noise_power=tuple(message.noise_power for message in sent),
@@ -129,7 +129,7 @@ class DigitalStream:
         """Return the symbols that a payload of that size may cost: header, checks and, where blocks are sent again, every transmission."""
         scheme = self.scheme(payload_bytes, channel_name, snr_db)
         return self._transmissions(channel_name) * (
-            self._header(channel_name, self.settings.length_bits) + payload_symbols(payload_bytes, scheme)
+            self._header(channel_name, self.settings.length_bits, scheme) + payload_symbols(payload_bytes, scheme)
         )
 
     def payload_bytes(self, symbols: int, channel_name: str, snr_db: float) -> int:
@@ -158,8 +158,8 @@ class DigitalStream:
             size = self.payload_bytes(symbols, channel_name, snr_db)
             return (Offer(self._fixed, size),) if size else ()
         width = self._length_bits(channel_name, symbols)
-        once = symbols // self._transmissions(channel_name) - self._header(channel_name, width)
-        return table_offers(self._table(channel_name), channel_name, snr_db, once, (1 << width) - 1)
+        table, once = self._table(channel_name), symbols // self._transmissions(channel_name)
+        return table_offers(table, channel_name, snr_db, once, self._header(channel_name, width), (1 << width) - 1)
 
     def _length_bits(self, channel_name: str, budget: int | None) -> int:
         """Return the width of the length field: as set, or no more than the most efficient scheme can fill of a budget."""
@@ -189,11 +189,12 @@ class DigitalStream:
     def _intact(self, message: Message) -> bool:
         return message.intact or self.settings.mode == "lossless"
 
-    def _header(self, channel_name: str, width: int) -> int:
+    def _header(self, channel_name: str, width: int, scheme: Scheme | None = None) -> int:
+        """Return the symbols of a header, as often as ``scheme`` repeats its own: what a fade leaves of one must not outlast the other."""
         if self._robust:
             return 0
         fields = width + (self._table(channel_name).index_bits(channel_name) if self._adaptive else 0)
-        return header_symbols(fields, self.settings.header_repetitions)
+        return header_symbols(fields, self.settings.header_repetitions) * (scheme.repetitions if scheme is not None else 1)
 
     def _transmissions(self, channel_name: str) -> int:
         if self.settings.mode == "adaptive":

@@ -182,6 +182,9 @@ def test_once_on_slow_fading_loses_what_the_outage_allows():
     keyed = draws(80, RAYLEIGH_BLOCK, 10.0)
     heard = DigitalStream(DigitalSettings(mode="adaptive")).transmit([CAPTION[:32]] * 80, RAYLEIGH_BLOCK, 10.0, keyed)
     assert set(heard.transmissions) == {1} and 80 - sum(heard.intact) <= 16
+    # Where the block's symbols are repeated, the header is too: it would be lost first otherwise.
+    low = DigitalStream(DigitalSettings(mode="adaptive")).transmit([CAPTION[:32]] * 80, RAYLEIGH_BLOCK, 1.0, draws(80, RAYLEIGH_BLOCK, 1.0))
+    assert str(low.schemes[0]) == "qpsk 1/20" and low.header_symbols[0] == 4 * 65 and 80 - sum(low.intact) <= 16
     safer = DigitalStream(DigitalSettings(mode="adaptive", outage=0.03)).scheme(32, "rayleigh-block", 10.0)
     assert safer.efficiency < heard.schemes[0].efficiency
 
