@@ -140,3 +140,20 @@ def test_caption_accuracy_asks_a_clip_about_the_kept_images(tmp_path, monkeypatc
             write_png(layout.sample(row), np.full((64, 64, 3), 10 * ((number + shift) % 8), np.uint8))
         (trend,) = caption_accuracy(RunResults(layout, records, RunInfo()), tmp_path)
         assert trend.holds is holds and f"{8 * holds} of 8" in trend.numbers
+
+
+def test_a_coarse_image_that_readings_share_stands_beside_the_final_one_of_each():
+    found = verdicts(
+        rows("gened_sc", "full/stage-one", graceful, gmsd=0.3),
+        rows("gened_sc", "full [Eb/N0]", graceful, gmsd=0.2),
+        rows("gened_sc", "full [lossless]", graceful, gmsd=0.4),
+        rows("gened_sc", "full/stage-one [HARQ]", graceful, gmsd=0.5),
+        rows("gened_sc", "full [HARQ]", graceful, gmsd=0.45),
+    )
+    claims = {claim: holds for claim, holds in found.items() if "stage two" in claim}
+    assert claims == {
+        "gened_sc/full [Eb/N0]: stage two improves gmsd over stage one": True,
+        "gened_sc/full [lossless]: stage two improves gmsd over stage one": False,
+        "gened_sc/full [HARQ]: stage two improves gmsd over stage one": True,
+    }
+    assert not any("full [Eb/N0]: PSNR" in claim for claim in found), "an image that was edited is no code's"

@@ -269,3 +269,11 @@ def test_a_long_legend_leaves_the_panels_their_room() -> None:
         return figure.axes[0].get_position().height * figure.get_figheight()
 
     assert panel_height(50) == pytest.approx(panel_height(12), rel=0.1)
+
+
+def test_a_coarse_image_looks_like_the_final_one_of_its_reading():
+    variants = ["full/stage-one", "full [Eb/N0]", "full [lossless]", "full/stage-one [HARQ]", "full [HARQ]"]
+    looks = series_styles(pd.DataFrame({"method": "gened_sc", "variant": variants}))
+    colours = {variant: looks["gened_sc", variant].colour for variant in variants}
+    assert colours["full/stage-one"] == colours["full [Eb/N0]"] != colours["full [lossless]"]
+    assert colours["full/stage-one [HARQ]"] == colours["full [HARQ]"] and not looks["gened_sc", "full/stage-one [HARQ]"].filled
