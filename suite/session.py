@@ -6,25 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from benchmarks.common.errors import BenchmarkError, DatasetError
+from benchmarks.common.errors import DatasetError
 from benchmarks.common.fetching import nothing_fetched
 from benchmarks.common.project import REFERENCE, not_shipped
 from benchmarks.common.storage import StoragePath, open_path
 from benchmarks.datasets import Dataset
-from methods.errors import MethodError
 from methods.files import add_file
 from suite.config.compose import compose
 from suite.config.grid import Grid
-from suite.config.methods import ConfiguredMethod
+from suite.dry_run import plan_sentences, weights_table
 from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Executor
-from suite.evaluate.forecast import told
 from suite.evaluate.kept import changed_code, with_kept_code
-from suite.evaluate.plan import WorkUnit, estimate, readings_told
+from suite.evaluate.plan import WorkUnit
 from suite.evaluate.reuse import reuse
 from suite.evaluate.runner import evaluate, remaining
 from suite.keys import key_names
@@ -97,51 +93,15 @@ class Session:
             self._show_plan()
 
     def _show_plan(self) -> None:
-        table = Table("method", "variant", "CR", "weights", title=Text(f"Grid {self.grid.name}"))
         found = self._found()
-        for configured in self.prepared.configured_methods:
-            for cr in configured.ratios(self.grid.cr):
-                state = self._weights_state(configured, self.prepared.jobs.get((configured.label, cr)), found)
-                table.add_row(Text(configured.method), Text(configured.variant), str(cr or "fixed"), state)
-        self.console.print(table)
+        self.console.print(weights_table(self.prepared, found))
         units = self._units(found)
         plan = reuse(units, self.folder.path).units
         left = remaining(plan, self.folder.path).units if len(found) == len(set(self.prepared.jobs.values())) else plan
-        for name, (dataset, _) in self.prepared.datasets.items():
-            self._say(f"data set {name}: {min(len(dataset), self.grid.limit or len(dataset))} of {len(dataset)} images")
-        self._say(
-            f"cells of an image: {len(self.grid.channels)} channels x {len(self.grid.snr_db)} SNRs x {self.grid.repetitions} repetitions"
-        )
-        for label, methods in readings_told(units).items():
-            self._say(f"reading [{label}]: {', '.join(methods)}")
-        for what, number in estimate(units).items():
-            self._say(f"{what}: {number:,}")
-        self._say(f"units left to do: {len(left):,}, of {sum(unit.reconstructions for unit in left):,} reconstructions")
-        for sentence in told([unit for unit in left if unit.configured.label not in self.prepared.lacking], self.folder.path):
+        for sentence in plan_sentences(self.prepared, units, left, found, self.search, self.folder.path):
             self._say(sentence)
-        for sentence in self.prepared.lacking.values():
-            self._say(f"lacking: {sentence}")
-        searches = f", each after a search of {self.search} trials" if self.search else ""
-        self._say(f"trainings left to do: {len(set(self.prepared.jobs.values())) - len(found)}{searches}")
-        for job in self._missing(found):
-            try:
-                check_trainable(job, self.grid.image_size)
-            except (MethodError, BenchmarkError) as error:
-                self._say(f"training {job.label} lacks something: {error}")
         for line in self.to_fetch:
             self._say(f"to be fetched first: {line}")
-        self._say(f"metrics: {', '.join(self.prepared.metrics.names)}")
-        for ablation in self.grid.ablations:
-            self._say(f"table {ablation.name}: {ablation.title}")
-        for name, reason in self.prepared.metrics.left_out.items():
-            self._say(f"left out: {name}: {reason}")
-
-    def _weights_state(self, configured: ConfiguredMethod, job: TrainingJob | None, found: Mapping[TrainingJob, Checkpoint]) -> str:
-        if configured.label in self.prepared.lacking:
-            return "lacks files"
-        if job is None:
-            return "none needed"
-        return "there" if job in found else f"train {configured.training.steps} steps"
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
