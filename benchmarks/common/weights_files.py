@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import re
 import threading
 import warnings
@@ -187,7 +188,20 @@ def through_open_clip(device: str = "cpu") -> Iterator[None]:
         if forbidden():
             stack.enter_context(replaced(constants, "HF_HUB_OFFLINE", True))
             stack.enter_context(replaced(pretrained, "download_pretrained_from_url", cached))
+            # It logs as an error what is only asked for.
+            stack.enter_context(_silent_root())
         yield
+
+
+@contextlib.contextmanager
+def _silent_root() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.disabled
+    root.disabled = True
+    try:
+        yield
+    finally:
+        root.disabled = before
 
 
 def _read(file: BinaryIO, path: str, device: str) -> Any:
