@@ -95,12 +95,9 @@ class MethodSettings(Settings):
 
     Class attributes:
         evaluation_only: fields that training never reads, so that networks which differ in them alone share their weights.
-        first_values: fields that came later, each with the value that stands for what there was before it: identities hold them only
-            beside another one, so that what was trained and evaluated before is found again.
     """
 
     evaluation_only: ClassVar[frozenset[str]] = frozenset()
-    first_values: ClassVar[Mapping[str, Any]] = {}
 
     def identity_fields(self, without: Collection[str] = ()) -> dict[str, Any]:
         """Return the fields that enter an identity, ``without`` some."""

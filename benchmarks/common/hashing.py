@@ -25,8 +25,7 @@ def canonical(value: Any) -> Any:
     if isinstance(value, BaseModel):
         first: Mapping[str, Any] = getattr(type(value), "first_values", {})
         names = [name for name, field in type(value).model_fields.items() if not field.exclude]
-        fields = {name: getattr(value, name) for name in names}
-        return canonical({name: field for name, field in fields.items() if name not in first or field != first[name]})
+        return canonical(without_first_values({name: getattr(value, name) for name in names}, first))
     if isinstance(value, Mapping):
         return {str(key): canonical(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
     if isinstance(value, list | tuple):
