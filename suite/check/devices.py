@@ -60,7 +60,8 @@ def _arrived(sent: Signal) -> Received:
         return None if stream is None else torch.full(stream.shape, 0.4, device=stream.device)
 
     intact = None if sent.digital is None else [True] * len(sent.digital)
-    return Received(sent.analog, noise(sent.analog), sent.side, noise(sent.side), sent.digital, intact)
+    texts_intact = None if sent.texts is None else [True] * len(sent.texts)
+    return Received(sent.analog, noise(sent.analog), sent.side, noise(sent.side), sent.digital, intact, sent.texts, texts_intact)
 
 
 def _followed(what: str, call: Callable[[], T]) -> T:

@@ -1,7 +1,7 @@
 """Checks that results depend on the image and the point alone: not on batch mates, repetition, or the global random state."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -89,7 +89,8 @@ def signals_apart(one: Signal, other: Signal) -> str:
         first, second = getattr(one, name), getattr(other, name)
         if (first is None) != (second is None) or (first is not None and (first.shape != second.shape or _far(first, second))):
             return f"{name} stream"
-    return "" if list(one.digital or []) == list(other.digital or []) else "message"
+    messages = [(list(signal.digital or ()), list(signal.texts or ())) for signal in (one, other)]
+    return "" if messages[0] == messages[1] else "message"
 
 
 def images_apart(one: Any, other: Any) -> bool:
@@ -103,7 +104,10 @@ def _row(signal: Signal, row: int) -> Signal:
     def of(stream: Tensor | None) -> Tensor | None:
         return None if stream is None else stream[row][None]
 
-    return Signal(of(signal.analog), of(signal.side), None if signal.digital is None else [signal.digital[row]])
+    def one(messages: Sequence[bytes] | None) -> Sequence[bytes] | None:
+        return None if messages is None else [messages[row]]
+
+    return Signal(of(signal.analog), of(signal.side), one(signal.digital), texts=one(signal.texts))
 
 
 def _far(one: Tensor, other: Tensor) -> bool:

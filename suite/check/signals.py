@@ -1,11 +1,12 @@
 """Checks of what a method sends and of the images it gives."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
-from methods.base import Received, Signal
+from methods.base import Signal
 from methods.errors import RateError
 from suite.check.subject import BATCH, Fault, NotChecked, Subject
 
@@ -58,7 +59,7 @@ def damage(subject: Subject) -> None:
         "messages that did not arrive (None)": [None for _ in messages],
     }
     for what, digital in cases.items():
-        arrived = Received(whole.analog, whole.noise_variance, whole.side, whole.side_noise_variance, digital, [False] * len(digital))
+        arrived = replace(whole, digital=digital, intact=[False] * len(digital))
         try:
             given = subject.decoded(method, arrived)
         except Fault as fault:
@@ -90,7 +91,7 @@ def check_image(given: object, images: Tensor, subject: Subject) -> None:
 def _check_signal(sent: object, where: str) -> None:
     if not isinstance(sent, Signal):
         raise Fault(f"encode gives {type(sent).__name__} {where}; return a methods.base.Signal")
-    if sent.analog is None and sent.digital is None and sent.side is None:
+    if sent.analog is None and sent.digital is None and sent.side is None and sent.texts is None:
         raise Fault(f"encode sends nothing {where}; put symbols into analog, or bytes into digital")
     for name, stream in (("analog", sent.analog), ("side", sent.side)):
         if stream is None:

@@ -3,6 +3,8 @@
 from suite.check import method_checks
 
 
-@method_checks("deepjscc", "swinjscc/sa-ra", "gened_sc", "sgdjscc", "nam24", "hosonuma25", "digital/jpeg")
+@method_checks(
+    "deepjscc", "swinjscc/sa-ra", "gened_sc", "sgdjscc/default", "sgdjscc/both", "edited/deepjscc", "nam24", "hosonuma25", "digital/jpeg"
+)
 def test_the_projects_methods_keep_the_contract(check):
     check()
