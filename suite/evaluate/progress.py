@@ -17,6 +17,8 @@ from suite.evaluate.executors import Event
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.scheduling import RuntimeEstimates
 from suite.evaluate.stages.captions import CaptionResult
+from suite.evaluate.stages.score import Share
+from suite.runs.labels import series_label
 
 SECONDS_BETWEEN_LINES = 10.0
 # Metrics that the live table has room for.
@@ -46,8 +48,7 @@ class Tally:
         self.stopped = ""
         self.costs = RuntimeEstimates()
         self.remarks: dict[str, None] = {}
-        self._failed: Counter[str] = Counter()
-        self._scores: dict[str, dict[str, tuple[float, int]]] = {}
+        self._shares: dict[tuple[str, str], Share] = {}
         self._started = time.monotonic()
 
     def add(self, event: Event) -> bool:
@@ -63,12 +64,9 @@ class Tally:
         self.records += event.records
         self.failures.update(event.failures)
         self.remarks |= dict.fromkeys(event.remarks)
-        self._failed[event.label] += sum(event.failures.values())
         self.costs.add(event.label, event.seconds, event.records)
-        own = self._scores.setdefault(event.label, {})
-        for name, (total, count) in event.scores.items():
-            before = own.get(name, (0.0, 0))
-            own[name] = before[0] + total, before[1] + count
+        for series, share in event.shares.items():
+            self._shares[series] = self._shares.get(series, Share()) + share
         return True
 
     def line(self, spent: str) -> str:
@@ -87,13 +85,12 @@ class Tally:
         return ordered[:REMARKS] + more
 
     def table(self) -> Table:
-        """Return each method's records, failures and mean scores so far."""
-        metrics = list(dict.fromkeys(name for scores in self._scores.values() for name in scores))[:COLUMNS]
+        """Return the records, failures and mean scores so far of each row of the tables."""
+        metrics = list(dict.fromkeys(name for share in self._shares.values() for name in share.scores))[:COLUMNS]
         table = Table("so far", "records", "failed", *metrics, title_justify="left")
-        for label, scores in self._scores.items():
-            means = [f"{total / count:.4g}" if count else "–" for total, count in (scores.get(name, (0.0, 0)) for name in metrics)]
-            failed = self._failed[label]
-            table.add_row(Text(label), str(self.costs.records[label]), f"{failed} failed" if failed else "0", *means)
+        for series, share in self._shares.items():
+            means = [f"{total / count:.4g}" if count else "–" for total, count in (share.scores.get(name, (0.0, 0)) for name in metrics)]
+            table.add_row(Text(series_label(*series)), str(share.records), f"{share.failed} failed" if share.failed else "0", *means)
         return table
 
 

@@ -9,7 +9,7 @@ A unit whose file is there is done; writing it twice writes the same bytes under
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,6 +33,27 @@ from suite.runs.records import write_unit
 
 
 @dataclass(frozen=True)
+class Share:
+    """What a row of the tables has of a published unit.
+
+    Attributes:
+        records: how many.
+        failed: how many of them failed.
+        scores: sum and number of the values of each metric.
+    """
+
+    records: int = 0
+    failed: int = 0
+    scores: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def __add__(self, other: "Share") -> "Share":
+        names = dict.fromkeys([*self.scores, *other.scores])
+        pairs = {name: (self.scores.get(name, (0.0, 0)), other.scores.get(name, (0.0, 0))) for name in names}
+        sums = {name: (one[0] + two[0], one[1] + two[1]) for name, (one, two) in pairs.items()}
+        return Share(self.records + other.records, self.failed + other.failed, sums)
+
+
+@dataclass(frozen=True)
 class UnitResult:
     """What the driver hears of a published unit.
 
@@ -43,7 +64,7 @@ class UnitResult:
         stopped: the sentence of the limit for which the unit was left undone; nothing was published then.
         label: the method, ``method/variant``.
         seconds: what its stages took together.
-        scores: sum and number of the values of each metric.
+        shares: what each row of the tables has of it, by method and variant: a refined image and its coarse one are two.
         remarks: what is to be said of its images, a sentence each.
     """
 
@@ -53,7 +74,7 @@ class UnitResult:
     stopped: str = ""
     label: str = ""
     seconds: float = 0.0
-    scores: dict[str, tuple[float, int]] = field(default_factory=dict)
+    shares: dict[tuple[str, str], Share] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
 
@@ -163,8 +184,14 @@ def _done(unit: WorkUnit, rows: Sequence[dict[str, Any]], metrics: Sequence[str]
     """Return what the driver must know of a published unit."""
     failures = dict(Counter(row["error"] for row in rows if row["status"] == "failed"))
     seconds = sum(value for row in rows for name, value in row.items() if name.startswith("seconds_") and value is not None)
-    scores = {}
-    for name in metrics:
-        values = [value for row in rows if (value := row.get(name)) is not None and math.isfinite(value)]
-        scores[name] = math.fsum(values), len(values)
-    return UnitResult(unit.identity, len(rows), failures, label=unit.configured.label, seconds=seconds, scores=scores)
+    variants: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        variants[row["method"], row["variant"]].append(row)
+    shares = {series: _share(own, metrics) for series, own in variants.items()}
+    return UnitResult(unit.identity, len(rows), failures, label=unit.configured.label, seconds=seconds, shares=shares)
+
+
+def _share(rows: Sequence[dict[str, Any]], metrics: Sequence[str]) -> Share:
+    values = {name: [value for row in rows if (value := row.get(name)) is not None and math.isfinite(value)] for name in metrics}
+    failed = sum(row["status"] == "failed" for row in rows)
+    return Share(len(rows), failed, {name: (math.fsum(own), len(own)) for name, own in values.items()})

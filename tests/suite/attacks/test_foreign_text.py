@@ -11,7 +11,7 @@ from rich.console import Console
 
 from helpers import synthetic_run
 from suite.evaluate.progress import Tally
-from suite.evaluate.stages.score import UnitResult
+from suite.evaluate.stages.score import Share, UnitResult
 from suite.report.formats import LONGEST_TEXT, PlainTable, csv_text, shown_text, to_markdown
 from suite.report.qualitative import write_sheets
 from suite.report.results import RunResults, load_results
@@ -50,8 +50,19 @@ def test_a_method_of_any_name_has_tables_figures_and_a_line_on_the_terminal(name
 
 def test_a_failure_with_brackets_is_counted_and_shown() -> None:
     tally = Tally()
-    tally.add(UnitResult("unit", 1, {MARKUP: 1}, label="[red]x[/red]"))
+    tally.add(UnitResult("unit", 1, {MARKUP: 1}, label="[red]x[/red]/v", shares={("[red]x[/red]", "v"): Share(1, 1)}))
     assert "[red]x[/red]" in shown(tally.table())
+
+
+def test_the_image_before_and_after_refinement_are_two_rows_of_the_table_so_far() -> None:
+    tally = Tally()
+    for psnr in (20.0, 22.0):
+        coarse, final = Share(2, 0, {"psnr": (2 * psnr, 2)}), Share(2, 1, {"psnr": (psnr - 4, 1)})
+        tally.add(
+            UnitResult("unit", 4, {}, label="gened_sc/full", shares={("gened_sc", "full/stage-one"): coarse, ("gened_sc", "full"): final})
+        )
+    lines = [" ".join(line.replace("│", " ").split()) for line in shown(tally.table()).splitlines()]
+    assert "GenED-SC, stage one 4 0 21" in lines and "GenED-SC 4 2 failed 17" in lines
 
 
 def test_a_spreadsheet_computes_nothing() -> None:
