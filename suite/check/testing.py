@@ -1,13 +1,12 @@
 """The contract as tests of a package of one's own.
 
 Example:
-    In a test file; ``pytest`` then runs one test a check and variant, and names what it found::
+    In a test file, with a name or ``my_codec.py``; ``pytest`` then runs one test a check and variant, and names what it found:
 
-        from suite.check import method_checks
-
-        @method_checks("my_codec.py")
-        def test_my_codec_keeps_the_contract(check):
-            check()
+    >>> from suite.check import method_checks
+    >>> @method_checks("deepjscc")
+    ... def test_deepjscc_keeps_the_contract(check):
+    ...     check()
 """
 
 from collections.abc import Callable
