@@ -42,23 +42,50 @@ def _compared(results: RunResults, points: pd.DataFrame, title: str) -> str:
 
 
 def _winners(results: RunResults, met: pd.DataFrame) -> list[str]:
+    """Return who wins among the methods with a ratio, and then among those of a fixed rate, which are a comparison of their own."""
+    shared, fixed = met[met["cr"].gt(0)], met[met["cr"].eq(0)]
+    if shared.empty:
+        return _leaders(results, fixed, "that methods share")
+    sentences = _leaders(results, shared, "that methods share" if fixed.empty else "that methods share at a CR")
+    if fixed.empty:
+        return sentences
+    of, counts = fixed.groupby(CELL).ngroups, _counted(fixed)
+    wins = [f"{series_label(*series)} is significantly better than every other in {count}" for series, count in counts.items()]
+    return [*sentences, f"Of the {of} cells at fixed rates {listed(wins) if wins else 'none has one that is significantly better'}."]
+
+
+def _leaders(results: RunResults, met: pd.DataFrame, which: str) -> list[str]:
     cells = met.groupby(CELL).ngroups
-    won = met[met["mark"].eq("best")]
-    counts = won.groupby(["method", "variant"]).size().sort_values(ascending=False, kind="stable")
-    if counts.empty:
-        ranked = results.summary.dropna(subset=["rank"]).sort_values("rank", kind="stable").iloc[0]
-        leader = (ranked["method"], ranked["variant"])
-        first = f"In none of the {cells} cells that methods share is one significantly better than every other"
-        rank = f"{ranked['rank']:.1f} of {ranked['ranked']:.3g}"
-        return [f"{first}; {series_label(*leader)} has the best mean rank, {rank}{_gain(results, leader)}."]
-    leader = counts.index[0]
-    share = f"{counts.iloc[0]} of the {cells} cells that methods share{_where(_of(won, leader), met)}"
-    said = f"{series_label(*leader)} is significantly better than every other in {share}"
+    won, counts = met[met["mark"].eq("best")], _counted(met)
+    if counts.empty or counts.iloc[0] * 2 < cells:
+        ranked = results.summary.dropna(subset=["rank"])
+        here = set(met[["method", "variant"]].itertuples(index=False, name=None))
+        ranked = ranked[[series in here for series in ranked[["method", "variant"]].itertuples(index=False, name=None)]]
+        leader = ranked.sort_values("rank", kind="stable").iloc[0]
+        series = (leader["method"], leader["variant"])
+        few = "In none" if counts.empty else f"In {int(counts.sum())}"
+        first = f"{few} of the {cells} cells {which} is one significantly better than every other{_in_which(won, met, counts)}"
+        rank = f"{leader['rank']:.1f} of {leader['ranked']:.3g}"
+        return [f"{first}; {series_label(*series)} has the best mean rank, {rank}{_gain(results, series)}."]
+    leader_series = counts.index[0]
+    share = f"{counts.iloc[0]} of the {cells} cells {which}{_where(_of(won, leader_series), met)}"
+    said = f"{series_label(*leader_series)} is significantly better than every other in {share}"
     others = [f"{series_label(*series)} is in {count}{_where(_of(won, series), met)}" for series, count in counts.iloc[1:].items()]
     if undecided := cells - int(counts.sum()):
         others.append(f"in {undecided} no method can be told from all others")
     rest = listed(others)
-    return [f"{said}{_gain(results, leader)}.", *([f"{rest[0].upper()}{rest[1:]}."] if others else [])]
+    return [f"{said}{_gain(results, leader_series)}.", *([f"{rest[0].upper()}{rest[1:]}."] if others else [])]
+
+
+def _counted(met: pd.DataFrame) -> pd.Series:
+    """Return in how many cells each method is significantly better than every other."""
+    won = met[met["mark"].eq("best")]
+    return won.groupby(["method", "variant"]).size().sort_values(ascending=False, kind="stable")
+
+
+def _in_which(won: pd.DataFrame, met: pd.DataFrame, counts: pd.Series) -> str:
+    wins = [f"{series_label(*series)} in {count}{_where(_of(won, series), met)}" for series, count in counts.items()]
+    return f": {listed(wins)}" if wins else ""
 
 
 def _of(won: pd.DataFrame, series: Series) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -110,3 +111,21 @@ def test_where_nobody_wins_the_head_says_so(run: RunResults) -> None:
     assert alone.startswith("1 method was measured by PSNR (dB)")
     dead = run.records.assign(psnr=np.nan, status="failed", error="no luck")
     assert changed(run, dead)[1:] == ["No cell has a value; the table of failures says why."]
+
+
+def test_methods_of_a_fixed_rate_are_a_comparison_of_their_own(run: RunResults) -> None:
+    records = run.records.copy()
+    second = records[records["cr"].isna()].copy()
+    second["method"], second["psnr"] = "second", second["psnr"] + 5
+    _, wins, fixed = changed(run, pd.concat([records, second], ignore_index=True))
+    assert wins.startswith("alpha is significantly better than every other in 16 of the 16 cells that methods share at a CR")
+    assert fixed == "Of the 8 cells at fixed rates second is significantly better than every other in 8."
+
+
+def test_where_one_wins_in_a_few_cells_alone_the_head_begins_with_the_ranks(run: RunResults) -> None:
+    records = run.records[run.records["method"].eq("beta")].copy()
+    one = records["snr_db"].eq(10.0) & records["channel"].eq("rayleigh") & records["variant"].eq(records["variant"].iloc[0])
+    records.loc[one, "psnr"] += 20
+    _, level = changed(run, records)
+    assert level.startswith("In 2 of the 16 cells that methods share is one significantly better than every other: beta")
+    assert "has the best mean rank" in level
