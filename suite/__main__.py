@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "try a method on everything that is demanded of it",
     "list": "show methods, data sets, metrics, channels and grids",
     "doctor": "show what this machine has and what a grid lacks",
+    "saliency": "make saliency maps for training images that come without masks",
     "scene_models": "train the small models of the built-in scenes",
     "speed": "measure what the engine costs",
     "faults": "break runs on purpose and see that nothing is lost",

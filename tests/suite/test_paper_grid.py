@@ -57,8 +57,8 @@ def test_a_dry_run_shows_the_guided_rows_and_says_which_files_of_the_authors_are
     ):
         assert file in sentence and sentence.count("JSCC_model.pth") == 1
     assert "diffusion_backbone" not in sentence
-    # The visual budget of a cell: k at 1/24 for the guided one, at all four ratios for the other.
-    assert f"visual symbols at most: {8192 + 4096 + 5461 + 8192 + 16384:,}" in told
+    # The visual budget of a cell: k at 1/24 for the guided one under each of four readings, at all four ratios for the other.
+    assert f"visual symbols at most: {4 * 8192 + 4096 + 5461 + 8192 + 16384:,}" in told
 
 
 def test_a_run_is_refused_with_that_sentence_before_anything_is_done(tmp_path):
