@@ -11,7 +11,9 @@ import importlib.util
 import inspect
 import keyword
 import sys
+import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -19,11 +21,29 @@ from benchmarks.common.errors import SemcomError, sentence_of
 from methods.errors import MethodFileError
 from methods.registry import METHODS
 
-# Name of a method -> its file; file -> its time when it was imported.
+PROJECT_PACKAGES = {"suite", "methods", "benchmarks"}
+# Name of a method -> its file.
 _FILES: dict[str, Path] = {}
-_IMPORTED: dict[Path, int] = {}
+_IMPORTED: dict[Path, "_Import"] = {}
 # File -> names that its own decorators gave when it was imported.
 _REGISTERED: dict[Path, dict[type, str]] = {}
+
+
+@dataclass(frozen=True)
+class _Import:
+    """When a file was imported, in what state, and what was there before it."""
+
+    at: int
+    changed: int
+    before: frozenset[str]
+
+    def beside(self, folder: Path) -> dict[str, Path]:
+        """Return the modules that came since and lie in the file's folder, the file's own among them, however late it imported them."""
+        return {each: file for each in {*sys.modules} - self.before if (file := _beside(each, folder)) is not None}
+
+    def stale(self, path: Path) -> bool:
+        """Return whether the file or what came with it has another state now."""
+        return _time(path) != self.changed or any(_time(file) > self.at for file in self.beside(path.parent).values())
 
 
 def add_file(place: str) -> list[str]:
@@ -31,7 +51,7 @@ def add_file(place: str) -> list[str]:
 
     Args:
         place: ``PATH`` or ``PATH:CLASS``. A class that the file registers goes by the name it has there, another one by the file's. A file
-            that has changed since it was added is imported again.
+            that has changed since it was added, or a module beside it, is imported again.
 
     Raises:
         MethodFileError: there is no such file, its name is no module's or taken, it cannot be imported, or it is not told which class.
@@ -45,7 +65,7 @@ def add_file(place: str) -> list[str]:
     registered = _REGISTERED[path]
     chosen = [own[wanted]] if wanted else list(registered) or list(own.values())
     if len(chosen) != 1 and not registered:
-        raise MethodFileError(f"{path} defines {len(own)} methods and registers none; {_choice(own)}")
+        raise MethodFileError(f"{path} defines {'no method' if not own else f'{len(own)} methods and registers none'}; {_choice(own)}")
     names = []
     for cls in chosen:
         if missing := sorted(getattr(cls, "__abstractmethods__", ())):
@@ -87,19 +107,20 @@ def _parted(place: str) -> tuple[Path, str]:
 
 
 def _imported(path: Path) -> ModuleType:
-    name, changed = path.stem, path.stat().st_mtime_ns
-    loaded = sys.modules.get(name)
+    name, loaded = path.stem, sys.modules.get(path.stem)
     if loaded is not None and path in _IMPORTED:
-        if _IMPORTED[path] == changed:
+        if not _IMPORTED[path].stale(path):
             return loaded
         METHODS.forget(name)
-        del sys.modules[name]
+        for each in _IMPORTED[path].beside(path.parent):
+            del sys.modules[each]
     elif loaded is not None or _elsewhere(name, path):
         other = getattr(loaded, "__file__", None) or "another module"
         raise MethodFileError(f"{path.name} bears the name of {other}, and one would hide the other; rename the file")
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     importlib.invalidate_caches()
+    state = _Import(time.time_ns(), _time(path), frozenset(sys.modules))
     try:
         module = importlib.import_module(name)
     except SemcomError:
@@ -107,9 +128,22 @@ def _imported(path: Path) -> ModuleType:
     # Foreign code, which may do anything; only what asks this process to end goes on.
     except (Exception, SystemExit) as error:
         raise MethodFileError(f"{path} cannot be imported: {sentence_of(error)}{_line(error, path)}; mend it") from error
-    _IMPORTED[path] = changed
+    _IMPORTED[path] = state
     _REGISTERED[path] = {cls: name for name, cls in METHODS.here().items() if cls.__module__ == module.__name__}
     return module
+
+
+def _beside(module: str, folder: Path) -> Path | None:
+    """Return the file of a module that lies in ``folder`` or below it, ``None`` for one of the project or of an installed package."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None or module.partition(".")[0] in PROJECT_PACKAGES or {"site-packages", "dist-packages"} & set(Path(file).parts):
+        return None
+    path = Path(file).resolve()
+    return path if path.is_relative_to(folder) else None
+
+
+def _time(file: Path) -> int:
+    return file.stat().st_mtime_ns if file.is_file() else 0
 
 
 def _elsewhere(name: str, path: Path) -> bool:

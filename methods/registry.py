@@ -12,4 +12,5 @@ METHODS: "Registry[type[Method[Any]]]" = Registry(
     package="methods",
     decorator="METHODS.register",
     group="semcom.methods",
+    besides="A method in a file of your own is made known by --method-file PATH.",
 )

@@ -35,7 +35,7 @@ def run(
     out: str | Path | None = None,
     address: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    method_files: Iterable[str | Path] = (),
+    method_files: str | Path | Iterable[str | Path] = (),
     tune: int = 0,
     executor: Executor = "ray",
     quiet: bool = False,
@@ -92,7 +92,7 @@ def train(
     out: str | Path | None = None,
     address: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    method_files: Iterable[str | Path] = (),
+    method_files: str | Path | Iterable[str | Path] = (),
     tune: int = 0,
     quiet: bool = False,
 ) -> dict[str, Checkpoint]:
@@ -125,7 +125,7 @@ def evaluate(
     out: str | Path | None = None,
     address: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    method_files: Iterable[str | Path] = (),
+    method_files: str | Path | Iterable[str | Path] = (),
     executor: Executor = "ray",
     quiet: bool = False,
 ) -> RunResults:
@@ -159,7 +159,7 @@ def _session(
     out: str | Path | None,
     address: str | None,
     settings: Mapping[str, Any] | None,
-    method_files: Iterable[str | Path],
+    method_files: str | Path | Iterable[str | Path],
     tune: int = 0,
     quiet: bool,
 ) -> Session:
@@ -172,7 +172,7 @@ def _session(
         limit=limit,
         out=None if out is None else str(out),
         address=address,
-        method_file=[str(place) for place in method_files],
+        method_file=[str(place) for place in ([method_files] if isinstance(method_files, str | Path) else method_files)],
         # JSON is YAML, which is what the values of assignments are read as.
         set_=[f"{key}={json.dumps(value, default=str)}" for key, value in (settings or {}).items()],
     )

@@ -8,7 +8,7 @@ from methods.generative.settings import ModelSettings
 from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod, is_remote, model_identity
 from suite.errors import SettingsError
-from suite.runs.labels import STAGE_ONE
+from suite.runs.labels import STAGE_ONE, series_label
 
 
 def check_plan(grid: Grid, configured_methods: Sequence[ConfiguredMethod], names: Sequence[str], left_out: Mapping[str, str]) -> None:
@@ -21,12 +21,23 @@ def check_plan(grid: Grid, configured_methods: Sequence[ConfiguredMethod], names
         left_out: those that are not, with the reason.
 
     Raises:
-        SettingsError: a method would be scored by its own text, a sheet shows failures of what is not there, or a cost has no price.
+        SettingsError: two rows would be called alike, a method would be scored by its own text, a sheet shows failures of what is not
+            there, or a cost has no price.
         UnknownNameError: a method says that it chooses by a metric that there is not.
     """
+    _check_called(configured_methods)
     _check_measured(grid, configured_methods, names)
     _check_failures(grid, configured_methods, names, left_out)
     _check_prices(grid, configured_methods, names)
+
+
+def _check_called(configured_methods: Sequence[ConfiguredMethod]) -> None:
+    """Refuse two rows that a reader could not tell apart."""
+    called: dict[str, str] = {}
+    for configured in configured_methods:
+        name = series_label(configured.method, configured.variant)
+        if (other := called.setdefault(name, configured.label)) != configured.label:
+            raise SettingsError(f"tables would call {other} and {configured.label} '{name}' both; change the display_names of one")
 
 
 def _check_measured(grid: Grid, configured_methods: Sequence[ConfiguredMethod], names: Sequence[str]) -> None:

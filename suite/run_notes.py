@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.metrics import lookup
+from suite.evaluate.readings import read_grids
 from suite.link.declared import LOSSLESS
 from suite.prepare import Prepared
 from suite.shortfalls import ratios_left_out
@@ -42,7 +43,10 @@ def _lossless(prepared: Prepared) -> Iterator[str]:
 def _readings(prepared: Prepared) -> Iterator[str]:
     """Yield what the labels of the link's readings stand for."""
     grid = prepared.grid
-    met = {label: reading for label, reading in grid.readings.items() if reading.among(grid.channels)}
+    borne = {read.label for configured in prepared.configured_methods for read in read_grids(configured, grid)}
+    met = {label: reading for label, reading in grid.readings.items() if label in borne}
+    if idle := [f"[{label}]" for label, reading in grid.readings.items() if label not in met and reading.among(grid.channels)]:
+        yield f"{', '.join(idle)}: no row, since no method of this grid, on its channels, would be sent otherwise."
     for label, reading in met.items():
         told = ", ".join(f"{name}={value}" for name, value in _flat("link", reading.link)) or "the link as the grid sets it"
         where = f", on {', '.join(reading.channels)} alone" if reading.channels else ""

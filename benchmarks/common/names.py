@@ -13,10 +13,11 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """Return the error of a ``kind`` of thing ("method", "data set") that has none called ``name``."""
+def unknown(kind: str, name: str, known: Iterable[str], besides: str = "") -> UnknownNameError:
+    """Return the error of a ``kind`` of thing ("method", "data set") that has none called ``name``, ``besides`` how else one is named."""
     names = list(known)
-    return UnknownNameError(f"unknown {kind} '{name}'.{suggestion(name, names)} Known: {', '.join(names)}.")
+    more = f" {besides}" if besides else ""
+    return UnknownNameError(f"unknown {kind} '{name}'.{suggestion(name, names)} Known: {', '.join(names)}.{more}")
 
 
 def slug(name: str) -> str:

@@ -33,6 +33,7 @@ class Registry(Generic[T]):
         package: a package in whose files classes register themselves; searched without importing them.
         decorator: how they do it, ``METHODS.register``.
         group: an entry-point group through which other distributions add entries.
+        besides: how else an entry is named, which the message of an unknown name says.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Registry(Generic[T]):
         package: str | None = None,
         decorator: str = "",
         group: str | None = None,
+        besides: str = "",
     ) -> None:
         self.kind = kind
         self._entries: dict[str, T] = dict(entries or {})
         self._package = package
         self._decorator = decorator
         self._group = group
+        self._besides = besides
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorate an object to register it as ``name``.
@@ -77,7 +80,7 @@ class Registry(Generic[T]):
         if name not in self._entries:
             self._load(name)
         if name not in self._entries:
-            raise unknown(self.kind, name, self.names())
+            raise unknown(self.kind, name, self.names(), self._besides)
         return self._entries[name]
 
     def _load(self, name: str) -> None:

@@ -1,5 +1,7 @@
 """``python -m suite.check NAME|FILE``: whether a method keeps the contract, and how to mend what does not; exit status 1 if one fails."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +19,7 @@ def main(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the quick grid, whose image size, ratios and link are used.")
     ] = None,
+    progress: Annotated[Path | None, typer.Option(hidden=True)] = None,
     cost: Annotated[bool, typer.Option(help="Measure time and memory beside DeepJSCC's.")] = True,
 ) -> None:
     """Try a method on everything that the suite and fair numbers demand of it, and say in words what is wrong and how to mend it.
@@ -28,10 +31,18 @@ def main(
     - `python -m suite.check swinjscc/sa digital`
     """
     # Late: the help page needs none of it.
+    from suite.check.supervised import DONE, supervised, told
+
+    if progress is None:
+        code, sentence = supervised(sys.argv[1:])
+        if sentence:
+            print(sentence, file=sys.stderr)
+        raise typer.Exit(code)
     from rich.console import Console
     from rich.text import Text
 
-    from suite.check.contract import examine, registration
+    # Late: the parent needs none of it.
+    from suite.check.contract import CONTRACT, registration, tried
     from suite.check.cost import cost as cost_of
     from suite.check.subject import Fault, subjects
 
@@ -40,7 +51,9 @@ def main(
     for subject in [subject for place in methods for subject in subjects(place, tuple(set_ or ()))]:
         console.print(Text(subject.configured.label, style="bold"))
         wrong = 0
-        for found in examine(subject):
+        for name in CONTRACT:
+            told(progress, f"{subject.configured.label}, check '{name}'")
+            found = tried(subject, name)
             style = "red" if found.wrong else "green" if found.outcome == "passed" else "yellow"
             line = Text(f"  {found.check:13}") + Text(found.outcome, style=style)
             console.print(line + Text(f": {found.sentence}" if found.sentence else ""))
@@ -48,12 +61,15 @@ def main(
         if note := registration(subject):
             console.print(Text(f"  {'registration':13}note: {note}"))
         if cost and not wrong:
+            told(progress, f"{subject.configured.label}, its cost")
             try:
                 console.print(Text(f"  {'cost':13}{cost_of(subject)}"))
             except Fault as fault:
                 console.print(Text(f"  {'cost':13}{fault}"))
         failed += bool(wrong)
-    raise typer.Exit(FAILED if failed else 0)
+    code = FAILED if failed else 0
+    told(progress, f"{DONE} {code}")
+    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def cost(subject: Subject) -> str:
     own, other = measured(subject), _beside()
     return (
         f"{own.seconds * 1000:.3g} ms an image, {own.seconds / other.seconds:.2g} times DeepJSCC's; {own.parameters:,} parameters "
-        f"(DeepJSCC {other.parameters:,}); the receiver takes {own.megabytes:.0f} MiB at its peak"
+        f"(DeepJSCC {other.parameters:,}); the receiver adds {own.megabytes:.0f} MiB to the peak of its process"
     )
 
 

@@ -1,6 +1,8 @@
 """A check that tensors are made where the images are, without a GPU: shapes and devices alone are computed, no values."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -28,7 +30,7 @@ def devices(subject: Subject) -> None:
     batch, point = subject.batch(*range(BATCH)), subject.point()
     method = subject.build()
     texts = subject.source(method, batch).descriptions
-    with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv(), static_shapes=True) as mode, torch.inference_mode():
+    with _quiet(), FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv(), static_shapes=True) as mode, torch.inference_mode():
         if isinstance(method, nn.Module):
             _move(method, lambda tensor: mode.from_tensor(tensor).to(DEVICE))
         images = mode.from_tensor(batch.images).to(DEVICE)
@@ -44,6 +46,18 @@ def devices(subject: Subject) -> None:
         given = _followed("decode", lambda: method.decode(received, point))
         if isinstance(given, Tensor) and given.device.type != DEVICE:
             raise Fault(f"decode gives images on {given.device} for symbols on a GPU; make tensors with device=symbols.device")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # It logs pages on what it raises.
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _move(network: nn.Module, place: Callable[[Tensor], Tensor]) -> None:

@@ -26,8 +26,8 @@ from benchmarks.common.project import PROJECT
 from methods.base import Received
 from suite.check.independence import images_apart
 from suite.check.subject import BATCH, Fault, NotChecked, Subject
+from suite.check.supervised import PATIENCE_S
 
-PATIENCE_S = 600.0
 _MEBIBYTE = 2**20
 _LENGTH = struct.Struct("<Q")
 

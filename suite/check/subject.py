@@ -17,6 +17,7 @@ from methods.base import Method, OperatingPoint, Received, Signal
 from methods.errors import MissingAssetError
 from methods.files import add_file
 from methods.generative import ModelClient
+from methods.registry import METHODS
 from suite.config.compose import compose
 from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod, resolve
@@ -58,7 +59,7 @@ def asked(what: str, call: Callable[[], T], mend: str = "") -> T:
 
 def first_line(error: BaseException) -> str:
     """Return what an exception says, without the pages that some libraries add."""
-    return sentence_of(error).splitlines()[0].rstrip(" .")[:LONGEST]
+    return sentence_of(error).splitlines()[0].rstrip(" .:")[:LONGEST]
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Subject:
         height, width = batch.images.shape[-2:]
         budget = None if ratio is None else int(ratio * 3 * height * width)
         in_budget = self.configured.traits.digital_in_budget
-        mend = "send no more symbols than geometry.symbols(point.cr), finite and not all zero"
+        mend = "send complex64 symbols, no more than geometry.symbols(point.cr), finite and not all zero"
         delivery = asked(
             "sending its signal",
             lambda: deliver(self.link, signal, self.point(cr), draws, budget=budget, digital_in_budget=in_budget),
@@ -144,7 +145,7 @@ def subjects(place: str, assignments: tuple[str, ...] = ()) -> list[Subject]:
     """Return the methods that ``place`` names, one a variant.
 
     Args:
-        place: ``NAME``, ``NAME/VARIANT``, or ``PATH`` or ``PATH:CLASS`` of a file of one's own.
+        place: ``NAME``, or ``PATH`` or ``PATH:CLASS`` of a file of one's own, for all variants; ``/VARIANT`` behind it for one.
         assignments: changes of the grid, as in ``image_size=128``.
 
     Raises:
@@ -154,13 +155,19 @@ def subjects(place: str, assignments: tuple[str, ...] = ()) -> list[Subject]:
         >>> [subject.configured.label for subject in subjects("deepjscc")]
         ['deepjscc/default']
     """
-    is_file = ".py" in place
-    names = add_file(place) if is_file else [place]
+    file, dot, rest = place.partition(".py")
+    if dot:
+        whole, _, variant = f"{file}.py{rest}".rpartition("/") if "/" in rest else (place, "", "")
+        names = add_file(whole)
+    else:
+        name, _, variant = place.partition("/")
+        names = [name]
     few = ("metrics=[]", "datasets=[scenes]", *assignments)
     found = []
     for name in names:
-        grid = compose(GRID, name, None, None, few)
-        found += [Subject(configured, grid) for configured in resolve(grid)]
+        for each in [variant] if variant else METHODS.get(name).variants:
+            grid = compose(GRID, f"{name}/{each}", None, None, few)
+            found += [Subject(configured, grid) for configured in resolve(grid)]
     return found
 
 

@@ -96,7 +96,9 @@ def _reached(start: Mapping[str, Path], where: _Where) -> dict[str, str]:
         name, path = left.pop()
         if name in found:
             continue
-        imported, found[name] = _read(path, name if path.name == "__init__.py" else name.rpartition(".")[0])
+        state = path.stat()
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        imported, found[name] = _read(path, package, state.st_mtime_ns, state.st_size)
         for module in imported:
             if module not in found and (file := where.find(module)) is not None:
                 left.append((module, file))
@@ -104,8 +106,11 @@ def _reached(start: Mapping[str, Path], where: _Where) -> dict[str, str]:
 
 
 @functools.cache
-def _read(path: Path, package: str) -> tuple[frozenset[str], str]:
-    """Return what a file imports, and the hash of what it says, its comments, docstrings and form left out."""
+def _read(path: Path, package: str, changed: int, size: int) -> tuple[frozenset[str], str]:
+    """Return what a file imports, and the hash of what it says, its comments, docstrings and form left out.
+
+    ``changed`` and ``size`` tell apart the states of one file.
+    """
     text = path.read_bytes()
     try:
         tree = ast.parse(text)

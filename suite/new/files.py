@@ -1,7 +1,9 @@
 """The files of a new method, made from templates."""
 
 import keyword
+import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +28,8 @@ def write_new(name: str, kind: Kind, folder: Path, package: bool) -> list[Path]:
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
         raise SettingsError(f"'{name}' cannot be the name of a method and its file; take small letters, digits and underscores: my_codec")
+    if name in sys.stdlib_module_names or (name not in METHODS and find_spec(name) is not None):
+        raise SettingsError(f"'{name}' is the name of a Python module, which the file would hide; take another name")
     if name in METHODS:
         raise SettingsError(f"there is a method '{name}' already; take another name")
     texts = {folder / file: text for file, text in rendered(name, kind, package).items()}

@@ -107,3 +107,16 @@ def test_what_is_told_stands_in_the_run_and_under_its_tables(tmp_path):
     info = read_info(session.folder.layout)
     assert info is not None and info.notes == (told,)
     assert all(told in table.notes for table in session.results.metric_tables.values())
+
+
+def test_a_reading_that_changes_no_row_is_told_and_not_explained():
+    # The quick grid's texts go by adaptive schemes, which have no fixed SNR to read.
+    readings = "readings={Eb/N0: {link: {digital: {snr_as: eb_n0}}}}"
+    told = notes(readings, "channels=[awgn]", methods="nam24")
+    assert told == ["[Eb/N0]: no row, since no method of this grid, on its channels, would be sent otherwise."]
+
+
+def test_two_rows_of_one_name_are_refused(monkeypatch):
+    monkeypatch.setattr("suite.plan_checks.series_label", lambda method, variant: "Same")
+    with pytest.raises(SettingsError, match="tables would call deepjscc/default and swinjscc/base 'Same' both; change the display_names"):
+        notes(methods="deepjscc,swinjscc/base")

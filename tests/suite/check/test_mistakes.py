@@ -3,6 +3,7 @@
 import itertools
 import pickle
 import re
+import subprocess
 import sys
 
 import pytest
@@ -173,7 +174,7 @@ def test_an_edited_file_is_taken_as_it_is_now(write, tmp_path):
         ("gone.py", None, "there is no Python file .*gone.py; give the path"),
         ("my-codec.py", SOUND, "cannot be imported under its name; take letters, digits and underscores"),
         ("json.py", SOUND, "json.py bears the name of .*one would hide the other; rename the file"),
-        ("nothing_in_it.py", "x = 1", "defines 0 methods and registers none; derive a class from"),
+        ("nothing_in_it.py", "x = 1", "defines no method; derive a class from"),
         ("broken_one.py", "def f(:", r"broken_one.py cannot be imported: SyntaxError"),
         ("raises_one.py", "\nraise KeyError('x')", r"raises_one.py cannot be imported: KeyError: 'x' \(line 2\); mend it"),
         (
@@ -188,6 +189,32 @@ def test_a_file_that_gives_no_method_is_one_sentence(name, text, sentence, tmp_p
         (tmp_path / name).write_text(text)
     with pytest.raises(MethodFileError, match=sentence):
         add_file(str(tmp_path / name))
+
+
+def test_a_method_that_ends_the_process_is_told_with_the_check(write):
+    path = write([("decoding", "import os; os._exit(0)")])
+    done = subprocess.run([sys.executable, "-m", "suite.check", path], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1 and "signal       passed" in done.stdout
+    assert re.match(r"sketch_\d+/default, check 'image': the method ended the process \(exit code 0\)", done.stderr)
+
+
+def test_what_lies_beside_a_file_is_taken_as_it_is_now_and_counts_as_its_code(write, tmp_path):
+    helper = tmp_path / f"beside_{next(numbers)}.py"
+    helper.write_text("GAIN = 1")
+    path = write([("decoding", f"from {helper.stem} import GAIN; images = images * GAIN")])
+    (subject,) = subjects(path)
+    before = subject.configured.code
+    assert tried(subject, "image").outcome == "passed" and subjects(path)[0].configured.cls is subject.configured.cls
+    helper.write_text("GAIN = 20")
+    (edited,) = subjects(path)
+    assert tried(edited, "image").outcome == "failed" and edited.configured.code != before
+
+
+def test_every_variant_is_checked_unless_one_is_named(write):
+    path = write([("declared", "variants = {'default': {}, 'other': {}}")])
+    assert [subject.configured.variant for subject in subjects(path)] == ["default", "other"]
+    assert [subject.configured.variant for subject in subjects(f"{path}/other")] == ["other"]
+    assert [subject.configured.variant for subject in subjects(f"{path}:Sketch/other")] == ["other"]
 
 
 def test_a_name_that_is_taken_is_refused(tmp_path):

@@ -64,7 +64,15 @@ def test_a_package_has_the_entry_point(name, tmp_path):
     assert module == name and f"class {cls}(Method" in (tmp_path / f"{module}.py").read_text()
 
 
-@pytest.mark.parametrize(("wrong", "sentence"), [("my-codec", "small letters, digits and underscores"), ("deepjscc", "there is a method")])
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ("my-codec", "small letters, digits and underscores"),
+        ("deepjscc", "there is a method"),
+        ("json", "Python module"),
+        ("suite", "Python module"),
+    ],
+)
 def test_a_name_that_cannot_be_is_told(wrong, sentence, tmp_path):
     with pytest.raises(SettingsError, match=sentence):
         write_new(wrong, "plain", tmp_path, False)
