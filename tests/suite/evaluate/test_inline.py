@@ -158,7 +158,7 @@ def test_the_executor_of_this_process_resumes_and_shows_progress_as_the_other_do
     whole = runner.evaluate(units, tmp_path, units[0].grid.evaluation, shown, executor="inline")
     assert (first.units, whole.units) == (2, len(units) - 2) and len(load(tmp_path)) == 40
     text = shown.export_text()
-    assert f"2 of {len(units)} units are done" in text and "blocks_for_tests/default" in text
+    assert f"2 of {len(units)} units are done" in text and "│ blocks_for_tests " in text
 
 
 def test_an_executor_that_cannot_serve_is_refused(make_grid, images, tmp_path, console):
