@@ -13,6 +13,7 @@ import keyword
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,8 @@ from methods.errors import MethodFileError
 from methods.registry import METHODS
 
 PROJECT_PACKAGES = {"suite", "methods", "benchmarks"}
+# Folders of installed packages.
+INSTALLED = {"site-packages", "dist-packages"}
 # Name of a method -> its file.
 _FILES: dict[str, Path] = {}
 _IMPORTED: dict[Path, "_Import"] = {}
@@ -76,6 +79,11 @@ def add_file(place: str) -> list[str]:
         _FILES[name] = path
         names.append(name)
     return sorted(names)
+
+
+def add_files(places: Iterable[str]) -> list[str]:
+    """Make the methods of several files known, as :func:`add_file` does, and return their names in this order."""
+    return [name for place in places for name in add_file(place)]
 
 
 def file_of(name: str) -> Path | None:
@@ -136,7 +144,7 @@ def _imported(path: Path) -> ModuleType:
 def _beside(module: str, folder: Path) -> Path | None:
     """Return the file of a module that lies in ``folder`` or below it, ``None`` for one of the project or of an installed package."""
     file = getattr(sys.modules.get(module), "__file__", None)
-    if file is None or module.partition(".")[0] in PROJECT_PACKAGES or {"site-packages", "dist-packages"} & set(Path(file).parts):
+    if file is None or module.partition(".")[0] in PROJECT_PACKAGES or INSTALLED & set(Path(file).parts):
         return None
     path = Path(file).resolve()
     return path if path.is_relative_to(folder) else None

@@ -31,11 +31,11 @@ def doctor(
 ) -> None:
     """Say what there is and what of the grid's needs is missing, with the address of each missing file; keys are never shown."""
     # Late: the help page needs none of it.
-    from methods.files import add_file
+    from methods.files import add_files
     from suite.config.compose import compose
     from suite.findings import Question, examine
 
-    added = [name for place in options.method_file for name in add_file(place)]
+    added = add_files(options.method_file)
     grid = compose(options.grid, options.methods, options.datasets, None, options.set_, added)
     question = Question(grid, options.data_dir, options.train_data, options.address)
     findings = examine(question)

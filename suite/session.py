@@ -12,7 +12,7 @@ from benchmarks.common.fetching import nothing_fetched
 from benchmarks.common.project import REFERENCE, not_shipped
 from benchmarks.common.storage import StoragePath, open_path
 from benchmarks.datasets import Dataset
-from methods.files import add_file
+from methods.files import add_files
 from suite.config.compose import compose
 from suite.config.grid import Grid
 from suite.dry_run import plan_sentences, weights_table
@@ -55,7 +55,7 @@ class Session:
     """
 
     def __init__(self, options: GridOptions, *, search: int = 0, console: Console | None = None) -> None:
-        added = [name for place in options.method_file for name in add_file(place)]
+        added = add_files(options.method_file)
         self.grid = compose(options.grid, options.methods, options.datasets, options.limit, options.set_, added)
         # Workers of a cluster have working directories of their own.
         data_dir, train_data = (folder.resolve() if folder is not None else None for folder in (options.data_dir, options.train_data))

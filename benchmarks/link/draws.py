@@ -52,11 +52,6 @@ class KeyedDraws:
         drawn = np.stack([self._row(image, stream, length) for image in self._first(rows)])
         return torch.from_numpy(drawn).to(device)
 
-    def row(self, index: int) -> "KeyedDraws":
-        """Return the draws of one image of the batch alone."""
-        channel, snr_db, repetition = self.cell
-        return KeyedDraws(self.seed, [self.images[index]], channel, snr_db, repetition)
-
     def later(self, what: str) -> "KeyedDraws":
         """Return the draws of what is sent later in the same cell, by name: it meets noise and fading of its own."""
         channel, snr_db, repetition = self.cell
@@ -64,9 +59,9 @@ class KeyedDraws:
 
     def part(self, rows: Sequence[int], transmission: int = 0) -> "KeyedDraws":
         """Return the draws of some images of the batch; those of a later transmission, from 1, meet noise and fading of their own."""
-        later = f"/transmission {transmission + 1}" if transmission else ""
         channel, snr_db, repetition = self.cell
-        return KeyedDraws(self.seed, [self.images[row] + later for row in rows], channel, snr_db, repetition)
+        kept = KeyedDraws(self.seed, [self.images[row] for row in rows], channel, snr_db, repetition)
+        return kept.later(f"transmission {transmission + 1}") if transmission else kept
 
     def _first(self, rows: int) -> list[str]:
         if rows != len(self.images):

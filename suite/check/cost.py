@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from methods.base import Method
 from suite.check.receiver import decode_apart
 from suite.check.subject import BATCH, Subject, subjects
+from suite.evaluate.stages.images import Batch
 
 BESIDE = "deepjscc"
 ROUNDS = 3
@@ -51,13 +53,13 @@ def measured(subject: Subject) -> Cost:
     return Cost(seconds / BATCH, numbers, decode_apart(subject)[1].megabytes)
 
 
-def _round(subject: Subject, method: object, batch: object) -> float:
+def _round(subject: Subject, method: Method, batch: Batch) -> float:
     started = time.perf_counter()
-    sent = subject.encoded(method, batch)  # type: ignore[arg-type]
+    sent = subject.encoded(method, batch)
     encoding = time.perf_counter() - started
-    received = subject.received(sent, batch)  # type: ignore[arg-type]
+    received = subject.received(sent, batch)
     started = time.perf_counter()
-    subject.decoded(method, received)  # type: ignore[arg-type]
+    subject.decoded(method, received)
     return encoding + time.perf_counter() - started
 
 

@@ -1,6 +1,5 @@
 """Checks of a method with weights: its loss, the gradients, the state that a checkpoint holds."""
 
-from fractions import Fraction
 from functools import partial
 
 import torch
@@ -18,10 +17,8 @@ def gradients(subject: Subject) -> None:
     method = _trainable(subject)
     batch = subject.batch(*range(BATCH))
     provider = TrainingLinkProvider(subject.link, subject.grid.image_size)
-    ratio = subject.ratio if subject.ratio is not None else Fraction(0)
     point = provider.point(subject.ratio, SNR_DB, CHANNEL)
-    masks = batch.masks if batch.masks is not None else None
-    targets = Targets(masks, [""] * BATCH, list(batch.captions))
+    targets = Targets(batch.masks, [""] * BATCH, list(batch.captions))
     asked("check_trainable", method.check_trainable)
     method.train()
     reached: set[str] = set()
@@ -41,8 +38,8 @@ def gradients(subject: Subject) -> None:
     if without:
         shown = ", ".join(without[:3]) + (f" and {len(without) - 3} more" if len(without) > 3 else "")
         raise Fault(
-            f"no gradient reaches {shown} (CR {ratio}); let the loss depend on them (a detach, a rounding or NumPy in between cuts them "
-            "off), or call requires_grad_(False)"
+            f"no gradient reaches {shown} (CR {subject.ratio or 'fixed'}); let the loss depend on them (a detach, a rounding or NumPy in "
+            "between cuts them off), or call requires_grad_(False)"
         )
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from methods.base import Signal
+from methods.base import Geometry, Signal
 from methods.errors import RateError
 from suite.check.subject import BATCH, Fault, NotChecked, Subject
 
@@ -30,7 +30,7 @@ def signal(subject: Subject) -> None:
                 raise
             sent = subject.encoded(method, batch, cr)
             _check_signal(sent, where)
-            _check_budget(sent, None if cr is None else int(cr * 3 * size * size), where)
+            _check_budget(sent, Geometry(size, size).limit(cr), where)
             subject.received(sent, batch, cr)
             tried += 1
     if not tried:

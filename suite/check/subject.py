@@ -13,7 +13,7 @@ from benchmarks.common.errors import SemcomError, sentence_of
 from benchmarks.datasets import open_dataset
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.link import Link
-from methods.base import Method, OperatingPoint, Received, Signal
+from methods.base import Geometry, Method, OperatingPoint, Received, Signal
 from methods.errors import MissingAssetError
 from methods.files import add_file
 from methods.generative import ModelClient
@@ -126,7 +126,7 @@ class Subject:
         ratio = self.ratio if cr is None else cr
         draws = KeyedDraws(SEED, batch.keys, CHANNEL, SNR_DB, 0)
         height, width = batch.images.shape[-2:]
-        budget = None if ratio is None else int(ratio * 3 * height * width)
+        budget = Geometry(height, width).limit(ratio)
         in_budget = self.configured.traits.digital_in_budget
         mend = "send complex64 symbols, no more than geometry.symbols(point.cr), finite and not all zero"
         delivery = asked(

@@ -17,10 +17,10 @@ from types import FunctionType
 
 from benchmarks.common.hashing import digest
 from benchmarks.common.lazy import lazy_attribute
+from methods.files import INSTALLED
 
 # The package of the project's own methods and of what they share.
 METHODS = "methods"
-_INSTALLED = {"site-packages", "dist-packages"}
 # What only tables, legends and checks read of a class.
 _NAMES = {"display_names", "legend_names", "expected_failures"}
 # Fields of a tree that say nothing of what the code does, or that only some versions of Python have.
@@ -75,7 +75,7 @@ def _where(cls: type, file: Path) -> _Where:
     own = cls.__module__.partition(".")[0]
     packages = {name: found for name in (METHODS, own) if (found := tuple(map(Path, getattr(sys.modules.get(name), "__path__", ()))))}
     # Beside an installed file lies the whole environment.
-    alone = own not in packages and not _INSTALLED.intersection(file.parts)
+    alone = own not in packages and not INSTALLED.intersection(file.parts)
     return _Where(packages, file.parent if alone else None)
 
 

@@ -77,7 +77,7 @@ def test_a_message_does_not_depend_on_its_batch(channel, mode):
     stream = DigitalStream(DigitalSettings(mode=mode))
     keyed = draws(len(messages), channel, snr_db)
     together = stream.transmit(messages, channel, snr_db, keyed)
-    alone = [stream.transmit([message], channel, snr_db, keyed.row(row)) for row, message in enumerate(messages)]
+    alone = [stream.transmit([message], channel, snr_db, keyed.part([row])) for row, message in enumerate(messages)]
     order = list(reversed(range(len(messages))))
     shuffled = KeyedDraws(7, [keyed.images[row] for row in order], channel.name, snr_db, 0)
     backwards = stream.transmit([messages[row] for row in order], channel, snr_db, shuffled)

@@ -126,7 +126,7 @@ def test_a_row_does_not_depend_on_its_batch_mates(csi: str, length: int) -> None
     sent, draws = signal(5, length), keyed(5)
     together = channel.transmit(sent, 7.0, draws, "analog")
     for row in range(5):
-        alone = channel.transmit(sent[row : row + 1], 7.0, draws.row(row), "analog")
+        alone = channel.transmit(sent[row : row + 1], 7.0, draws.part([row]), "analog")
         for name in ("symbols", "noise_variance", "noise_power"):
             assert torch.equal(getattr(alone, name)[0], getattr(together, name)[row])
 
