@@ -1,8 +1,9 @@
-"""``python -m suite.saliency``: a saliency map for each training image of Pascal VOC, which marks objects in few of them.
+"""``python -m suite.saliency``: a saliency map for each training image of Pascal VOC, which marks objects in few of them, or of a folder.
 
 ::
 
     VOCdevkit/VOC2007/JPEGImages/000001.jpg ──model──> VOCdevkit/VOC2007/SaliencyMaps/000001.png ──> masks of trainings on voc2007, voc
+    FOLDER/a.jpg                            ──model──> FOLDER/masks/a.png                        ──> masks of trainings on the folder
 
 Maps that somebody else's model made are put there by hand, under the same names; what is there is not made again.
 """
@@ -31,8 +32,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 @app.command()
 @guarded
 def main(
-    data_dir: Annotated[Path, typer.Option(help="Folder that holds VOCdevkit/.")],
-    dataset: Annotated[Literal["voc", "voc2007"], typer.Option(help="Data set whose training images get maps.")] = "voc2007",
+    data_dir: Annotated[Path, typer.Option(help="Folder that holds VOCdevkit/, or the images themselves.")],
+    dataset: Annotated[Literal["voc", "voc2007", "folder"], typer.Option(help="Data set whose training images get maps.")] = "voc2007",
     model: Annotated[
         str,
         typer.Option(help=f"torchvision:NAME or transformers:NAME-OR-FOLDER, a segmentation network; or {GEODESIC}, without a network."),
@@ -47,18 +48,21 @@ def main(
 
     from benchmarks.common.atomic import write_png
     from benchmarks.common.errors import ImageError
+    from benchmarks.datasets.folder import mask_of, open_folder
     from benchmarks.datasets.voc import open_voc, open_voc2007, saliency_map
 
-    images = (open_voc if dataset == "voc" else open_voc2007)(data_dir, 256, "train")
-    left = [id for id in images.items() if not saliency_map(data_dir, id).is_file()]
+    images = {"voc": open_voc, "voc2007": open_voc2007, "folder": open_folder}[dataset](data_dir, 256, "train")
+    maps = {id: mask_of(data_dir, images.item(id).path) if dataset == "folder" else saliency_map(data_dir, id) for id in images.items()}
+    left = [id for id, path in maps.items() if not path.is_file()]
     chosen = tuple(background or (0,))
     regions = _regions(model, weights, chosen)
-    for folder in sorted({saliency_map(data_dir, id).parent for id in images.items()}):
+    # The maps of a folder are one set, whatever lies below it.
+    for folder in [mask_of(data_dir)] if dataset == "folder" else sorted({path.parent for path in maps.values()}):
         _note_origin(folder, {"model": model, "weights": None if weights is None else weights.name, "background": list(chosen)})
     lost: list[str] = []
     for id in track(left, "maps", disable=not left):
         try:
-            write_png(saliency_map(data_dir, id), _map(images.item(id).path, regions, chosen, device))
+            write_png(maps[id], _map(images.item(id).path, regions, chosen, device))
         except ImageError as error:
             lost.append(str(error))
     typer.echo(f"{len(left) - len(lost):,} maps written, {len(images) - len(left):,} were there, {len(lost):,} images could not be read")

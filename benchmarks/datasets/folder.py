@@ -50,6 +50,12 @@ def open_folder(data_dir: Path | None, image_size: int | tuple[int, int], split:
     return ImageDataset("folder", split, image_size, require_some(entries, "folder", "images", found.folder), fit, notes)
 
 
+def mask_of(folder: Path, image: Path | None = None) -> Path:
+    """Return where the mask of an image of a folder lies, below the folder of all its masks; that folder itself without an image."""
+    masks = folder / MASKS
+    return masks if image is None else masks / image.relative_to(folder).with_suffix(".png")
+
+
 def _inner_mask(root: Path, relative: Path) -> Path | None:
     """Return where the mask of an image in a part should be if the part has masks of its own, ``train/masks/<rest>.png``."""
     if len(relative.parts) < 2 or not (inner := root / relative.parts[0] / MASKS).is_dir():
