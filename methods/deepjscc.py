@@ -77,6 +77,11 @@ class DeepJSCC(TrainableMethod[DeepJSCCSettings]):
         """One network a CR; the sender needs no channel knowledge."""
         return Traits(trainable=True)
 
+    @classmethod
+    def padded(cls, settings: DeepJSCCSettings, height: int, width: int) -> tuple[int, int]:
+        """Return sides that two halvings divide."""
+        return Geometry.rounded_up(height, width, DOWNSAMPLING)
+
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Return exactly the budget's k symbols an image; what the last feature map has beyond them is not sent."""
         height, width = images.shape[-2:]

@@ -137,6 +137,11 @@ class Edited(StageTwo[EditedSettings], Method[EditedSettings], nn.Module):
         return Traits(**{**kept, **stage_two})
 
     @classmethod
+    def padded(cls, settings: EditedSettings, height: int, width: int) -> tuple[int, int]:
+        """Return the sides that the codec asks for."""
+        return METHODS.get(settings.codec).padded(settings.codec_complete, height, width)
+
+    @classmethod
     def codec(cls, settings: EditedSettings) -> Codec:
         """Return the codec, whose weights serve."""
         return Codec(settings.codec, settings.variant, settings.codec_complete)

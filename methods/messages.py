@@ -55,6 +55,11 @@ class Geometry:
         return None if cr is None else self.symbols(cr)
 
     @staticmethod
+    def rounded_up(height: int, width: int, multiple: int) -> tuple[int, int]:
+        """Return the sides raised to the next multiple."""
+        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
+
+    @staticmethod
     def channels(cr: Fraction, stride: int, share: Fraction = Fraction(1)) -> int:
         """Return how many real feature maps hold a share of the budget's 2k reals, whatever the image's size.
 

@@ -12,6 +12,7 @@ from suite.config.methods import ConfiguredMethod
 from suite.evaluate.forecast import told
 from suite.evaluate.plan import WorkUnit, estimate, readings_told
 from suite.prepare import Prepared, check_trainable
+from suite.run_notes import own_sizes
 from suite.train.checkpoint import Checkpoint
 from suite.train.jobs import TrainingJob
 
@@ -44,6 +45,7 @@ def plan_sentences(
     grid = prepared.grid
     for name, (dataset, _) in prepared.datasets.items():
         yield f"data set {name}: {min(len(dataset), grid.limit or len(dataset))} of {len(dataset)} images"
+    yield from own_sizes(prepared)
     yield f"cells of an image: {len(grid.channels)} channels x {len(grid.snr_db)} SNRs x {grid.repetitions} repetitions"
     for label, methods in readings_told(units).items():
         yield f"reading [{label}]: {', '.join(methods)}"

@@ -178,7 +178,7 @@ def _lacks(configured: ConfiguredMethod, grid: Grid) -> str:
     """Return what a method lacks at one of the grid's ratios, "" where it lacks nothing."""
     try:
         for cr in configured.ratios(grid.cr):
-            check_fits(configured, grid.image_size, cr)
+            check_fits(configured, (grid.image_size, grid.image_size), cr)
     except SemcomError as error:
         return str(error)
     return ""

@@ -26,7 +26,7 @@ from suite.config.catalog import DATASETS
 from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod, resolve
 from suite.errors import SettingsError
-from suite.evaluate.plan import Trained, WorkUnit, make_units
+from suite.evaluate.plan import Trained, WorkUnit, make_units, sizes_of
 from suite.evaluate.readings import read_grids
 from suite.evaluate.timeout import signals_heard
 from suite.plan_checks import check_plan
@@ -127,9 +127,12 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
     if lacking and not forbidden():
         raise MissingAssetError(" ".join(lacking.values()))
     left_out = [sentence for configured in configured_methods if (sentence := ratios_left_out(configured, grid.cr))]
+    sizes = image_sizes(grid, [dataset for dataset, _ in datasets.values()])
     for configured in configured_methods:
+        fitting = {configured.padded(*size) for size in sizes} if grid.fit == "native" else sizes
         for cr in configured.ratios(grid.cr) if configured.label not in lacking else ():
-            check_fits(configured, grid.image_size, cr)
+            for size in sorted(fitting):
+                check_fits(configured, size, cr)
     metrics = resolve_metrics(grid, [dataset for dataset, _ in datasets.values()])
     check_plan(grid, configured_methods, metrics.names, metrics.left_out)
     source = _source(grid, data_dir, train_data)
@@ -149,7 +152,8 @@ def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
     asked = tuple(f"{name}?" for name in metric_table(settings)) if grid.metrics == "available" else tuple(grid.metrics)
     names = [name.removesuffix("?") for name in asked]
     masks = all(any(map(dataset.has_mask, dataset.items())) for dataset in datasets)
-    failure_reasons = check(names, settings, (grid.image_size, grid.image_size), True, masks)
+    smallest = min(image_sizes(grid, datasets), key=min)
+    failure_reasons = check(names, settings, smallest, True, masks)
     of_text = [spec.name for spec in lookup(names, settings) if spec.needs_caption]
     if of_text and (lacking := _lacks_texts(grid, datasets)):
         failure_reasons |= {name: failure_reasons[name] or f"{name} compares images with texts: {lacking}" for name in of_text}
@@ -195,13 +199,18 @@ def _has_captions(dataset: Dataset) -> bool:
     return False
 
 
-def check_fits(configured: ConfiguredMethod, size: int, cr: Fraction | None) -> None:
-    """Raise a :class:`MethodError` if a method cannot be built for images of ``size`` pixels a side, or lacks something it needs."""
+def image_sizes(grid: Grid, datasets: Sequence[Dataset]) -> set[tuple[int, int]]:
+    """Return (height, width) of the images that a grid shows."""
+    return {size for dataset in datasets for size in sizes_of(dataset, dataset.items()[: grid.limit]).values()}
+
+
+def check_fits(configured: ConfiguredMethod, size: tuple[int, int], cr: Fraction | None) -> None:
+    """Raise a :class:`MethodError` if a method cannot be built for images of ``size``, height and width, or lacks something it needs."""
     import torch
 
     # Built on no device: the constructor's checks run, the weights take no memory.
     with _foreign(configured.label), torch.device("meta"):
-        configured.build(size, size, cr).check_ready()
+        configured.build(*size, cr).check_ready()
 
 
 def check_trainable(job: TrainingJob, size: int) -> None:

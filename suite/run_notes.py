@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.metrics import lookup
 from suite.evaluate.readings import read_grids
 from suite.link.declared import LOSSLESS
-from suite.prepare import Prepared
+from suite.prepare import Prepared, image_sizes
 from suite.shortfalls import ratios_left_out
 
 BY_DECREE = "is lossless by decree: its bytes always arrive, and the symbols of its fixed scheme are charged."
@@ -20,8 +20,34 @@ BY_DECREE = "is lossless by decree: its bytes always arrive, and the symbols of 
 
 def run_notes(prepared: Prepared) -> list[str]:
     """Return the sentences that belong under every table of a run."""
-    found = (_lossless, _readings, _channels_not_met, _texts_compared_with, _metrics_inside, _ratios_left_out)
+    found = (own_sizes, _lossless, _readings, _channels_not_met, _texts_compared_with, _metrics_inside, _ratios_left_out)
     return [sentence for sentences in found for sentence in sentences(prepared)]
+
+
+def own_sizes(prepared: Prepared) -> Iterator[str]:
+    """Yield in which sizes images that keep their own are sent."""
+    grid = prepared.grid
+    if grid.fit != "native":
+        return
+    sizes = sorted(image_sizes(grid, [dataset for dataset, _ in prepared.datasets.values()]), reverse=True)
+    yield f"Images keep their size ({_listed([_pixels(size) for size in sizes])} pixels), and budgets follow it."
+    padded: dict[str, list[str]] = defaultdict(list)
+    for configured in prepared.configured_methods:
+        changed = [(size, sent) for size in sizes if (sent := configured.padded(*size)) != size]
+        if changed:
+            padded[_listed([f"{_pixels(size)} as {_pixels(sent)}" for size, sent in changed])].append(configured.label)
+    for told, labels in padded.items():
+        yield f"Mirrored to the sides that their networks need, with the symbols of those, and cut before any metric: {told}, {', '.join(labels)}."
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    """Return a size as people write it, width first."""
+    return f"{size[1]} x {size[0]}"
+
+
+def _listed(parts: list[str], most: int = 4) -> str:
+    rest = f" and {len(parts) - most} more" if len(parts) > most else ""
+    return ", ".join(parts[:most]) + rest
 
 
 def _ratios_left_out(prepared: Prepared) -> Iterator[str]:

@@ -20,7 +20,7 @@ from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Executor
 from suite.evaluate.kept import changed_code, with_kept_code
-from suite.evaluate.plan import WorkUnit
+from suite.evaluate.plan import WorkUnit, sizes_of
 from suite.evaluate.reuse import reuse
 from suite.evaluate.runner import evaluate, remaining
 from suite.keys import key_names
@@ -257,6 +257,8 @@ def _noted(dataset: Dataset, grid: Grid) -> dict[str, Any]:
     """Return what ``run.json`` says of a test set; its images by name where the grid does not take all, and the groups they come in."""
     images = list(dataset.items())[: grid.limit]
     named: dict[str, Any] = {"images": images} if len(images) < len(dataset) else {}
+    if grid.fit == "native":
+        named["sizes"] = {id: list(size) for id, size in sizes_of(dataset, images).items()}
     if groups := {id: group for id in images if (group := dataset.group(id)) != id}:
         named["groups"] = groups
     return {"pictures": len(dataset), "fingerprint": dataset.fingerprint(), "sheet": images[: grid.sheet.images], **named}

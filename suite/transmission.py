@@ -133,7 +133,7 @@ def transmit(
     sample = Sample(name, as_rgb(image, size, grid.fit), told, caption=caption)
     # Filled up as in an evaluation, whose kernels see a whole batch.
     batch = assemble({name: sample}, [name], grid.evaluation.batch, device)
-    ends = Networks(device, ModelClient()).build(configured, grid.image_size, ratio, path)
+    ends = Networks(device, ModelClient()).build(configured, size, ratio, path)
     draws = KeyedDraws(seed, batch.keys, channel, snr_db, repetition)
     sent, final = on_one_thread(lambda batch: _through(ends, batch, grid, ratio, draws), batch)
     refined = configured.traits.refines

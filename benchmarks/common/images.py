@@ -65,6 +65,32 @@ def pixel_array(images: Tensor) -> np.ndarray:
     return array
 
 
+def padded(images: Tensor, height: int, width: int) -> Tensor:
+    """Return (..., H, W) images enlarged to height x width, mirrored below and to the right without repeating the edge.
+
+    Raises:
+        PixelsError: they are larger than that.
+
+    Example:
+        >>> import torch
+        >>> padded(torch.arange(3.0).reshape(1, 1, 1, 3), 1, 5)[0, 0, 0].tolist()
+        [0.0, 1.0, 2.0, 1.0, 0.0]
+    """
+    own = tuple(images.shape[-2:])
+    if own == (height, width):
+        return images
+    if own[0] > height or own[1] > width:
+        raise PixelsError(f"images of {own[0]} x {own[1]} cannot be padded to {height} x {width}; give a size that holds them")
+    rows, columns = (_mirrored(length, wanted) for length, wanted in zip(own, (height, width), strict=True))
+    return images[..., rows, :][..., columns]
+
+
+def _mirrored(length: int, wanted: int) -> list[int]:
+    """Return which of ``length`` positions each of ``wanted`` shows; a padding wider than the image goes back and forth."""
+    period = max(1, 2 * (length - 1))
+    return [min(place % period, period - place % period) if length > 1 else 0 for place in range(wanted)]
+
+
 def quantise(images: Tensor) -> np.ndarray:
     """Round (B, 3, H, W) images in [0, 1] to uint8 (B, H, W, 3), as an 8-bit file would store them.
 

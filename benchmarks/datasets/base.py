@@ -23,7 +23,8 @@ from benchmarks.common.errors import printable
 from benchmarks.datasets.splits import group_of
 
 Split = Literal["train", "validation", "test"]
-Fit = Literal["squash", "crop"]
+# How images come to a size: stretched, cut out of the middle, or not at all.
+Fit = Literal["squash", "crop", "native"]
 # What training shows of an image: random squares of it as it is stored, or the whole of it, stretched.
 Framing = Literal["crop", "resize"]
 
@@ -78,9 +79,11 @@ class Dataset(ABC):
     Args:
         name: name in the table of data sets.
         split: "train", "test" or, where the data set has one, "validation".
-        image_size: side of the square that :meth:`load` returns, or (height, width), in pixels.
+        image_size: side of the square that :meth:`load` returns, or (height, width), in pixels; not of images that keep their size.
         notes: what a reader of the results should know of the data found, a sentence each ("VOC2012 is not here").
     """
+
+    fit: Fit = "squash"
 
     def __init__(self, name: str, split: Split, image_size: int | tuple[int, int], notes: Sequence[str] = ()) -> None:
         self.name = name
@@ -94,7 +97,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def load(self, id: str) -> Sample:
-        """Return the image called ``id`` at the data set's size.
+        """Return the image called ``id`` at the data set's size, or at its own where the data set's ``fit`` is "native".
 
         Raises:
             ImageError: the image or its mask is missing, truncated, unreadable or too large; names the file.
@@ -108,6 +111,14 @@ class Dataset(ABC):
         Raises:
             ImageError, DatasetError: as :meth:`load`.
         """
+
+    def size(self, id: str) -> tuple[int, int]:
+        """Return (height, width) of the image that :meth:`load` gives, without decoding it.
+
+        Raises:
+            ImageError, DatasetError: as :meth:`load`.
+        """
+        return self.height, self.width
 
     @abstractmethod
     def has_mask(self, id: str) -> bool:
@@ -123,7 +134,8 @@ class Dataset(ABC):
 
     def fingerprint(self) -> str:
         """Return 32 hexadecimal digits over name, split, size, ids, content of the files, labels and captions."""
-        identity = json.dumps([self.name, self.split, self.height, self.width, *self.content()], separators=(",", ":"))
+        size = ["native"] if self.fit == "native" else [self.height, self.width]
+        identity = json.dumps([self.name, self.split, *size, *self.content()], separators=(",", ":"))
         return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
     def __len__(self) -> int:

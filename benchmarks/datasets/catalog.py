@@ -3,7 +3,7 @@
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 from benchmarks.common.errors import DatasetError
 from benchmarks.common.names import unknown
@@ -103,7 +103,8 @@ def open_dataset(
         data_dir: the folder that holds it; ``None`` for a set that needs none.
         image_size: side of the square that images are resized to, or (height, width), in pixels.
         split: "train" or "test"; "scenes" also has "validation".
-        fit: "squash" stretches an image to the size, as the paper does; "crop" cuts its centre out first.
+        fit: "squash" stretches an image to the size, as the paper does; "crop" cuts its centre out first; "native" keeps the image as it
+            is, whatever ``image_size`` says.
 
     Raises:
         UnknownNameError: there is no such data set.
@@ -119,8 +120,8 @@ def open_dataset(
     spec = DATASETS[name]
     if split not in spec.splits:
         raise DatasetError(f"the data set '{name}' has no split '{split}', only {', '.join(spec.splits)}")
-    if fit not in ("squash", "crop"):
-        raise DatasetError(f"unknown fit '{fit}'; choose 'squash' or 'crop'")
+    if fit not in get_args(Fit):
+        raise DatasetError(f"unknown fit '{fit}'; choose {', '.join(get_args(Fit))}")
     if min(image_size if isinstance(image_size, tuple) else (image_size,)) < 1:
         raise DatasetError(f"an image size of {image_size} leaves no pixel; give a positive number")
     module, function = spec.opener.split(":")

@@ -19,7 +19,7 @@ class ImageDataset(Dataset):
     Args:
         name, split, image_size: see :class:`Dataset`.
         entries: the items, in order.
-        fit: "squash" stretches each image to the size, as the paper does; "crop" cuts its centre out first.
+        fit: "squash" stretches each image to the size, as the paper does; "crop" cuts its centre out first; "native" keeps its own.
         notes: see :class:`Dataset`.
 
     Raises:
@@ -67,12 +67,24 @@ class ImageDataset(Dataset):
         return self.item(id).mask is not None
 
     def load(self, id: str) -> Sample:
-        """Return the image resized to (height, width) by bicubic, its mask by nearest neighbour."""
+        """Return the image resized to (height, width) by bicubic, its mask by nearest neighbour; as stored where ``fit`` is "native"."""
+        if self.fit == "native":
+            return self.native(id)
         item = self.item(id)
         size = (self.height, self.width)
         image = read_rgb(item.path, size, self.fit, item.box, profiles=self.profiles)
         mask, doubt = self._mask(item)
         return Sample(id, image, None if mask is None else resize_mask(mask, size, self.fit), self.label(item), item.caption, doubt)
+
+    def size(self, id: str) -> tuple[int, int]:
+        """Return (height, width) of what :meth:`load` gives."""
+        item = self.item(id)
+        if self.fit != "native":
+            return self.height, self.width
+        if item.box is None:
+            return image_size_of(item.path)
+        left, upper, right, lower = item.box
+        return lower - upper, right - left
 
     def native(self, id: str, largest: int | None = None) -> Sample:
         """Return the image as stored, both sides at most ``largest`` pixels."""

@@ -93,6 +93,11 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
         self._vgg: Any = None
 
     @classmethod
+    def padded(cls, settings: GenEDSCSettings, height: int, width: int) -> tuple[int, int]:
+        """Return sides of whole windows at every stage and of whole patches of M."""
+        return Geometry.rounded_up(height, width, settings.multiple)
+
+    @classmethod
     def traits(cls, settings: GenEDSCSettings) -> Traits:
         """One network a CR; the sender needs no channel knowledge."""
         oracle = settings.importance == "oracle"

@@ -4,6 +4,7 @@ Defaults need CLIP's and VGG's parameters for training. The ``compact`` preset t
 it also teaches M the saliency of its patches and draws it from the logits, so that a short training learns to route.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -133,6 +134,11 @@ class GenEDSCSettings(MethodSettings):
     pixel_scale: float = Field(255.0, gt=0.0)
     mask_weight: float = Field(0.0, ge=0.0)
     mask_loss: Literal["entropy", "entropy+iou"] = "entropy"
+
+    @property
+    def multiple(self) -> int:
+        """Pixels that sides must be multiples of for whole windows at every stage and whole patches of M."""
+        return math.lcm(self.patch * 2 ** (len(self.dims) - 1) * self.window, self.patch * self.importance_patch)
 
     @property
     def needs_clip_to_train(self) -> bool:

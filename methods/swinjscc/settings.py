@@ -53,6 +53,11 @@ class SwinJSCCSettings(MethodSettings):
     perceptual_trunk: Trunk = "vgg"
     perceptual_weights: str = TORCHVISION
 
+    @property
+    def multiple(self) -> int:
+        """Pixels that sides must be multiples of for every stage to split into whole windows."""
+        return self.patch * 2 ** (len(self.dims) - 1) * self.window
+
     @model_validator(mode="after")
     def _consistent(self) -> "SwinJSCCSettings":
         if not self.dims or len({len(self.dims), len(self.depths), len(self.heads)}) != 1:

@@ -84,7 +84,7 @@ class Grid(Settings):
         name, description: for people.
         seed: of noise and fading; a training has its own, ``training.seed``.
         image_size: side of the square images, pixels.
-        fit: how images become square, "squash" (the paper's resizing) or "crop".
+        fit: how images become square, "squash" (the paper's resizing) or "crop"; with "native" they keep their size, and budgets follow it.
         methods: entries, or ``name``, ``name/variant``, ``{name: [variants]}``.
         datasets: test sets.
         snr_db, cr, channels, repetitions: the cells; repetitions differ in noise alone.

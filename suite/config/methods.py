@@ -120,6 +120,10 @@ class ConfiguredMethod:
             return (None,)
         return tuple(ratio for ratio in grid_ratios if traits.ratios is None or ratio in traits.ratios)
 
+    def padded(self, height: int, width: int) -> tuple[int, int]:
+        """Return the smallest (height, width) that holds such an image and that :meth:`build` accepts."""
+        return self.cls.padded(self.settings, height, width)
+
     def build(self, height: int, width: int, cr: Fraction | None) -> Method:
         """Return the network for images of this size, its weights as its constructor draws them."""
         return self.cls(self.settings, Geometry(height, width, None if self.traits.one_model_for_all_rates else cr))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from benchmarks.common.images import padded
 from benchmarks.common.storage import StoragePath
 from methods.base import Method
 from methods.generative import CaptionerSettings, ModelClient, UsesModels
@@ -121,8 +122,8 @@ def _count(request: CaptionRequest, model_client: CountingClient) -> None:
         method = _describing(source, request, model_client)
         for image, sample in samples.items():
             batch = assemble(samples, [image], 1, "cpu")
-            if method is not None:
-                method.describe(batch.images, batch.captions)
+            if method is not None and source.configured is not None:
+                method.describe(padded(batch.images, *request.size(source.configured)), batch.captions)
             elif source.configured is None and source.captioner is not None and not sample.caption:
                 model_client.caption(source.captioner, batch.images, batch.captions)
 
@@ -131,9 +132,8 @@ def _describing(source: CaptionSource, request: CaptionRequest, model_client: Co
     """Return the method that describes, if it asks a model client: on no device, since its question rests on image and settings alone."""
     if source.configured is None:
         return None
-    size = request.grid.image_size
     with torch.device("meta"):
-        method = source.configured.build(size, size, source.configured.ratios(request.grid.cr)[0])
+        method = source.configured.build(*request.size(source.configured), source.configured.ratios(request.grid.cr)[0])
     if not isinstance(method, UsesModels):
         return None
     method.model_client = model_client

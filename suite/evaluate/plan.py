@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from benchmarks.common.errors import ImageError
 from benchmarks.common.hashing import content_digest, digest
 from benchmarks.common.storage import StoragePath
 from benchmarks.datasets import Dataset
@@ -38,7 +39,8 @@ class ImageRange:
         dataset: name of the test set.
         data_dir: folder it is read from, ``None`` for a built-in one; not part of any identity.
         fingerprint: content of the test set as its files tell it.
-        ids: the unit's images.
+        ids: the unit's images, all of one size.
+        size: (height, width) of them, pixels.
         keep: those of them whose reconstructions go to the qualitative sheet.
         shown: channel and SNR of the cells whose reconstructions do.
         worst_at: channel and SNR of the cell of which the worst cases are kept; ``None`` for none.
@@ -48,6 +50,7 @@ class ImageRange:
     data_dir: Path | None
     fingerprint: str
     ids: tuple[str, ...]
+    size: tuple[int, int]
     keep: frozenset[str] = frozenset()
     shown: tuple[SheetCell, ...] = ()
     worst_at: SheetCell | None = None
@@ -137,7 +140,7 @@ class WorkUnit:
             "settings": self.configured.identity_fields,
             "weights": self.weights_hash,
             "cr": self.cr,
-            "pictures": [grid.image_size, grid.fit],
+            "pictures": [*self.images.size, grid.fit] if grid.fit == "native" else [grid.image_size, grid.fit],
             "link": grid.link,
             "files": self.files,
             "batch": grid.evaluation.batch,
@@ -196,6 +199,11 @@ class WorkUnit:
         return "remote" if refine_models and all(is_remote(model) for model in refine_models) else "local"
 
     @property
+    def padded(self) -> tuple[int, int]:
+        """Height and width that its images are sent in: their own, but where those that keep their size do not fit the method."""
+        return self.configured.padded(*self.images.size) if self.grid.fit == "native" else self.images.size
+
+    @property
     def reconstructions(self) -> int:
         """Number of images it decodes."""
         return len(self.images.ids) * len(self.cells)
@@ -251,20 +259,35 @@ def make_units(
 
 def _ranges(name: str, dataset: Dataset, data_dir: Path | None, grid: Grid) -> list[ImageRange]:
     ids = tuple(dataset.items())[: grid.limit]
+    sizes = sizes_of(dataset, ids)
     batch = grid.evaluation.batch
     size = -(-grid.evaluation.unit // batch) * batch
     keep = frozenset(ids[: grid.sheet.images])
     shown = grid.sheet.cells(grid.channels, grid.snr_db)
     worst_at = grid.sheet.failures.cell(grid.channels, grid.snr_db) if grid.sheet.failures else None
-    whole = ImageRange(name, data_dir, dataset.fingerprint(), (), keep, shown, worst_at)
-    parts = (ids[start : start + size] for start in range(0, len(ids), size))
-    return [replace(whole, ids=part, keep=keep & frozenset(part)) for part in parts]
+    whole = ImageRange(name, data_dir, dataset.fingerprint(), (), (0, 0), keep, shown, worst_at)
+    ranges = []
+    for own in dict.fromkeys(sizes.values()):
+        equal = [id for id in ids if sizes[id] == own]
+        parts = (tuple(equal[start : start + size]) for start in range(0, len(equal), size))
+        ranges += [replace(whole, ids=part, size=own, keep=keep & frozenset(part)) for part in parts]
+    return ranges
+
+
+def sizes_of(dataset: Dataset, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Return (height, width) of each image; one that cannot be read, and fails when it is loaded, is taken for one of the grid's size."""
+    found: dict[str, tuple[int, int]] = {}
+    for id in ids:
+        try:
+            found[id] = dataset.size(id)
+        except ImageError:
+            found[id] = (dataset.height, dataset.width)
+    return found
 
 
 def estimate(units: Sequence[WorkUnit]) -> dict[str, Any]:
     """Return the numbers a dry run prints: units, reconstructions and visual symbols at most."""
-    size = units[0].grid.image_size if units else 0
-    symbols = sum((Geometry(size, size).limit(unit.cr) or 0) * unit.reconstructions for unit in units)
+    symbols = sum((Geometry(*unit.padded).limit(unit.cr) or 0) * unit.reconstructions for unit in units)
     return {"units": len(units), "reconstructions": sum(unit.reconstructions for unit in units), "visual symbols at most": symbols}
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_validator
 
 from suite.config.ablations import Ablation
 from suite.config.ratios import Ratio
@@ -66,7 +66,8 @@ class GridInfo(_Lenient):
     """The part of a run's grid that its tables, figures and trends read.
 
     Attributes:
-        image_size: height and width of the images in pixels, ``None`` where it is not known.
+        image_size: height and width of the images in pixels, ``None`` where it is not known or each has its own.
+        fit: how they came to that size; with "native" each has its own.
         link: of the link.
         metric_settings: of the metrics.
         ablations: the questions that the grid asks.
@@ -80,9 +81,15 @@ class GridInfo(_Lenient):
     sheet: SheetSettings | None = None
     repetitions: int | None = None
     image_size: int | None = None
+    fit: str = ""
     link: LinkInfo = LinkInfo()
     metric_settings: MetricFolders = MetricFolders()
     ablations: tuple[Ablation, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_common_size(cls, values: Any) -> Any:
+        return {**values, "image_size": None} if isinstance(values, Mapping) and values.get("fit") == "native" else values
 
 
 class DatasetInfo(_Lenient):
@@ -92,11 +99,13 @@ class DatasetInfo(_Lenient):
         images: those of it that the grid names, ``None`` for all.
         sheet: those that the qualitative sheet is of, ``None`` for all that are kept.
         groups: image -> what it belongs to with others; an image that is missing is by itself.
+        sizes: image -> height and width in pixels, where images keep their size.
     """
 
     images: tuple[str, ...] | None = None
     sheet: tuple[str, ...] | None = None
     groups: Mapping[str, str] = {}
+    sizes: Mapping[str, tuple[int, int]] = {}
 
 
 class SpendingInfo(_Lenient):

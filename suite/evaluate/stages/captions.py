@@ -84,6 +84,10 @@ class CaptionRequest:
     grid: Grid
     sources: tuple[CaptionSource, ...]
 
+    def size(self, configured: ConfiguredMethod) -> tuple[int, int]:
+        """Return height and width that a method is shown the images in, as :attr:`~suite.evaluate.plan.WorkUnit.padded`."""
+        return configured.padded(*self.images.size) if self.grid.fit == "native" else self.images.size
+
 
 @dataclass(frozen=True)
 class CaptionResult:
@@ -111,7 +115,8 @@ def sources_of(unit: WorkUnit) -> Iterator[CaptionSource]:
 
 def identity(source: CaptionSource, images: ImageRange, grid: Grid, image: str) -> str:
     """Return the identity of what a source says of one image."""
-    return digest("caption", [source.identity, images.dataset, images.fingerprint, image, grid.image_size, grid.fit])
+    size = images.size if grid.fit == "native" else grid.image_size
+    return digest("caption", [source.identity, images.dataset, images.fingerprint, image, size, grid.fit])
 
 
 class Captions:

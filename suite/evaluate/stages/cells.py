@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.common.images import quantise
+from benchmarks.common.images import padded, quantise
 from benchmarks.link.digital import char_error_rate, readable
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.ledger import Entry
@@ -11,7 +11,7 @@ from methods.base import Received, Signal
 from suite.evaluate.stages.images import Batch
 from suite.evaluate.stages.messages import Cell, DecodedBatch, Description, Reconstruction, UnitInput
 from suite.evaluate.stages.networks import Networks
-from suite.evaluate.stages.outcomes import shaped, start_of_record, variants
+from suite.evaluate.stages.outcomes import own_part, shaped, start_of_record, variants
 from suite.link.end_to_end import Ends, Sending, Source, Transmission
 
 UNDESCRIBED = Description(error="MethodError: nothing describes the image; start the evaluation through the suite")
@@ -45,7 +45,9 @@ class BatchSender:
         self._networks = networks
         described = [task.descriptions.get(id, UNDESCRIBED) for id in batch.keys]
         self._seconds_describe = [each.seconds for each in described] if task.unit.configured.traits.describes else None
-        self._sending = Sending(ends, Source(batch.images, batch.masks, [each.text for each in described]))
+        masks = None if batch.masks is None else padded(batch.masks, *self.unit.padded)
+        self._images = padded(batch.images, *self.unit.padded)
+        self._sending = Sending(ends, Source(self._images, masks, [each.text for each in described]))
 
     def transmission(self, cell: Cell) -> Transmission:
         """Return what becomes of the batch in a cell."""
@@ -66,7 +68,7 @@ class BatchSender:
                 rows.append(start_of_record(unit, id, variant, cell) | spent)
         outcome = Outcome()
         if len(names) > 1 or not traits.refines:
-            pixels = quantise(shaped(sent.decoded, batch.images.shape))
+            pixels = quantise(own_part(unit, shaped(sent.decoded, self._images.shape)))
             outcome.reconstructions = [Reconstruction(record, pixels[row]) for row, record in enumerate(records[names[0]])]
         if traits.refines:
             decoded_batch = DecodedBatch(cell, records[names[-1]], sent.decoded, sent.received, len(batch.images))

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from benchmarks.common.errors import sentence_of
+from benchmarks.common.images import padded
 from benchmarks.datasets import Sample
 from methods.generative import ModelClient, SpendingLimitError
 from suite.errors import TimeLimitError
@@ -87,8 +88,9 @@ class Describer:
     def _texts(self, request: CaptionRequest, source: CaptionSource, batch: Batch) -> list[Description]:
         started = time.perf_counter()
         if source.configured is not None:
-            method = self._networks.describing(source.configured, request.grid, source.identity)
-            texts = method.describe(batch.images, batch.captions)
+            size = request.size(source.configured)
+            method = self._networks.describing(source.configured, size, request.grid, source.identity)
+            texts = method.describe(padded(batch.images, *size), batch.captions)
         elif source.captioner is not None:
             texts = self._model_client.caption(source.captioner, batch.images, batch.captions)
         seconds = (time.perf_counter() - started) / len(batch.images)

@@ -32,36 +32,41 @@ class Networks:
         self.device = device
         self.model_client = model_client
         self._kept: tuple[Any, Any] | None = None
-        self._describing: dict[str, Method] = {}
+        self._describing: dict[tuple[str, tuple[int, int]], Method] = {}
         self._links: dict[str, Link] = {}
         self._lock = threading.Lock()
 
     def ends(self, unit: WorkUnit) -> Ends:
         """Return the unit's network with its weights, as a sender and a receiver."""
-        size = unit.grid.image_size
-        made: Ends = self._keep("ends", unit, lambda: self.build(unit.configured, size, unit.cr, unit.weights))
+        made: Ends = self._keep("ends", unit, lambda: self.build(unit.configured, unit.padded, unit.cr, unit.weights))
         return made
 
     def method(self, unit: WorkUnit) -> Method:
         """Return the unit's network with its weights, once, for work that only one side does."""
-        size = unit.grid.image_size
-        made: Method = self._keep("method", unit, lambda: self.place(unit.configured.build(size, size, unit.cr), unit.weights))
+        made: Method = self._keep("method", unit, lambda: self.place(unit.configured.build(*unit.padded, unit.cr), unit.weights))
         return made
 
-    def build(self, configured: ConfiguredMethod, size: int, cr: Fraction | None, weights: StoragePath | None) -> Ends:
-        """Return a sender and a receiver for images of ``size`` pixels a side, ready for use."""
-        sender = self.place(configured.build(size, size, cr), weights)
-        ends = Ends.apart(sender, lambda: configured.build(size, size, cr), configured.variant)
+    def build(self, configured: ConfiguredMethod, size: tuple[int, int], cr: Fraction | None, weights: StoragePath | None) -> Ends:
+        """Return a sender and a receiver for images of ``size``, height and width, ready for use."""
+        sender = self.place(configured.build(*size, cr), weights)
+        ends = Ends.apart(sender, lambda: configured.build(*size, cr), configured.variant)
         self.place(ends.receiver, None)
         return ends
 
-    def describing(self, configured: ConfiguredMethod, grid: Grid, identity: str) -> Method:
-        """Return a method's network without its weights, which ``describe`` knows nothing of; kept under ``identity``."""
+    def describing(self, configured: ConfiguredMethod, size: tuple[int, int], grid: Grid, identity: str) -> Method:
+        """Return a method's network for images of ``size`` without its weights, which ``describe`` knows nothing of.
+
+        Args:
+            configured: the method.
+            size: height and width in pixels.
+            grid: names the ratios.
+            identity: what it is kept under, with the size.
+        """
         with self._lock:
-            kept, size = self._describing, grid.image_size
-            if identity not in kept:
-                kept[identity] = self.place(configured.build(size, size, configured.ratios(grid.cr)[0]), None)
-            return kept[identity]
+            kept, name = self._describing, (identity, size)
+            if name not in kept:
+                kept[name] = self.place(configured.build(*size, configured.ratios(grid.cr)[0]), None)
+            return kept[name]
 
     def place(self, method: Method, weights: StoragePath | None) -> Method:
         """Return ``method`` ready for use: weights loaded, on the device, with the model client."""
@@ -92,7 +97,7 @@ class Networks:
         return operating_point(self.link(unit), unit.cr, snr_db, channel)
 
     def _keep(self, kind: str, unit: WorkUnit, make: Callable[[], Any]) -> Any:
-        key = (kind, unit.configured, unit.weights_hash, unit.cr)
+        key = (kind, unit.configured, unit.weights_hash, unit.cr, unit.padded)
         with self._lock:
             kept = self._kept
             if kept is None or kept[0] != key:

@@ -76,6 +76,12 @@ def shaped(images: Tensor | None, shape: torch.Size) -> Tensor:
     return images
 
 
+def own_part(unit: WorkUnit, images: Tensor) -> Tensor:
+    """Return the (..., H, W) images of a unit without what they were padded by."""
+    height, width = unit.images.size
+    return images[..., :height, :width]
+
+
 def variants(unit: WorkUnit) -> list[str]:
     """Return the variants that a cell of the unit is scored as, the method's own last."""
     traits = unit.configured.traits

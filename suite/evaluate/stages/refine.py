@@ -25,7 +25,7 @@ from suite.errors import TimeLimitError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.messages import DecodedBatch, Reconstruction, UnitOutput
 from suite.evaluate.stages.networks import Networks
-from suite.evaluate.stages.outcomes import guard, in_threads, limit_of, shaped
+from suite.evaluate.stages.outcomes import guard, in_threads, limit_of, own_part, shaped
 from suite.runs.columns import KEY
 
 
@@ -101,12 +101,12 @@ class Refiner:
     # Threads have an inference mode of their own each.
     @torch.inference_mode()
     def _refined(self, unit: WorkUnit, method: Method, decoded_batch: DecodedBatch) -> list[Reconstruction]:
-        size, (channel, snr_db, _) = unit.grid.image_size, decoded_batch.cell
+        channel, snr_db, _ = decoded_batch.cell
         there = decoded_batch.on(self.device)
         started = time.perf_counter()
         result = method.refine(there.coarse, there.received, self._networks.point(unit, channel, snr_db))
         seconds = (time.perf_counter() - started) / decoded_batch.size
-        pixels = quantise(shaped(result.images, torch.Size((decoded_batch.size, 3, size, size))))
+        pixels = quantise(own_part(unit, shaped(result.images, torch.Size((decoded_batch.size, 3, *unit.padded)))))
         return [
             Reconstruction(record | {"seconds_refine": seconds} | _told(result, row, decoded_batch.size), pixels[row])
             for row, record in enumerate(decoded_batch.records)

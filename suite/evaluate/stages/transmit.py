@@ -19,15 +19,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.common.errors import sentence_of
-from benchmarks.common.images import to_uint8
+from benchmarks.common.images import padded, to_uint8
 from benchmarks.datasets import Sample
 from methods.base import Method
 from suite.errors import TimeLimitError
+from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.cells import UNDESCRIBED, BatchSender, Outcome
 from suite.evaluate.stages.images import assemble, chunks, load
 from suite.evaluate.stages.messages import UnitInput, UnitOutput
 from suite.evaluate.stages.networks import Networks
-from suite.evaluate.stages.outcomes import each_in_turn, failures, guard, limit_of, without_trace
+from suite.evaluate.stages.outcomes import each_in_turn, failures, guard, limit_of, own_part, without_trace
 from suite.evaluate.stages.spot_check import receiver_fault
 from suite.link.end_to_end import Ends
 
@@ -76,7 +77,7 @@ class Transmitter:
         if ends is None:
             outcome.reconstructions += failures(unit, left, reason)
         else:
-            maps = self._maps(ends.sender, samples, [id for id in sound if unit.shown and id in unit.images.keep], limit_of(unit.grid))
+            maps = self._maps(unit, ends.sender, samples, [id for id in sound if unit.shown and id in unit.images.keep])
         return UnitOutput(unit, samples, outcome.reconstructions, outcome.decoded_batches, task.references, maps=maps)
 
     def given_up(self, task: UnitInput, reason: str) -> UnitOutput:
@@ -102,15 +103,17 @@ class Transmitter:
         fault = self._faults[label]
         return (None if fault else ends), fault
 
-    def _maps(self, method: Method, samples: dict[str, Sample], ids: list[str], limit: float) -> dict[str, dict[str, np.ndarray]]:
+    def _maps(self, unit: WorkUnit, method: Method, samples: dict[str, Sample], ids: list[str]) -> dict[str, dict[str, np.ndarray]]:
         """Return what the sender sees in images, by image; none where looking fails, which is no failure of a cell."""
 
         def shown(id: str) -> dict[str, np.ndarray]:
             batch = assemble(samples, [id], 1, self.device)
-            return {name: _grey(map_) for name, map_ in method.maps(batch.images, batch.masks).items()}
+            size = unit.padded
+            masks = None if batch.masks is None else padded(batch.masks, *size)
+            return {name: _grey(own_part(unit, map_)) for name, map_ in method.maps(padded(batch.images, *size), masks).items()}
 
         found: dict[str, dict[str, np.ndarray]] = {}
-        for id, (maps, reason) in zip(ids, each_in_turn(ids, shown, limit, self.networks.forget), strict=True):
+        for id, (maps, reason) in zip(ids, each_in_turn(ids, shown, limit_of(unit.grid), self.networks.forget), strict=True):
             if maps is None:
                 log.warning("no maps of %s: %s", id, without_trace(reason))
             found[id] = maps or {}
