@@ -37,7 +37,8 @@ def own_sizes(prepared: Prepared) -> Iterator[str]:
         if changed:
             padded[_listed([f"{_pixels(size)} as {_pixels(sent)}" for size, sent in changed])].append(configured.label)
     for told, labels in padded.items():
-        yield f"Mirrored to the sides that their networks need, with the symbols of those, and cut before any metric: {told}, {', '.join(labels)}."
+        who = ", ".join(labels)
+        yield f"Mirrored to the sides that their networks need, with the symbols of those, and cut before any metric: {told}, {who}."
 
 
 def _pixels(size: tuple[int, int]) -> str:

@@ -7,9 +7,11 @@ import numpy as np
 
 from benchmarks.common.errors import DatasetError, ImageError, printable
 from benchmarks.datasets.base import Dataset, Fit, Item, Sample, Split
+from benchmarks.datasets.captions import read_captions
 from benchmarks.datasets.digests import digests
 from benchmarks.datasets.formats import SUFFIXES
 from benchmarks.datasets.images import image_size_of, read_mask, read_reduced, read_rgb, resize_mask
+from benchmarks.datasets.listing import Listing, ids_of
 from benchmarks.datasets.masks import Mask
 
 
@@ -119,6 +121,18 @@ class ImageDataset(Dataset):
         mask, doubt = self.foreground(item.mask)
         _check_shape(mask, image_size_of(item.path), item)
         return mask, printable(f"the mask {item.mask} {doubt}") if doubt else ""
+
+
+def listed(name: str, split: Split, image_size: int | tuple[int, int], found: Listing, fit: Fit, notes: Sequence[str] = ()) -> ImageDataset:
+    """Return the data set of the images of a folder, ids behind its name, with captions from ``captions.jsonl`` there or beside it.
+
+    Raises:
+        DatasetError: the captions file is malformed.
+    """
+    captions = read_captions(found.folder, found.folder.parent)
+    known = [(id, path, *captions.of(path)) for id, path in zip(ids_of(found, f"{name}/"), found.images, strict=True)]
+    items = [Item(id, path, caption=caption, label=label) for id, path, caption, label in known]
+    return ImageDataset(name, split, image_size, items, fit, [*notes, *found.notes, *captions.notes(found.images)])
 
 
 def beside(folder: Path, bare: str, *suffixes: str) -> Path:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from benchmarks.datasets.base import Fit, Item, Split
-from benchmarks.datasets.captions import read_captions
-from benchmarks.datasets.files import ImageDataset, require_dir, require_folder, require_some
-from benchmarks.datasets.listing import ids_of, list_images
+from benchmarks.common.errors import DatasetError
+from benchmarks.datasets.base import Fit, Split
+from benchmarks.datasets.files import ImageDataset, found_in, listed, require_dir, require_folder
+from benchmarks.datasets.listing import list_images
 
 FULL = 24
 
@@ -18,10 +18,9 @@ def open_kodak(data_dir: Path | None, image_size: int | tuple[int, int], split: 
     """
     root = require_dir(data_dir, "kodak")
     folder = require_folder(root, "kodak", "kodak")
-    captions = read_captions(folder, root)
     found = list_images(folder, suffixes={".png"})
-    known = [(id, path, *captions.of(path)) for id, path in zip(ids_of(found, "kodak/"), found.images, strict=True)]
-    entries = [Item(id, path, caption=caption, label=label) for id, path, caption, label in known]
-    require_some(entries, "kodak", "images (kodim01.png ...)", folder)
-    notes = [] if len(entries) == FULL else [f"{folder} holds {len(entries)} of the {FULL} Kodak images"]
-    return ImageDataset("kodak", split, image_size, entries, fit, [*notes, *found.notes, *captions.notes(found.images)])
+    if not found.images:
+        raise DatasetError(f"the data set 'kodak' expects images (kodim01.png ...) in {folder}, which holds {found_in(folder)}")
+    count = len(found.images)
+    notes = [] if count == FULL else [f"{folder} holds {count} of the {FULL} Kodak images"]
+    return listed("kodak", split, image_size, found, fit, notes)
