@@ -11,12 +11,15 @@ Levels are integers, higher is better, on each codec's own scale.
 import struct
 import warnings
 from abc import ABC, abstractmethod
+from typing import Literal
 
 from PIL import Image
 
 from methods.errors import MethodError
 
 Size = tuple[int, int]
+Chroma = Literal["420", "444"]
+"""Samples of chroma that a codec keeps beside four of luma: at half the resolution, or at all of it."""
 _DAMAGE = (
     RuntimeError,
     OSError,

@@ -11,10 +11,10 @@ from methods.digital.pillow_codecs import Jpeg2000Codec, JpegCodec, WebPCodec
 _MAKERS: dict[str, Callable[[bool], tuple[Codec, ...]]] = {
     "jpeg": lambda whole: (JpegCodec(progressive=False, whole=whole), JpegCodec(progressive=True, whole=whole)),
     "webp": lambda whole: (WebPCodec(),),
-    "avif": lambda whole: (AvifCodec(),),
+    "avif": lambda whole: (AvifCodec("420"), AvifCodec("444")),
     "jpeg2000": lambda whole: (Jpeg2000Codec(),),
-    "bpg": lambda whole: (BpgCodec(),),
-    "hevc": lambda whole: (HevcCodec(),),
+    "bpg": lambda whole: (BpgCodec("420"), BpgCodec("444")),
+    "hevc": lambda whole: (HevcCodec("420"), HevcCodec("444")),
     "jpegxl": lambda whole: (JpegXlCodec(),),
 }
 

@@ -6,13 +6,14 @@
     HEIC  container, parameter sets |                                     | slice: length, header | coded slice
           └────────────────── as in the file of a blank image, or follows from the length ───────┘   └ sent
 
-Both are tuned for the mean squared error and code chroma at half the resolution.
+Both are tuned for the mean squared error, and code chroma at half or at its full resolution: which is better depends on image and bytes.
 """
 
 from abc import abstractmethod
+from functools import partial
 from typing import Any
 
-from methods.digital.codec import Size
+from methods.digital.codec import Chroma, Size
 from methods.digital.containers import coded_image, with_coded_image
 from methods.digital.pillow_codecs import PillowCodec
 from methods.errors import MethodError, MissingAssetError
@@ -45,10 +46,14 @@ class IntraCodec(PillowCodec):
 
 
 class AvifCodec(IntraCodec):
-    """AV1 by libaom, through Pillow."""
+    """AV1 by libaom, through Pillow.
 
-    def __init__(self) -> None:
-        super().__init__("avif", "AVIF", range(0, 101), _avif, "avif")
+    Args:
+        chroma: samples of chroma beside four of luma, "420" or "444".
+    """
+
+    def __init__(self, chroma: Chroma) -> None:
+        super().__init__("avif", "AVIF", range(0, 101), partial(_avif, chroma), "avif")
 
     def bare(self, coded: bytes) -> bytes:
         """Return the coded frame."""
@@ -60,15 +65,19 @@ class AvifCodec(IntraCodec):
 
 
 class HevcCodec(IntraCodec):
-    """HEVC by x265, through pillow-heif."""
+    """HEVC by x265, through pillow-heif.
 
-    def __init__(self) -> None:
+    Args:
+        chroma: samples of chroma beside four of luma, "420" or "444".
+    """
+
+    def __init__(self, chroma: Chroma) -> None:
         try:
             import pillow_heif
         except ImportError:
             raise MissingAssetError("hevc needs pillow-heif, which carries x265 (GPL-2); install it with pip install pillow-heif") from None
         pillow_heif.register_heif_opener()
-        super().__init__("hevc", "HEIF", range(0, 102), _hevc)
+        super().__init__("hevc", "HEIF", range(0, 102), partial(_hevc, chroma))
 
     def bare(self, coded: bytes) -> bytes:
         """Return the coded slice.
@@ -85,14 +94,14 @@ class HevcCodec(IntraCodec):
         return (len(body) + _SLICE_HEADER - 4).to_bytes(4, "big") + blank[4:_SLICE_HEADER] + body
 
 
-def _avif(size: Size, level: int) -> dict[str, Any]:
-    return {"quality": level, "speed": AVIF_SPEED, "subsampling": "4:2:0", "max_threads": 1, "advanced": {"tune": "psnr"}}
+def _avif(chroma: Chroma, size: Size, level: int) -> dict[str, Any]:
+    return {"quality": level, "speed": AVIF_SPEED, "subsampling": ":".join(chroma), "max_threads": 1, "advanced": {"tune": "psnr"}}
 
 
-def _hevc(size: Size, level: int) -> dict[str, Any]:
+def _hevc(chroma: Chroma, size: Size, level: int) -> dict[str, Any]:
     # The quantiser has 51 steps of 12 % of the bytes; between them lies a finer one of chroma, which the error over RGB asks for anyway.
     quantiser, finer = divmod(level, 2)
-    chroma = str(-2 - 3 * finer)
+    offset = str(-2 - 3 * finer)
     # No threads: an image of this size is one task, and x265 would start a pool for each.
     tuning = {
         "preset": "slower",
@@ -102,7 +111,7 @@ def _hevc(size: Size, level: int) -> dict[str, Any]:
         "x265:tu-intra-depth": "4",
         "x265:pools": "none",
     }
-    return {"quality": 2 * quantiser, "chroma": 420, "enc_params": {**tuning, "x265:cbqpoffs": chroma, "x265:crqpoffs": chroma}}
+    return {"quality": 2 * quantiser, "chroma": int(chroma), "enc_params": {**tuning, "x265:cbqpoffs": offset, "x265:crqpoffs": offset}}
 
 
 def _frame(coded: bytes) -> tuple[int, int]:
