@@ -1,4 +1,5 @@
-# `make run` shows the suite at work, `make test` checks it, `make scene-models` trains the built-in world's networks; all build .venv first, from constraints.txt.
+# `make run` shows the suite at work, `make test` checks it, `make docs` builds the site, `make scene-models` trains the built-in world's networks;
+# all build .venv first, from constraints.txt.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +8,7 @@ SCENE_MODELS ?= full
 SCENE_MODELS_OUT := $(if $(filter smoke,$(SCENE_MODELS)),results/scene-models-smoke,results/reference/scene_models)
 READY := $(VENV)/.ready
 
-.PHONY: run scene-models test test-all lint clean
+.PHONY: run scene-models docs test test-all lint clean
 
 run: $(READY)
 	@echo "[3/3] Running the quick grid"
@@ -16,6 +17,10 @@ run: $(READY)
 scene-models: $(READY)
 	@echo "[3/3] Training the scene models, as far as they are not there ($(SCENE_MODELS))"
 	@$(BIN)/python -m suite.scene_models --budget $(SCENE_MODELS) --out $(SCENE_MODELS_OUT) --work results/scene-models-work-$(SCENE_MODELS)
+
+docs: $(READY)
+	@echo "[3/3] Building the site of the pages in build/docs"
+	@$(BIN)/python -m suite.docs --out build/docs
 
 test: $(READY)
 	@echo "[3/3] Running the tests: those of suite/ here, the others beside them, whose report follows"

@@ -18,11 +18,13 @@ COMMANDS = {
     "check": "try a method on everything that is demanded of it",
     "list": "show methods, data sets, metrics, channels and grids",
     "doctor": "show what this machine has and what a grid lacks",
+    "assets": "list and fetch data sets and weights of others",
     "saliency": "make saliency maps for training images that come without masks",
     "scene_models": "train the small models of the built-in scenes",
     "speed": "measure what the engine costs",
     "faults": "break runs on purpose and see that nothing is lost",
     "shipping": "pack the code as it travels to a cluster",
+    "docs": "build the site of the project's pages",
 }
 
 

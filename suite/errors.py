@@ -37,3 +37,11 @@ class TimeLimitError(EvaluationError):
 
 class WorkerDiedError(EvaluationError):
     """Work at which workers died again and again."""
+
+
+class DocsError(SuiteError):
+    """A site that cannot be built."""
+
+
+class AssetError(SuiteError):
+    """A file of others that cannot be fetched, or is not what it should be."""

@@ -30,7 +30,7 @@ COMMANDS = (
         "suite.export",
         "suite.saliency",
     ),
-    *("suite.scene_models", "suite.speed", "suite.faults", "suite.shipping"),
+    *("suite.scene_models", "suite.speed", "suite.faults", "suite.shipping", "suite.assets", "suite.docs", "suite.new", "suite.check"),
 )
 
 

@@ -13,6 +13,12 @@ from pathlib import Path
 from benchmarks.common.errors import DatasetError
 
 FILE = "captions.jsonl"
+# Key of a line -> what it holds; other keys are left alone.
+FIELDS = {
+    "file": "text, needed: path of the image, relative to the file's own folder",
+    "caption": 'text, needed: its caption, "" for none',
+    "class_name": 'text, "" by default: its class',
+}
 
 
 class Captions:

@@ -11,6 +11,21 @@ from benchmarks.datasets.base import Dataset, Fit, Split
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a data set's layout.
+
+    Attributes:
+        path: below the data folder.
+        holds: of what type it is and what it means.
+        needed: whether the data set is none without it.
+    """
+
+    path: str
+    holds: str
+    needed: bool = True
+
+
+@dataclass(frozen=True)
 class DatasetSpec:
     """What is known of a data set before it is opened.
 
@@ -21,6 +36,7 @@ class DatasetSpec:
         folder: what the data folder must hold; "" for a set that needs none.
         source: citation, address and licence.
         opener: "module:function" that opens it.
+        layout: its folders and files, each with its type.
     """
 
     name: str
@@ -29,7 +45,42 @@ class DatasetSpec:
     folder: str
     source: str
     opener: str
+    layout: tuple[Part, ...] = ()
 
+
+def _captions(path: str) -> Part:
+    return Part(path, "UTF-8, a JSON object a line: captions and class names of images, by their paths", needed=False)
+
+
+def _duts(part: str, split: str) -> tuple[Part, ...]:
+    return (
+        Part(f"{part}/{part}-Image/*.jpg", f"the {split} images, any size, 8 bits a sample"),
+        Part(f"{part}/{part}-Mask/*.png", "the mask of each, by its name: grey, white where salient; read at half of its scale"),
+    )
+
+
+def _voc(year: str, needed: bool = True) -> tuple[Part, ...]:
+    root = f"VOCdevkit/{year}"
+    return (
+        Part(f"{root}/JPEGImages/*.jpg", "the images", needed),
+        Part(f"{root}/ImageSets/Main/*.txt, ImageSets/Segmentation/*.txt", "names of images, one a line", needed),
+        Part(f"{root}/Annotations/*.xml", "boxes with class names; the largest gives the label", needed=False),
+        Part(f"{root}/SegmentationClass/*.png", "palette images: 0 background, 255 border, else the class; the mask", needed=False),
+        Part(f"{root}/SegmentationObject/*.png", "the same by object, read where the former is missing", needed=False),
+    )
+
+
+_MAPS = Part(
+    "VOCdevkit/VOC2007/SaliencyMaps/*.png",
+    "grey, white where salient, soft or hard: the masks of training images, as `python -m suite.saliency` makes them",
+    needed=False,
+)
+_FOLDER = (
+    Part("**/*", "images at any depth, of the formats JPEG, PNG, WebP, AVIF, JPEG 2000, BMP, TGA, TIFF, PPM and GIF"),
+    Part("masks/<path of the image>.png", "a mask of each image, or of none: white, or other than 0, where salient", needed=False),
+    _captions("captions.jsonl"),
+    Part("train/, test/", "parts that a split reads alone; each may have masks/ of its own", needed=False),
+)
 
 _SPECS = (
     DatasetSpec(
@@ -39,6 +90,7 @@ _SPECS = (
         "DUTS-TR/DUTS-TR-Image/*.jpg, DUTS-TR/DUTS-TR-Mask/*.png; DUTS-TE likewise",
         "Wang et al., Learning to Detect Salient Objects with Image-level Supervision, CVPR 2017; saliencydetection.net/duts; academic use",
         "benchmarks.datasets.duts:open_duts",
+        (*_duts("DUTS-TR", "training"), *_duts("DUTS-TE", "test")),
     ),
     DatasetSpec(
         "voc",
@@ -47,6 +99,7 @@ _SPECS = (
         "VOCdevkit/VOC2007 and/or VOCdevkit/VOC2012 with JPEGImages, ImageSets, Annotations, SegmentationClass",
         "Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010; http://host.robots.ox.ac.uk/pascal/VOC; Flickr terms",
         "benchmarks.datasets.voc:open_voc",
+        (*_voc("VOC2007", needed=False), *_voc("VOC2012", needed=False)),
     ),
     DatasetSpec(
         "voc2007",
@@ -55,6 +108,7 @@ _SPECS = (
         "VOCdevkit/VOC2007 with JPEGImages, ImageSets, Annotations, SegmentationClass; optionally SaliencyMaps",
         "Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010; http://host.robots.ox.ac.uk/pascal/VOC; Flickr terms",
         "benchmarks.datasets.voc:open_voc2007",
+        (*_voc("VOC2007"), _MAPS),
     ),
     DatasetSpec(
         "kodak",
@@ -63,6 +117,7 @@ _SPECS = (
         "kodak/kodim01.png ... kodim24.png",
         "Kodak Lossless True Color Image Suite; https://r0k.us/graphics/kodak; released for unrestricted use",
         "benchmarks.datasets.kodak:open_kodak",
+        (Part("kodak/kodim01.png ... kodim24.png", "768 x 512 or 512 x 768, 8 bits a sample"), _captions("kodak/captions.jsonl")),
     ),
     DatasetSpec(
         "clic",
@@ -103,6 +158,7 @@ _SPECS = (
         "images at any depth; optionally masks/<same path>.png, captions.jsonl, and train/ and test/ parts",
         "the user's own",
         "benchmarks.datasets.folder:open_folder",
+        _FOLDER,
     ),
     DatasetSpec(
         "photos",

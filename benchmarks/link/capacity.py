@@ -33,7 +33,7 @@ def linear(snr_db: float) -> float:
 
 
 def ergodic_capacity(channel: str, snr_db: float, rician_k: float = 4.0) -> float:
-    """Return E log2(1 + snr |h|^2) in bit a complex symbol, attained by Gaussian symbols.
+    """Return ``E log2(1 + snr |h|^2)`` in bit a complex symbol, attained by Gaussian symbols.
 
     Rayleigh: exp(1/snr) E1(1/snr) / ln 2 (Goldsmith, Wireless Communications, 2005, section 4.2). For "rayleigh-block" it is the mean
     over images, which no fixed rate attains; for the TDL profiles without line of sight each resource element is Rayleigh.
@@ -103,8 +103,8 @@ def coded_modulation_capacity(
 def normal_approximation(symbols: int, channel: str, snr_db: float, block_error_rate: float, rician_k: float = 4.0) -> float:
     """Return the bits that a block of complex symbols carries at a block error rate, by the normal approximation.
 
-    n C - sqrt(n V) Q^-1(e) + log2(n) / 2, with V = Var log2(1 + snr g) + log2(e)^2 (1 - E[1 / (1 + snr g)]^2), g = |h|^2 (Polyanskiy, Poor
-    and Verdu, IEEE Trans. Inf. Theory 56(5), 2010, for AWGN; Polyanskiy and Verdu, ISIT 2011, for a gain that changes each
+    n C - sqrt(n V) Q^-1(e) + log2(n) / 2, with V = Var log2(1 + snr g) + log2(e)^2 (1 - E[1 / (1 + snr g)]^2), ``g = |h|^2`` (Polyanskiy,
+    Poor and Verdu, IEEE Trans. Inf. Theory 56(5), 2010, for AWGN; Polyanskiy and Verdu, ISIT 2011, for a gain that changes each
     symbol). A gain that holds for the block leaves its outage capacity: n log2(1 + snr F^-1(e)) (Yang et al., IEEE Trans. Inf. Theory
     60(7), 2014: its dispersion is zero).
 

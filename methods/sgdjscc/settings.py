@@ -48,7 +48,7 @@ class SGDJSCCSettings(MethodSettings):
         edge_features, edge_channels: features C of an edge token and how many are sent.
         edge_patch, edge_window, edge_dims, edge_depths, edge_heads: the edge codec.
         control_scale: divisor of the edge latent; ``None`` scales it to unit power.
-        checkpoint: ``authors`` loads the converted release from ``authors_folder``.
+        checkpoint, authors_folder: ``authors`` loads the converted release from ``authors_folder``.
         stage: what a training run learns; ``all`` goes through the stages one after the other.
         stage_shares: of the steps of ``all``, for autoencoder, denoiser and, where edges are sent, control.
         stage_rates: their peak learning rates, relative to that of the training.
