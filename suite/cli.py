@@ -1,6 +1,7 @@
 """What the commands share beside their options: one clear sentence instead of a traceback for what a user can mend."""
 
 import functools
+import logging
 import sys
 import traceback
 from collections.abc import Callable
@@ -17,6 +18,8 @@ R = TypeVar("R")
 USAGE_ERROR = SemcomError.exit_code
 CRASHED = 70
 INTERRUPTED = 130
+# Loggers of libraries that warn of what this project does not use.
+NOISY = ("bitsandbytes.backends.cpu.ops",)
 
 COMMON_HELP = "A grid names methods, data sets, SNRs, compression ratios, channels and metrics; `python -m suite.list` shows what there is."
 
@@ -29,6 +32,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in NOISY:
+            logging.getLogger(name).setLevel(logging.ERROR)
         with listening() as ending:
             try:
                 return command(*args, **kwargs)

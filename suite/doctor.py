@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +18,7 @@ LACKING = 1
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
-    help="Show packages, devices, Ray, weights, data sets and keys, and what of them a grid lacks.",
+    help="Show what a grid lacks of packages, devices, Ray, weights, data sets and keys, and how to get it.",
 )
 
 
@@ -26,10 +27,11 @@ app = typer.Typer(
 @takes_grid("limit", "out", "dry_run")
 def doctor(
     options: GridOptions,
+    whole: Annotated[bool, typer.Option("--all", help="Show what is here, and what the grid does without, too.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End with exit status 1 if something that the grid needs is missing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what there is and what of the grid's needs is missing, with the address of each missing file; keys are never shown."""
+    """Say what of the grid's needs is missing, with the command that brings it here; keys are never shown."""
     # Late: the help page needs none of it.
     from methods.files import add_files
     from suite.config.compose import compose
@@ -43,28 +45,36 @@ def doctor(
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:
-        _show(findings, lacking, question.grid.name)
+        _show(findings, lacking, question.grid.name, whole)
     raise typer.Exit(LACKING if strict and lacking else 0)
 
 
-def _show(findings: "list[Finding]", lacking: "list[Finding]", grid: str) -> None:
+def _show(findings: "list[Finding]", lacking: "list[Finding]", grid: str, whole: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    console = Console()
-    for section in dict.fromkeys(finding.section for finding in findings):
-        table = Table(title=section, title_justify="left")
-        for column in ("name", "state", f"grid {grid}", "detail"):
-            table.add_column(column, overflow="fold")
-        for finding in findings:
-            if finding.section == section:
-                table.add_row(Text(finding.name), finding.state, "needs it" if finding.needed else "", Text(finding.detail))
-        console.print(table)
-    lacks = f"{len(lacking)} of what it needs" if lacking else "nothing"
-    console.print(f"The grid {grid} lacks {lacks}.", markup=False)
-    for finding in lacking:
-        console.print(f"{finding.section} {finding.name}: {finding.detail}", highlight=False, markup=False, soft_wrap=True)
+    # Late: the help page needs none of it.
+    from suite.narrow import columns
+
+    console = Console(highlight=False)
+    print(f"The grid {grid} lacks {len(lacking)} of what it needs:" if lacking else f"The grid {grid} lacks nothing.")
+    for command, alike in groupby(lacking, key=lambda finding: finding.command or finding.name):
+        findings_of = list(alike)
+        names = ", ".join(dict.fromkeys(f"{each.section} {each.name}" for each in findings_of))
+        # An address or a command that is broken cannot be copied.
+        console.print(f"\n{names}", style="bold", markup=False, soft_wrap=not console.is_terminal)
+        for detail in dict.fromkeys(each.detail for each in findings_of):
+            console.print(f"  {detail}", markup=False, soft_wrap=not console.is_terminal)
+        if findings_of[0].command:
+            console.print(f"  $ {command}", markup=False, soft_wrap=True)
+    rest = [finding for finding in findings if finding not in lacking]
+    here = sum(finding.state == "here" for finding in rest)
+    if not whole:
+        print(f"\n{here} things are here, {len(rest) - here} more are not and are not needed; --all shows them.")
+        return
+    for section in dict.fromkeys(finding.section for finding in rest):
+        console.print(f"\n{section}", style="bold")
+        rows = [(f.name, f.state + (", needed" if f.needed else ""), f.command or f.detail) for f in rest if f.section == section]
+        console.print(columns(rows))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +10,7 @@ from benchmarks.common.errors import SemcomError
 from benchmarks.common.fetching import nothing_fetched
 from benchmarks.datasets import open_dataset
 from benchmarks.metrics import check, metric_table
+from suite.assets.catalog import command_for
 from suite.config.catalog import DATASETS, METHODS
 from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod, resolve
@@ -22,6 +23,8 @@ from suite.runs.folder import hardware, versions
 State = Literal["here", "missing", "unknown"]
 Finder = Callable[["Question"], Iterator["Finding"]]
 KEYS = (OPENAI_KEY, HUB_TOKENS[0])
+# What `voc` is made of.
+BOTH_YEARS = ("voc2007", "voc2012")
 # Only metrics need it, and those say so themselves.
 OPTIONAL = ("pyiqa",)
 
@@ -36,6 +39,7 @@ class Finding:
         state: whether it is here; "unknown" where that does not show without a folder or a cluster that was not named.
         needed: whether the grid cannot do without it.
         detail: version, place, size or where to get it.
+        command: what brings it here, "" where no command does.
     """
 
     section: str
@@ -43,6 +47,7 @@ class Finding:
     state: State
     needed: bool
     detail: str
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,33 @@ FINDERS: Sequence[Finder] = (packages, devices, ray_cluster, methods_of_grid, pu
 def examine(question: Question) -> list[Finding]:
     """Return everything that was looked for, in the order in which it is shown."""
     with nothing_fetched():
-        return [finding for find in FINDERS for finding in find(question)]
+        found = [finding for find in FINDERS for finding in find(question)]
+    return [replace(each, command=command_of(each, question)) if each.state == "missing" else each for each in found]
+
+
+def command_of(finding: Finding, question: Question) -> str:
+    """Return the command that brings here what is missing, "" where no command does."""
+    if finding.section == "package":
+        return f"pip install {finding.name}"
+    if finding.section == "key":
+        return f"export {finding.name}=..."
+    if finding.section == "metric":
+        wanted = [file.names[0] for file in metric_table(question.grid.metric_settings)[finding.name].weights]
+    elif finding.section == "weights":
+        wanted = [finding.name.rpartition(": ")[2]]
+    elif finding.section == "data set":
+        name = finding.name.partition(" ")[0]
+        wanted = [BOTH_YEARS[0], BOTH_YEARS[1]] if name == "voc" else [name]
+    else:
+        return ""
+    return _one(list(filter(None, (command_for(name, question.data_dir, of_method=finding.section == "weights") for name in wanted))))
+
+
+def _one(commands: Sequence[str]) -> str:
+    """Return commands that fetch one thing each as one command."""
+    heads = [command.partition(" --data-dir")[0] for command in commands]
+    names = [head.rpartition(" ")[2] for head in heads]
+    return commands[0].replace(f" {names[0]}", f" {' '.join(dict.fromkeys(names))}", 1) if commands else ""
 
 
 def _state(there: object) -> State:

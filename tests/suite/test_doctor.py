@@ -134,3 +134,29 @@ def test_a_cluster_that_is_not_there_is_missing(monkeypatch: pytest.MonkeyPatch)
     assert found(diagnosis.ray_cluster, question())["cluster"].state == "unknown"
     finding = found(diagnosis.ray_cluster, question(address="ray://nowhere:10001"))["ray://nowhere:10001"]
     assert (finding.state, finding.needed) == ("missing", True) and "nobody answers" in finding.detail
+
+
+def test_each_missing_thing_has_the_command_that_brings_it_here(tmp_path: Path) -> None:
+    named = {"duts train": "get duts", "voc test": "get voc2007 voc2012", "kodak test": "get kodak"}
+    for name, command in named.items():
+        finding = diagnosis.Finding("data set", name, "missing", True, "")
+        assert diagnosis.command_of(finding, question(data_dir=tmp_path)) == f"python -m suite.assets {command} --data-dir {tmp_path}"
+    metric = diagnosis.Finding("metric", "dists", "missing", True, "")
+    assert diagnosis.command_of(metric, question()) == "python -m suite.assets get lpips-vgg dists"
+    clip = diagnosis.Finding("weights", "sgdjscc/both: ViT-L-14.pt", "missing", True, "")
+    assert diagnosis.command_of(clip, question()) == "python -m suite.assets get sgdjscc-authors"
+    package = diagnosis.Finding("package", "pyiqa", "missing", True, "")
+    assert diagnosis.command_of(package, question()) == "pip install pyiqa"
+
+
+def test_the_verdict_comes_first_and_nothing_is_broken_inside_at_80_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(diagnosis, "FINDERS", (diagnosis.data_sets, diagnosis.metric_files))
+    asked = ["--datasets", "kodak", "--set", "metrics=[brisque_live]", "--set", "metric_settings.weights_dir=/nowhere/at/all"]
+    shown = ASK.invoke(app, [*asked, "--data-dir", str(tmp_path)]).output
+    assert shown.startswith("The grid quick lacks 2 of what it needs:\n")
+    assert f"  $ python -m suite.assets get kodak --data-dir {tmp_path}\n" in shown and "  $ python -m suite.assets get brisque\n" in shown
+    assert "scenes test" not in shown
+    whole = ASK.invoke(app, [*asked, "--all"]).output
+    assert "scenes test" in whole and "--all" not in whole
+    assert all(len(line) <= 80 for line in whole.partition("\ndata set\n")[2].splitlines())
