@@ -182,6 +182,7 @@ class Session:
             if str(spent):
                 self.folder.add(spending=spent.content())
                 self._say(f"models asked so far in this run folder: {spent}")
+        self._note_warnings(tally.warned)
         for reason, count in tally.failures.most_common(5):
             self._say(f"{count} failed cells: {reason}")
         records = load(self.folder.path, read_info(self.folder.layout))
@@ -223,6 +224,17 @@ class Session:
         self.folder.add(weights=weights, code=code, weights_notes=notes, code_changed=kept)
         for note in [*notes, *([kept_note(kept)] if kept else [])]:
             self._say(note)
+
+    def _note_warnings(self, warned: Mapping[str, str]) -> None:
+        """Write down what readers must know of methods; what was said of one before holds until it is looked at again."""
+        info = read_info(self.folder.layout)
+        before = dict(info.method_warnings) if info is not None else {}
+        known = {configured.label for configured in self.prepared.configured_methods}
+        now = {label: said for label, said in (before | dict(warned)).items() if said and label in known}
+        if now != before:
+            self.folder.add(method_warnings=now)
+        for said in now.values():
+            self._say(f"warning: {said}")
 
     def _start(self) -> None:
         """Note the start of this command in ``run.json``, once."""

@@ -1,7 +1,7 @@
 """Checks that results depend on the image and the point alone: not on batch mates, repetition, or the global random state."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,11 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from methods.base import Signal
 from suite.check.subject import BATCH, Fault, Subject
-
-# Of a unit-power symbol and of a pixel: kernels round otherwise from batch to batch.
-CLOSE = 1e-3
+from suite.evaluate.stages.random_state import random_states
+from suite.link.signals import CLOSE, row_of, signals_apart
 
 
 def repeatable(subject: Subject) -> None:
@@ -41,12 +39,12 @@ def random_state(subject: Subject) -> None:
     for what in ("encode", "decode"):
         sent = subject.encoded(method, batch) if what == "decode" else None
         received = subject.received(sent, batch) if sent is not None else None
-        before = _states()
+        before = random_states()
         if received is None:
             subject.encoded(method, batch)
         else:
             subject.decoded(method, received)
-        moved = [name for name, state in _states().items() if state != before[name]]
+        moved = [name for name, state in random_states().items() if state != before[name]]
         if moved:
             raise Fault(f"{what} moves the global generator of {' and '.join(moved)}; draw from a torch.Generator of its own, with a seed")
 
@@ -59,7 +57,7 @@ def batch_mates(subject: Subject) -> None:
     single = subject.encoded(method, alone)
     hint = "take no mean, norm or quantile over the batch, and normalise with LayerNorm or GroupNorm, not with batch statistics"
     for row, signal in sent.items():
-        if difference := signals_apart(_row(single, 0), _row(signal, row)):
+        if difference := signals_apart(row_of(single, 0), row_of(signal, row)):
             raise Fault(f"encode gives another {difference} for an image beside others than alone; {hint}")
     received = {row: subject.received(signal, batch) for (row, signal), batch in zip(sent.items(), (beside, turned), strict=True)}
     usual = subject.decoded(method, subject.received(single, alone))
@@ -83,36 +81,11 @@ def inputs(subject: Subject) -> None:
         raise Fault(f"decode changes {' and '.join(changed)} of what it is given; work on a copy, without += and functions that end in _")
 
 
-def signals_apart(one: Signal, other: Signal) -> str:
-    """Return the name of a stream that differs by more than rounding, "" if none does."""
-    for name in ("analog", "side"):
-        first, second = getattr(one, name), getattr(other, name)
-        if (first is None) != (second is None) or (first is not None and (first.shape != second.shape or _far(first, second))):
-            return f"{name} stream"
-    messages = [(list(signal.digital or ()), list(signal.texts or ())) for signal in (one, other)]
-    return "" if messages[0] == messages[1] else "message"
-
-
 def images_apart(one: Any, other: Any) -> bool:
     """Return whether two reconstructions differ by more than rounding."""
     if not isinstance(one, Tensor) or not isinstance(other, Tensor):
         return one is not other
     return one.shape != other.shape or float((one.float() - other.float()).abs().max()) > CLOSE
-
-
-def _row(signal: Signal, row: int) -> Signal:
-    def of(stream: Tensor | None) -> Tensor | None:
-        return None if stream is None else stream[row][None]
-
-    def one(messages: Sequence[bytes] | None) -> Sequence[bytes] | None:
-        return None if messages is None else [messages[row]]
-
-    return Signal(of(signal.analog), of(signal.side), one(signal.digital), texts=one(signal.texts))
-
-
-def _far(one: Tensor, other: Tensor) -> bool:
-    power = float(one.abs().square().mean()) ** 0.5
-    return float((one - other).abs().max()) > CLOSE * max(power, 1e-12)
 
 
 @contextmanager
@@ -127,8 +100,3 @@ def _seeded(seed: int) -> Iterator[None]:
         finally:
             random.setstate(state)
             np.random.set_state(numpy_state)
-
-
-def _states() -> dict[str, Any]:
-    kind, keys, *rest = np.random.get_state()
-    return {"torch": torch.get_rng_state().tolist(), "random": random.getstate(), "numpy": (kind, list(keys), rest)}

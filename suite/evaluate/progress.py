@@ -37,6 +37,7 @@ class Tally:
         stopped: the sentence of the limit of spending that ended the run, "" where none did.
         costs: seconds by method.
         remarks: what is to be said of images, each once, in the order of the work.
+        warned: method -> what its readers are to be warned of, "" for nothing; those that were looked at.
     """
 
     def __init__(self, units: Sequence[WorkUnit] = ()) -> None:
@@ -48,6 +49,7 @@ class Tally:
         self.stopped = ""
         self.costs = RuntimeEstimates()
         self.remarks: dict[str, None] = {}
+        self.warned: dict[str, str] = {}
         self._shares: dict[tuple[str, str], Share] = {}
         self._started = time.monotonic()
 
@@ -64,6 +66,8 @@ class Tally:
         self.records += event.records
         self.failures.update(event.failures)
         self.remarks |= dict.fromkeys(event.remarks)
+        # Of several workers that looked, one that saw something counts.
+        self.warned |= {label: self.warned.get(label) or said for label, said in event.warned.items()}
         self.costs.add(event.label, event.seconds, event.records)
         for series, share in event.shares.items():
             self._shares[series] = self._shares.get(series, Share()) + share

@@ -129,6 +129,7 @@ class RunInfo(_Lenient):
         notes: sentences that belong under every table, such as that the digital stream was lossless by decree.
         spending: of the calls of generative models.
         starts: what each start noted of the code and the machine.
+        method_warnings: method -> what its readers must know, such as that it gives other results when it is asked again.
         code_changed: methods of which records were kept although their code has changed since.
     """
 
@@ -142,6 +143,7 @@ class RunInfo(_Lenient):
     notes: tuple[str, ...] = ()
     spending: SpendingInfo = SpendingInfo()
     starts: tuple[Mapping[str, Any], ...] = ()
+    method_warnings: Mapping[str, str] = {}
     code_changed: tuple[str, ...] = ()
     _document: dict[str, Any] = PrivateAttr(default_factory=dict)
 
@@ -170,7 +172,7 @@ class RunInfo(_Lenient):
     @property
     def warnings(self) -> list[str]:
         """What belongs on every table and at the head of the page."""
-        return [kept_note(self.code_changed)] if self.code_changed else []
+        return [*self.method_warnings.values(), *([kept_note(self.code_changed)] if self.code_changed else [])]
 
     @property
     def below(self) -> list[str]:

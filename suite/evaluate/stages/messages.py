@@ -112,6 +112,7 @@ class UnitOutput:
         references: captions for metrics of text, as in :class:`UnitInput`.
         stopped: the sentence of the limit that ended the run; the unit is then left undone.
         maps: image -> name -> uint8 (H, W), what the sender saw in the images that the sheet keeps.
+        warned: method, ``method/variant`` -> what the spot check has to say of it, "" for nothing; only where it was just made.
     """
 
     unit: WorkUnit
@@ -121,3 +122,4 @@ class UnitOutput:
     references: Mapping[str, str] = field(default_factory=dict)
     stopped: str = ""
     maps: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    warned: Mapping[str, str] = field(default_factory=dict)

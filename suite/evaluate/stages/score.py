@@ -66,6 +66,7 @@ class UnitResult:
         seconds: what its stages took together.
         shares: what each row of the tables has of it, by method and variant: a refined image and its coarse one are two.
         remarks: what is to be said of its images, a sentence each.
+        warned: as in :class:`~suite.evaluate.stages.messages.UnitOutput`.
     """
 
     identity: str
@@ -76,6 +77,7 @@ class UnitResult:
     seconds: float = 0.0
     shares: dict[tuple[str, str], Share] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    warned: Mapping[str, str] = field(default_factory=dict)
 
 
 class UnitScorer:
@@ -122,7 +124,7 @@ class UnitScorer:
             row["error"] = without_trace(row["error"])
         write_unit(self.layout.record(unit.file), rows, list(columns), unit.identity, unit.work, unit.code, unit.context)
         remarks = tuple(sample.remark for sample in output.samples.values() if sample.remark)
-        return replace(_done(unit, rows, columns), remarks=remarks)
+        return replace(_done(unit, rows, columns), remarks=remarks, warned=output.warned)
 
     def _keep_traces(self, unit: WorkUnit, rows: Sequence[dict[str, Any]]) -> None:
         """Write the tracebacks of a unit's failures, each once, and take away those of an earlier attempt."""

@@ -29,7 +29,7 @@ from suite.evaluate.stages.images import assemble, chunks, load
 from suite.evaluate.stages.messages import UnitInput, UnitOutput
 from suite.evaluate.stages.networks import Networks
 from suite.evaluate.stages.outcomes import each_in_turn, failures, guard, limit_of, own_part, without_trace
-from suite.evaluate.stages.spot_check import receiver_fault
+from suite.evaluate.stages.spot_check import receiver_fault, warning_of
 from suite.link.end_to_end import Ends
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,9 @@ class Transmitter:
         self._stopped = stopped
         # What the spot check said of the methods met so far, by label.
         self._faults: dict[str, str] = {}
+        # What readers are to be warned of, by label, until a unit takes it along; and whom this worker has looked at.
+        self._warned: dict[str, str] = {}
+        self._looked_at: set[str] = set()
 
     @torch.inference_mode()
     def __call__(self, task: UnitInput) -> UnitOutput:
@@ -78,7 +81,8 @@ class Transmitter:
             outcome.reconstructions += failures(unit, left, reason)
         else:
             maps = self._maps(unit, ends.sender, samples, [id for id in sound if unit.shown and id in unit.images.keep])
-        return UnitOutput(unit, samples, outcome.reconstructions, outcome.decoded_batches, task.references, maps=maps)
+        told, self._warned = self._warned, {}
+        return UnitOutput(unit, samples, outcome.reconstructions, outcome.decoded_batches, task.references, maps=maps, warned=told)
 
     def given_up(self, task: UnitInput, reason: str) -> UnitOutput:
         """Return a unit that cannot be transmitted: each of its cells failed with this reason."""
@@ -93,15 +97,20 @@ class Transmitter:
         if ends is None:
             return None, reason
         label = unit.configured.label
+        sender = partial(BatchSender, task, ends, self.networks)
         if label not in self._faults:
-            sender = partial(BatchSender, task, ends, self.networks)
             fault, _ = guard(lambda: receiver_fault(task, sender, samples, sound, self.device))
-            # What fails here fails in its cell too, and says so there.
-            if fault is None:
-                return ends, ""
-            self._faults[label] = fault
-        fault = self._faults[label]
-        return (None if fault else ends), fault
+            # What fails here fails in its cell too, and says so there; and where there was nothing to compare the next unit is looked at.
+            if fault is not None:
+                self._faults[label] = fault
+        if fault := self._faults.get(label, ""):
+            return None, fault
+        if label not in self._looked_at:
+            said, _ = guard(lambda: warning_of(task, sender, samples, sound, self.device))
+            if said is not None:
+                self._looked_at.add(label)
+                self._warned[label] = said
+        return ends, ""
 
     def _maps(self, unit: WorkUnit, method: Method, samples: dict[str, Sample], ids: list[str]) -> dict[str, dict[str, np.ndarray]]:
         """Return what the sender sees in images, by image; none where looking fails, which is no failure of a cell."""
