@@ -2,9 +2,11 @@
 
 import functools
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 import typer
@@ -38,6 +40,9 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             try:
                 return command(*args, **kwargs)
             except BaseException as error:
+                if isinstance(error, BrokenPipeError) and not ending.sentence:
+                    _stop_writing()
+                    raise typer.Exit(0) from None
                 if not ending.sentence and isinstance(error, (typer.Exit, typer.Abort, typer.BadParameter, SystemExit)):
                     raise
                 sentence, code = _told(error, ending)
@@ -45,6 +50,12 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
                 raise typer.Exit(code) from None
 
     return run
+
+
+def _stop_writing() -> None:
+    """Let what is still to be printed go nowhere: whoever read it, as in ``| head``, has seen enough."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(error: BaseException, ending: Ending) -> tuple[str, int]:

@@ -74,7 +74,7 @@ def _show(findings: "list[Finding]", lacking: "list[Finding]", grid: str, whole:
     for section in dict.fromkeys(finding.section for finding in rest):
         console.print(f"\n{section}", style="bold")
         rows = [(f.name, f.state + (", needed" if f.needed else ""), f.command or f.detail) for f in rest if f.section == section]
-        console.print(columns(rows))
+        print(columns(rows))
 
 
 if __name__ == "__main__":

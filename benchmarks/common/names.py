@@ -9,7 +9,8 @@ from benchmarks.common.errors import UnknownNameError
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the known name closest to ``name``, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    # Itself is no other one.
+    close = difflib.get_close_matches(name, [each for each in known if each != name], n=1, cutoff=0.5)
     return f" Did you mean '{close[0]}'?" if close else ""
 
 

@@ -80,6 +80,11 @@ class Registry(Generic[T]):
         if name not in self._entries:
             self._load(name)
         if name not in self._entries:
+            if (declared := self.declared(name)) is not None:
+                raise UnknownNameError(
+                    f"{declared.source.module} registers no {self.kind} '{name}' when it is imported, although it says so; "
+                    "let the decorator stand on a class that is defined in any case"
+                )
             raise unknown(self.kind, name, self.names(), self._besides)
         return self._entries[name]
 

@@ -69,12 +69,16 @@ def _primary(problems: Sequence[ErrorDetails]) -> list[ErrorDetails]:
 
 def _sentence(problem: ErrorDetails, model: type[BaseModel]) -> str:
     location = problem["loc"]
-    where = ".".join(str(part) for part in location)
+    # Of a mapping's own key pydantic names the key twice, as part of the path and as what was refused.
+    where = ".".join(str(part) for part in (location[:-2] if location and location[-1] == "[key]" else location))
     if problem["type"] == "extra_forbidden":
         fields = _fields(model, location[:-1])
         return f"unknown key '{where}'.{suggestion(str(location[-1]), fields)} Known here: {', '.join(sorted(fields))}"
     if problem["type"] == "missing":
         return f"the key '{where}' is missing"
+    if problem["type"] == "too_short":
+        least = problem["ctx"]["min_length"]
+        return f"'{where}': give at least {least} {'values' if least > 1 else 'value'}, got {problem['input']!r}"
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     # A whole section is no help beside a message that names its fields.

@@ -24,8 +24,6 @@ def list_(
 ) -> None:
     """Print each asset: whether it is here, its size, what it is and its licence."""
     # Late: the help page needs none of it.
-    from rich.console import Console
-
     from suite.assets.catalog import assets
     from suite.narrow import columns
 
@@ -40,7 +38,7 @@ def list_(
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     listed = [(row["name"], row["here"], row["size"], f"{row['summary']}; licence: {row['licence']}") for row in rows]
-    Console(highlight=False).print(columns(listed))
+    print(columns(listed))
     print("\nFetch one: python -m suite.assets get NAME")
 
 

@@ -44,26 +44,32 @@ def main(
     # Late: the parent needs none of it.
     from suite.check.contract import CONTRACT, registration, tried
     from suite.check.cost import cost as cost_of
+    from suite.check.printed import Printed
     from suite.check.subject import Fault, subjects
 
     console = Console(soft_wrap=True, highlight=False)
     failed = 0
     for subject in [subject for place in methods for subject in subjects(place, tuple(set_ or ()))]:
         console.print(Text(subject.configured.label, style="bold"))
-        wrong = 0
+        wrong, printed = 0, Printed()
         for name in CONTRACT:
             told(progress, f"{subject.configured.label}, check '{name}'")
-            found = tried(subject, name)
+            with printed.taken():
+                found = tried(subject, name)
             style = "red" if found.wrong else "green" if found.outcome == "passed" else "yellow"
             line = Text(f"  {found.check:13}") + Text(found.outcome, style=style)
             console.print(line + Text(f": {found.sentence}" if found.sentence else ""))
             wrong += found.wrong
+        if str(printed):
+            console.print(Text(f"  {'output':13}{printed}"))
         if note := registration(subject):
             console.print(Text(f"  {'registration':13}note: {note}"))
         if cost and not wrong:
             told(progress, f"{subject.configured.label}, its cost")
             try:
-                console.print(Text(f"  {'cost':13}{cost_of(subject)}"))
+                with printed.taken():
+                    told_cost = cost_of(subject)
+                console.print(Text(f"  {'cost':13}{told_cost}"))
             except Fault as fault:
                 console.print(Text(f"  {'cost':13}{fault}"))
         failed += bool(wrong)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from benchmarks.common.errors import sentence_of
 from benchmarks.metrics import check
 from methods.catalog import entry
 from suite.config.catalog import CHANNELS, DATASETS, GRIDS, METHODS, METRICS
@@ -13,7 +14,17 @@ Rows = list[dict[str, Any]]
 
 
 def _methods() -> Rows:
-    return [asdict(entry(name)) for name in METHODS.names()]
+    return [_method(name) for name in METHODS.names()]
+
+
+def _method(name: str) -> dict[str, Any]:
+    """Return the row of a method; of one that cannot be imported, why."""
+    try:
+        return asdict(entry(name))
+    # Another distribution's code, or a user's: the others are listed all the same.
+    except (Exception, SystemExit) as error:
+        none: dict[str, Any] = {"variants": [], "presets": [], "rates": "", "trainable": False}
+        return {"name": name, **none, "paper": f"cannot be loaded: {sentence_of(error)}"}
 
 
 def _datasets() -> Rows:

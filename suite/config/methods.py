@@ -186,7 +186,7 @@ def _variants(entry: MethodEntry, grid: Grid) -> list[ConfiguredMethod]:
     own = validate(TrainingSettings, {**_training_keys(training), **entry.training}, f"methods.{entry.name}.training")
     result = []
     for variant in entry.variants or (next(iter(cls.variants)),):
-        keys = {**shared, **sized, **_choose(cls.variants, variant, f"variant of {entry.name}"), **entry.settings}
+        keys = {**shared, **sized, **_choose(cls.variants, variant, f"variant of {entry.name}", _besides(cls)), **entry.settings}
         settings = validate(cls.Settings, keys, f"methods.{entry.name}.settings")
         result.append(ConfiguredMethod(entry.name, variant, preset, settings, own))
     return result
@@ -204,11 +204,16 @@ def _kinds(annotation: Any) -> Iterator[Any]:
         yield from _kinds(part)
 
 
+def _besides(cls: type[Method]) -> str:
+    """Return how else a variant is named where any method's name is one."""
+    return "Any other method that decodes an image may stand there, as METHOD or METHOD/VARIANT." if "*" in cls.display_names else ""
+
+
 def _training_keys(training: GridTraining) -> dict[str, Any]:
     return {name: getattr(training, name) for name in TrainingSettings.model_fields}
 
 
-def _choose(table: Any, name: str, what: str) -> dict[str, Any]:
+def _choose(table: Any, name: str, what: str, besides: str = "") -> dict[str, Any]:
     if name not in table:
-        raise unknown(what, name, table)
+        raise unknown(what, name, table, besides)
     return dict(table[name])

@@ -8,10 +8,11 @@
 A reading without changes names the grid's own link. A method that a reading cannot change is evaluated once, without a label.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from benchmarks.common.names import slug
 from benchmarks.common.validation import Settings, sentences
@@ -19,7 +20,18 @@ from benchmarks.link.digital.settings import CAPACITY, DigitalSettings, Mode
 from benchmarks.link.settings import LinkSettings, channel_summaries
 from methods.declaration import Traits
 
-Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .,/+-]*$", max_length=40)]
+LONGEST = 40
+
+
+def _label(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 .,/+-]*", value) and len(value) <= LONGEST:
+        return value
+    raise ValueError(
+        f"a label is a text of up to {LONGEST} letters, digits, spaces and . , / + - that begins with a letter or a digit, as in 16-QAM 1/2"
+    )
+
+
+Label = Annotated[str, BeforeValidator(_label)]
 
 
 class Reading(Settings):

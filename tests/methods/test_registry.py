@@ -7,6 +7,7 @@ import pytest
 
 import benchmarks.common.registry
 from benchmarks.common.errors import DuplicateNameError, UnknownNameError, UnreadableSourceError
+from benchmarks.common.names import suggestion
 from benchmarks.common.registry import Registry
 
 
@@ -99,3 +100,16 @@ def test_an_entry_point_of_another_distribution_is_an_entry(monkeypatch):
     registry: Registry[type] = Registry("method", group="semcom.methods")
     assert "outside" in registry
     assert registry.get("outside").__name__ == "Fraction"
+
+
+def test_a_name_that_its_own_module_does_not_register_is_told_and_never_suggested_for_itself(package):
+    import contenders
+
+    (package / "one.py").write_text("from contenders import R\nif False:\n    @R.register('one')\n    class One: ...\n")
+    (package / "three.py").write_text("from contenders import R\n@R.register('three')\nclass Three: ...\nR._entries.clear()\n")
+    with pytest.raises(UnknownNameError, match=r"contenders\.three registers no method 'three' when it is imported"):
+        contenders.R.get("three")
+    with pytest.raises(UnknownNameError) as error:
+        Registry("method", {"two": 2}).get("twoo")
+    assert "Did you mean 'two'?" in str(error.value)
+    assert suggestion("same", ["same"]) == ""

@@ -123,9 +123,32 @@ def test_listings_are_complete_and_machine_readable(kind):
         assert row["variants"][:2] == ["base", "sa"] and row["trainable"] and row["rates"] == "variable" and "SwinJSCC" in row["paper"]
 
 
-def test_a_listing_is_readable_too():
-    result = RUN.invoke(listing.app, ["channels"])
-    assert result.exit_code == 0 and "rayleigh-real" in result.output
+@pytest.mark.parametrize("kind", ["methods", "datasets", "metrics", "channels", "grids"])
+def test_a_listing_is_readable_at_80_columns(kind, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    result = RUN.invoke(listing.app, [kind])
+    assert result.exit_code == 0
+    rows = json.loads(RUN.invoke(listing.app, [kind, "--json"]).stdout)
+    whole = {word for row in rows for value in row.values() for word in str(value).split() if "://" in word or "/" in word}
+    shown = set(result.stdout.split())
+    broken = [word for line in result.stdout.splitlines() if len(line) > 80 for word in line.split()]
+    assert not broken and all(row["name"] in shown for row in rows)
+    addresses = {word for word in whole if word.startswith("http") and kind == "datasets"}
+    assert all(any(address.rstrip(";") in word for word in shown) for address in addresses), "an address is broken inside"
+
+
+def test_a_method_that_cannot_be_loaded_is_listed_with_the_reason(monkeypatch, tmp_path):
+    from importlib.metadata import EntryPoint
+
+    import benchmarks.common.registry
+
+    (tmp_path / "broken_plugin.py").write_text("import nothing_of_that_name\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = EntryPoint("broken", "broken_plugin:Codec", "semcom.methods")
+    monkeypatch.setattr(benchmarks.common.registry, "entry_points", lambda group: [point] if group == "semcom.methods" else [])
+    result = RUN.invoke(listing.app, ["methods"])
+    assert result.exit_code == 0 and "swinjscc" in result.output
+    assert "cannot be loaded: ModuleNotFoundError: No module named 'nothing_of_that_name'" in " ".join(result.output.split())
 
 
 @pytest.fixture

@@ -222,3 +222,11 @@ def test_a_name_that_is_taken_is_refused(tmp_path):
     with pytest.raises(DuplicateNameError, match="'deepjscc'"):
         add_file(str(tmp_path / "taken_name.py"))
     assert "methods.deepjscc" in subjects("deepjscc")[0].configured.cls.__module__
+
+
+def test_what_a_method_prints_is_counted_and_does_not_flood_the_terminal(write):
+    path = write([("decoding", "print('x' * 300); print('and again')")])
+    done = subprocess.run([sys.executable, "-m", "suite.check", path, "--no-cost"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"output +note: its code prints, [\d,]+ lines here, the first 'x{80}'", done.stdout)
+    assert "and again" not in done.stdout and len(done.stdout.splitlines()) < len(CONTRACT) + 5

@@ -186,3 +186,18 @@ def test_every_field_of_a_grid_is_classified():
     assert not unclassified, f"say in benchmarks/common/hashing.py whether {sorted(unclassified)} change results"
     assert not CHANGES_RESULTS & LEAVES_RESULTS
     assert set(Grid.model_fields) >= CHANGES_RESULTS | LEAVES_RESULTS
+
+
+def test_labels_of_readings_and_empty_lists_get_sentences():
+    label = r"'readings': a label is a text of up to 40 letters, .* got 'a!'"
+    with pytest.raises(SettingsError, match=label):
+        build_grid({**MINIMAL, "readings": {"a!": {}}})
+    with pytest.raises(SettingsError, match=r"'readings': a label is a text .* got ''"):
+        build_grid({**MINIMAL, "readings": {"": {}}})
+    with pytest.raises(SettingsError, match=r"'sheet\.snr_db': give at least 1 value, got \[\]"):
+        build_grid({**MINIMAL, "sheet": {"snr_db": []}})
+
+
+def test_an_unknown_codec_of_edited_is_told_what_else_may_stand_there():
+    with pytest.raises(UnknownNameError, match=r"unknown variant of edited 'nosuch'\. Known: swinjscc.*as METHOD or METHOD/VARIANT"):
+        resolve(build_grid({**MINIMAL, "methods": ["edited/nosuch"]}))
