@@ -32,9 +32,10 @@ from suite.report.tables import main_table
 from suite.run_notes import run_notes
 from suite.runs.folder import RunFolder
 from suite.runs.info import kept_note, read_info
+from suite.runs.labels import names_of
 from suite.runs.lock import at_work
 from suite.runs.records import load
-from suite.train.checkpoint import Checkpoint, copy_into, find
+from suite.train.checkpoint import Card, Checkpoint, copy_into, find
 from suite.train.jobs import TrainingJob, code_note
 from suite.train.progress import TrainingProgress
 from suite.train.tune import TrainingsFailedError, train_missing
@@ -221,7 +222,8 @@ class Session:
         kept = changed_code(units)
         code = {configured.label: configured.code for configured in self.prepared.configured_methods}
         weights = {job.label: found.card.sha256 for job, found in checkpoints.items()}
-        self.folder.add(weights=weights, code=code, weights_notes=notes, code_changed=kept)
+        trainings = {job.label: _training(found.card) for job, found in checkpoints.items()}
+        self.folder.add(weights=weights, trainings=trainings, code=code, weights_notes=notes, code_changed=kept)
         for note in [*notes, *([kept_note(kept)] if kept else [])]:
             self._say(note)
 
@@ -247,6 +249,7 @@ class Session:
             metrics_left_out=metrics.left_out,
             notes=run_notes(self.prepared),
             datasets={name: _noted(data, self.grid) for name, (data, _) in datasets.items()},
+            names=_names(self.prepared),
         )
 
     def _found(self) -> dict[TrainingJob, Checkpoint]:
@@ -263,6 +266,20 @@ class Session:
     def _say(self, text: str) -> None:
         # Names of files may hold what would be markup.
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _names(prepared: Prepared) -> dict[str, tuple[str, str]]:
+    """Return what people call the methods of a run, for a reader who has not their files."""
+    named = {each.label: names_of(each.method, each.variant) for each in prepared.configured_methods}
+    return {label: names for label, names in named.items() if names is not None}
+
+
+def _training(card: Card) -> dict[str, Any]:
+    """Return what ``run.json`` says of how weights came about."""
+    hardware = card.hardware
+    machine = ", ".join([*hardware.get("gpus", ()), str(hardware.get("processor") or hardware.get("machine") or "")])
+    told = {name: getattr(card, name) for name in ("minutes", "steps", "seed", "data", "validation")}
+    return told | {"machine": machine}
 
 
 def _noted(dataset: Dataset, grid: Grid) -> dict[str, Any]:

@@ -51,8 +51,28 @@ class FailureSettings(Settings):
         return cr == wanted
 
     def of(self, method: str, variant: str) -> bool:
-        """Return whether images of a method and variant are ranked; those before refinement only where the variant is named so."""
-        return self.method == f"{method}/{variant}" or (self.method == method and "/" not in variant)
+        """Return whether images of a method and variant are ranked; those before refinement only where the variant is named so.
+
+        A reading of the link, ``variant [label]``, is ranked where its variant is.
+        """
+        own = variant.partition(" [")[0]
+        return self.method in (f"{method}/{variant}", f"{method}/{own}") or (self.method == method and "/" not in own)
+
+
+class ExplorerSettings(Settings):
+    """The kept images as the page carries them: WebP within the file, the page's own copies beside the whole ones in ``samples/``.
+
+    Attributes:
+        images: number of images of each dataset, from the first; 0 for a page without any.
+        pixels: longest side; a larger image is scaled down to it.
+        quality: of WebP, 1 to 100; 100 is lossless.
+        megabytes: what all of them together may add to the page, 10^6 bytes; images that would exceed it are left out, whole ones.
+    """
+
+    images: int = Field(default=12, ge=0)
+    pixels: int = Field(default=256, ge=16, le=4096)
+    quality: int = Field(default=90, ge=1, le=100)
+    megabytes: float = Field(default=12.0, gt=0, le=200)
 
 
 class SheetSettings(Settings):
@@ -65,6 +85,7 @@ class SheetSettings(Settings):
             first channel, its SNRs next in dB.
         cr: the ratios that are shown; all of the grid if none is given. Methods of fixed rate are shown in any case.
         failures: the worst cases of a method; none if not given.
+        explorer: the images that the page carries.
     """
 
     images: int = Field(default=4, ge=0)
@@ -72,6 +93,7 @@ class SheetSettings(Settings):
     snr_db: Annotated[tuple[Decibel, ...], BeforeValidator(_several), Field(min_length=1)] = (4.0,)
     cr: tuple[Ratio, ...] = ()
     failures: FailureSettings | None = None
+    explorer: ExplorerSettings = ExplorerSettings()
 
     def cells(self, channels: Sequence[str], snrs: Sequence[float]) -> tuple[SheetCell, ...]:
         """Return the cells of the sheet on a grid of these channels and SNRs, each once.

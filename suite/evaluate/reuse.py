@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.storage import StoragePath, read_many
-from suite.config.sheets import SheetCell
+from suite.config.sheets import FailureSettings, SheetCell
 from suite.errors import RecordError
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.set_metrics import of_cells
@@ -133,16 +133,19 @@ def _worst(
 
     Those of units that are still to be done are kept as they come.
     """
-    networks: dict[tuple[str, str, object], dict[str, float]] = defaultdict(dict)
+    # A reading of the link is a series of its own, with worst cases of its own.
+    networks: dict[tuple[str, str, str, object], dict[str, float]] = defaultdict(dict)
+    ranked_units: list[tuple[WorkUnit, FailureSettings, dict[str, float]]] = []
     for unit in units:
         if unit.failures is None:
             continue
         rows = [row for file in sorted(files[unit.identity]) for row in _rows(there[file]) if row["image"] in unit.images.ids]
-        networks[unit.images.dataset, unit.configured.label, unit.cr] |= worst_images(unit, rows)
-    for unit in units:
-        if unit.failures is not None:
-            worst = ranked(networks[unit.images.dataset, unit.configured.label, unit.cr], unit.failures.images)
-            yield unit, worst.keys() & set(unit.images.ids)
+        ranking, badness = unit.failures, networks[unit.images.dataset, unit.configured.method, unit.variant, unit.cr]
+        badness |= worst_images(unit, rows)
+        ranked_units.append((unit, ranking, badness))
+    # Only now is every unit of a network in the count.
+    for unit, ranking, badness in ranked_units:
+        yield unit, ranked(badness, ranking.images).keys() & set(unit.images.ids)
 
 
 def _rows(path: StoragePath) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from suite.report.plain_tables import failures_table, symbols_table
 from suite.report.points import Points, build_points
 from suite.report.summary import summary_points, summary_table
 from suite.runs.info import RunInfo, read_info
-from suite.runs.labels import cr_label, series_label
+from suite.runs.labels import cr_label, remember_names, series_label
 from suite.runs.layout import RunLayout
 from suite.runs.records import load
 
@@ -179,4 +179,5 @@ def load_results(path: str | StoragePath, records: pd.DataFrame | None = None) -
     records = load(layout.path, info) if records is None else records
     if info is None:
         raise RunFolderError(f"there is no {layout.run_json}; give the folder of a run")
+    remember_names(info.names)
     return RunResults(layout, records, info)

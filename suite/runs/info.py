@@ -115,6 +115,23 @@ class SpendingInfo(_Lenient):
     cost_usd: Mapping[str, float] = {}
 
 
+class TrainingInfo(_Lenient):
+    """What a run notes of the training of a network that it sends with.
+
+    Attributes:
+        minutes: it took, on ``machine``.
+        steps, seed, data: of the training.
+        validation: held-out values by name.
+    """
+
+    minutes: float
+    steps: int
+    seed: int
+    data: str
+    machine: str = ""
+    validation: Mapping[str, float] = {}
+
+
 class RunInfo(_Lenient):
     """The content of ``run.json``, as far as somebody reads it.
 
@@ -131,6 +148,8 @@ class RunInfo(_Lenient):
         starts: what each start noted of the code and the machine.
         method_warnings: method -> what its readers must know, such as that it gives other results when it is asked again.
         code_changed: methods of which records were kept although their code has changed since.
+        names: ``method/variant`` -> what people call it, at length and in legends, for a reader without the method's file.
+        trainings: network -> how it was trained: minutes, steps, seed, data, machine, validation.
     """
 
     name: str = ""
@@ -145,6 +164,8 @@ class RunInfo(_Lenient):
     starts: tuple[Mapping[str, Any], ...] = ()
     method_warnings: Mapping[str, str] = {}
     code_changed: tuple[str, ...] = ()
+    names: Mapping[str, tuple[str, str]] = {}
+    trainings: Mapping[str, TrainingInfo] = {}
     _document: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 
 from benchmarks.common.names import slug
@@ -11,6 +12,7 @@ STAGE_ONE = "stage-one"
 """The last part of a variant whose records are of the coarse image, before refinement: ``full/stage-one``."""
 
 _MAX_DENOMINATOR = 100_000
+_told: dict[str, tuple[str, str]] = {}
 _READING = re.compile(r" \[([^\[\]]+)\]$")
 
 
@@ -53,6 +55,20 @@ def series_id(method: str, variant: str) -> str:
     return with_reading(f"{method}/{own}" if own else method, reading)
 
 
+def names_of(method: str, variant: str) -> tuple[str, str] | None:
+    """Return what people call a method and variant, at length and in legends; ``None`` where nobody here has a name for it."""
+    long, short = display_name(method, variant), display_name(method, variant, legend=True)
+    return None if long is None or short is None else (long, short)
+
+
+def remember_names(names: Mapping[str, tuple[str, str]]) -> None:
+    """Call methods that are not at hand as a run folder does: ``method/variant`` -> name, name in legends.
+
+    A method that is here says itself what it is called.
+    """
+    _told.update(names)
+
+
 def series_label(method: str, variant: str, legend: bool = False) -> str:
     """Return what people call a method and variant, as tables and figures print it; the id where nobody here has a name for it.
 
@@ -68,7 +84,7 @@ def series_label(method: str, variant: str, legend: bool = False) -> str:
     """
     own, reading = without_reading(variant)
     whole, _, stage = own.rpartition("/") if own.endswith(f"/{STAGE_ONE}") else (own, "", "")
-    name = display_name(method, whole, legend)
+    name = display_name(method, whole, legend) or _told.get(f"{method}/{whole}", (None, None))[legend]
     if name is None:
         return series_id(method, variant)
     return with_reading(f"{name}, {stage.replace('-', ' ')}" if stage else name, reading)

@@ -5,7 +5,7 @@
     results/NAME/run.json  captions.parquet  costs.json  spending.json  report.html
                  records/DATASET/METHOD-VARIANT/RATIO/IDENTITY.parquet   superseded/ alike: of another plan of the same grid
                  features/ (.npz) and failures/ (.txt): as the record file they belong to
-                 samples/DATASET/IMAGE/original.png, METHOD__VARIANT__CR__CHANNEL__SNR.png, METHOD__VARIANT__CR__map-NAME.png
+                 samples/DATASET/IMAGE/original.png, METHOD__VARIANT__CR__CHANNEL__SNR.{png,json}, METHOD__VARIANT__CR__map-NAME.png
                  checkpoints/    tables/    figures/
     results/bank/                responses of generative models, which the runs beside one another share
 """
@@ -149,6 +149,11 @@ class RunLayout(Generic[P_co]):
         """Return where the reconstruction that a record is of lies if it is kept; its dataset, image and key but the repetition tell."""
         name = "__".join((*_network(record), record["channel"], f"{record['snr_db']:g}"))
         return self._sample(record["dataset"], record["image"], f"{name}.png")
+
+    def sample_texts(self, record: Mapping[str, Any]) -> P_co:
+        """Return where lies what was sent and what arrived as text for a kept reconstruction, as JSON."""
+        image = self.sample(record)
+        return cast(P_co, image.parent / f"{image.stem}.json")
 
     def map(self, record: Mapping[str, Any], name: str) -> P_co:
         """Return where a map called ``name`` lies that the sender of a record's image has shown."""

@@ -1,5 +1,6 @@
 """The cells of a batch: each is sent, decoded, and its records begun with what the transmission cost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.ledger import Entry
 from methods.base import Received, Signal
 from suite.evaluate.stages.images import Batch
-from suite.evaluate.stages.messages import Cell, DecodedBatch, Description, Reconstruction, UnitInput
+from suite.evaluate.stages.messages import Cell, DecodedBatch, Description, Reconstruction, Texts, UnitInput
 from suite.evaluate.stages.networks import Networks
 from suite.evaluate.stages.outcomes import own_part, shaped, start_of_record, variants
 from suite.link.end_to_end import Ends, Sending, Source, Transmission
@@ -66,12 +67,13 @@ class BatchSender:
                 # The last is the method's own; a coarse image before it needed what was decoded alone.
                 spent = self._spent(sent, row, coarse=variant != names[-1])
                 rows.append(start_of_record(unit, id, variant, cell) | spent)
+        texts = [_texts(sent.signal, sent.received, row) for row in range(len(batch.ids))]
         outcome = Outcome()
         if len(names) > 1 or not traits.refines:
             pixels = quantise(own_part(unit, shaped(sent.decoded, self._images.shape)))
-            outcome.reconstructions = [Reconstruction(record, pixels[row]) for row, record in enumerate(records[names[0]])]
+            outcome.reconstructions = [Reconstruction(record, pixels[row], texts[row]) for row, record in enumerate(records[names[0]])]
         if traits.refines:
-            decoded_batch = DecodedBatch(cell, records[names[-1]], sent.decoded, sent.received, len(batch.images))
+            decoded_batch = DecodedBatch(cell, records[names[-1]], sent.decoded, sent.received, len(batch.images), texts)
             outcome.decoded_batches = [decoded_batch.on("cpu")]
         return outcome
 
@@ -90,10 +92,23 @@ def _bill(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in names}
 
 
-def _text_fields(signal: Signal, received: Received, row: int, entry: Entry) -> dict[str, Any]:
-    sent, arrived, text = signal.digital, received.digital, signal.text
+def _digital(signal: Signal, received: Received) -> tuple[Sequence[bytes] | None, Sequence[bytes | None] | None, bool]:
+    """Return what was sent and what arrived as bytes, and whether they are text."""
     if received.texts is not None:
-        sent, arrived, text = signal.texts, received.texts, True
+        return signal.texts, received.texts, True
+    return signal.digital, received.digital, signal.text
+
+
+def _texts(signal: Signal, received: Received, row: int) -> Texts | None:
+    sent, arrived, text = _digital(signal, received)
+    if not text or sent is None or arrived is None:
+        return None
+    there = arrived[row]
+    return Texts(readable(sent[row]), None if there is None else readable(there))
+
+
+def _text_fields(signal: Signal, received: Received, row: int, entry: Entry) -> dict[str, Any]:
+    sent, arrived, text = _digital(signal, received)
     if sent is None or arrived is None:
         return {}
     fields: dict[str, Any] = {

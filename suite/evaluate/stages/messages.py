@@ -6,9 +6,9 @@
                                       ──Refiner──> UnitOutput(reconstructions) ──UnitScorer──> UnitResult
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -52,6 +52,13 @@ class UnitInput:
     references: Mapping[str, str] = field(default_factory=dict)
 
 
+class Texts(NamedTuple):
+    """A text as it was sent and as it arrived, ``None`` where it was lost."""
+
+    sent: str
+    received: str | None
+
+
 @dataclass(frozen=True)
 class Reconstruction:
     """One cell of one image: the start of its record and, unless it failed, the reconstruction.
@@ -59,10 +66,12 @@ class Reconstruction:
     Attributes:
         record: the record's fields but for the metrics.
         pixels: uint8 (H, W, 3), or ``None`` where the cell failed.
+        texts: what was sent and what arrived as text, ``None`` where no text was sent.
     """
 
     record: dict[str, Any]
     pixels: np.ndarray | None = None
+    texts: Texts | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class DecodedBatch:
         coarse: (B, 3, H, W) decoded images, ``None`` where the method decodes none.
         received: what arrived for B images.
         size: B.
+        texts: of each image what was sent and what arrived as text, ``None`` where no text was sent.
     """
 
     cell: Cell
@@ -82,6 +92,7 @@ class DecodedBatch:
     coarse: Tensor | None
     received: Received
     size: int
+    texts: Sequence[Texts | None]
 
     def row(self, index: int, times: int) -> "DecodedBatch":
         """Return image ``index`` alone, as a batch of ``times`` equal rows."""
@@ -91,7 +102,7 @@ class DecodedBatch:
         tensors = {name: value[rows] for name in _ROWS if (value := getattr(received, name)) is not None}
         coded: dict[str, Any] = {name: [value[index]] * times for name in _CODED if (value := getattr(received, name)) is not None}
         alone = replace(received, **tensors, **coded)
-        return DecodedBatch(self.cell, [self.records[index]], coarse, alone, times)
+        return DecodedBatch(self.cell, [self.records[index]], coarse, alone, times, self.texts[index : index + 1])
 
     def on(self, device: str) -> "DecodedBatch":
         """Return the batch with its tensors on ``device``."""

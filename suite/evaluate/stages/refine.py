@@ -108,8 +108,8 @@ class Refiner:
         seconds = (time.perf_counter() - started) / decoded_batch.size
         pixels = quantise(own_part(unit, shaped(result.images, torch.Size((decoded_batch.size, 3, *unit.padded)))))
         return [
-            Reconstruction(record | {"seconds_refine": seconds} | _told(result, row, decoded_batch.size), pixels[row])
-            for row, record in enumerate(decoded_batch.records)
+            Reconstruction(record | {"seconds_refine": seconds} | _told(result, row, decoded_batch.size), pixels[row], texts)
+            for row, (record, texts) in enumerate(zip(decoded_batch.records, decoded_batch.texts, strict=True))
         ]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common.atomic import write_png, write_text
+from benchmarks.common.atomic import write_json, write_png, write_text
 from benchmarks.common.errors import sentence_of
 from benchmarks.common.storage import StoragePath
 from benchmarks.metrics import Scorer
@@ -173,6 +173,9 @@ class UnitScorer:
                 continue
             write_png(self.layout.original(unit.images.dataset, record["image"]), output.samples[record["image"]].image)
             write_png(self.layout.sample(record), np.asarray(reconstruction.pixels))
+            # A coarse image that was decoded without the text has none in its record.
+            if reconstruction.texts is not None and record.get("text_ok") is not None:
+                write_json(self.layout.sample_texts(record), reconstruction.texts._asdict())
             for name, map_ in output.maps.get(record["image"], {}).items():
                 write_png(self.layout.map(record, name), map_)
 

@@ -1,5 +1,7 @@
 """Readings of the link: rows of their own for the methods that they change, one row for all others, and growth as ever."""
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -11,6 +13,7 @@ from methods.registry import METHODS
 from suite.config.readings import concerns
 from suite.errors import SettingsError
 from suite.runs.labels import series_label
+from suite.runs.layout import RunLayout
 
 FIXED, AS_BITS, DECREE = "16-QAM 1/2, Es/N0", "Eb/N0", "lossless"
 READINGS = {FIXED: {}, AS_BITS: {"link": {"digital": {"snr_as": "eb_n0"}}}, DECREE: {"link": {"digital": {"mode": "lossless"}}}}
@@ -49,13 +52,18 @@ def _talks(_test_methods):
 
 @pytest.fixture
 def evaluate(tmp_path, images, make_grid):
-    def run(readings, out="out", **changes) -> suite.report.results.RunResults:
+    def run(readings, out="out", limit=2, **changes) -> suite.report.results.RunResults:
         keys = {"methods": ["blocks_for_tests", "talks_for_tests"], "cr": ["1/12"], "channels": ["awgn"], "readings": readings}
         grid = make_grid(**{**keys, **changes})
         (tmp_path / "grid.yaml").write_text(grid.model_dump_json())
-        return suite.evaluate(tmp_path / "grid.yaml", data_dir=images, limit=2, out=tmp_path / out, executor="inline", quiet=True)
+        return suite.evaluate(tmp_path / "grid.yaml", data_dir=images, limit=limit, out=tmp_path / out, executor="inline", quiet=True)
 
     return run
+
+
+def worst(results, reading: str) -> str:
+    own = results.records[results.records["variant"].eq(f"default [{reading}]") & results.records["snr_db"].eq(1)]
+    return str(own.sort_values("psnr")["image"].iloc[0])
 
 
 def rows(records: pd.DataFrame) -> set[tuple[str, str]]:
@@ -103,6 +111,32 @@ def test_a_reading_that_is_added_is_all_that_is_sent(evaluate, tmp_path, monkeyp
     done.clear()
     assert rows(evaluate(more).records) == rows(grown) and not done
     assert rows(evaluate({}).records) == rows(first) and not done
+
+
+def test_each_reading_has_worst_cases_of_its_own(evaluate, tmp_path):
+    readings = {FIXED: {}, DECREE: READINGS[DECREE]}
+    evaluate(readings, limit=5, **{"sheet": {"images": 0}})
+    failures = {"method": "talks_for_tests", "metric": "psnr", "snr_db": 1, "images": 1}
+    results = evaluate(readings, limit=5, sheet={"images": 0, "failures": failures})
+    assert worst(results, FIXED) != worst(results, DECREE), "a darkened image and a brightened one are bad elsewhere"
+    layout = RunLayout(tmp_path / "out")
+    for reading in readings:
+        of_it = {"dataset": "folder", "method": "talks_for_tests", "variant": f"default [{reading}]", "cr": 1 / 12}
+        assert layout.sample(of_it | {"channel": "awgn", "snr_db": 1.0, "image": worst(results, reading)}).is_file()
+
+
+def test_what_was_said_and_what_arrived_stands_beside_a_kept_image(evaluate, tmp_path):
+    results = evaluate({FIXED: {}, DECREE: READINGS[DECREE]})
+    layout, sent = RunLayout(tmp_path / "out"), "a red boat on a blue sea"
+    kept = results.records[results.records["snr_db"].eq(1)]
+    for row in kept.to_dict("records"):
+        path = layout.sample_texts(row)
+        if row["method"] != "talks_for_tests" or row["variant"].endswith("stage-one"):
+            assert layout.sample(row).is_file() and not path.exists(), "no text went into this image"
+            continue
+        told = json.loads(path.read_text())
+        assert told["sent"] == sent and (told["received"] == sent) == bool(row["text_ok"])
+    assert set(kept["text_ok"].dropna()) == {0.0, 1.0}
 
 
 def test_slow_fading_that_is_added_leaves_what_is_there(evaluate, monkeypatch):
