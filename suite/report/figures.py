@@ -73,7 +73,7 @@ class SeriesStyle:
     filled: bool
 
 
-_ENVELOPE_STYLE = SeriesStyle((0.0, 0.0, 0.0), "", (0, (1, 1.2)), True)
+ENVELOPE_STYLE = SeriesStyle((0.0, 0.0, 0.0), "", (0, (1, 1.2)), True)
 
 
 def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
@@ -94,7 +94,7 @@ def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
     }
     for method, variant in series:
         if variant == ENVELOPE:
-            chosen[method, variant] = _ENVELOPE_STYLE
+            chosen[method, variant] = ENVELOPE_STYLE
         elif _is_coarse(variant):
             coarse, reading = without_reading(variant)
             base = coarse.removesuffix(_COARSE)
@@ -176,7 +176,7 @@ def _curve(axes: "Axes", x: str, line: pd.DataFrame, style: SeriesStyle, label: 
             line[x], line["mean"], yerr=[below, above], linestyle="none", capsize=2, elinewidth=0.8, label=label, **_marker(style)
         )
         return
-    above_all = style is _ENVELOPE_STYLE
+    above_all = style is ENVELOPE_STYLE
     axes.plot(line[x], line["mean"], linestyle=style.line, label=label, zorder=4 if above_all else 2, **_marker(style))
     if not above_all:
         axes.fill_between(interval[x], interval["low"], interval["high"], color=style.colour, alpha=0.12, linewidth=0)

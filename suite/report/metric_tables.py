@@ -20,7 +20,8 @@ _UNEQUAL = 1.05
 TableKey = tuple[str, str, str]
 
 
-def _decimals(points: pd.DataFrame) -> int:
+def decimals(points: pd.DataFrame) -> int:
+    """Return how many decimals the values of a metric are shown with."""
     largest = points["mean"].abs().max()
     return 3 if largest < 2 else 2 if largest < 100 else 1
 
@@ -81,13 +82,13 @@ def _metric_table(points: pd.DataFrame, info: RunInfo) -> MetricTable:
     """Build the table of the points of one dataset, channel and metric."""
     dataset, channel, metric = points.iloc[0][["dataset", "channel", "metric"]]
     snrs = sorted(points["snr_db"].unique())
-    decimals = _decimals(points)
+    digits = decimals(points)
     missing = Cell(math.nan, math.nan, math.nan, 0, 0)
     blocks = []
     for cr, block in points.groupby("cr", dropna=False):
         rows = []
         for (method, variant), row in block.groupby(["method", "variant"]):
-            cells = {p.snr_db: Cell(p.mean, p.low, p.high, p.n, p.failed, p.mark, decimals) for p in row.itertuples(index=False)}
+            cells = {p.snr_db: Cell(p.mean, p.low, p.high, p.n, p.failed, p.mark, digits) for p in row.itertuples(index=False)}
             rows.append(Row(series_label(method, variant), span_text(row["symbols_total"]), [cells.get(snr, missing) for snr in snrs]))
         blocks.append(Block(cr_label(cr), rows))
     heading = info.metrics[metric].heading

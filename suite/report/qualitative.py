@@ -72,7 +72,7 @@ def _distinct(panels: list[Panel]) -> list[Panel]:
     return list(first.values())
 
 
-def _kept(layout: RunLayout[Path], records: pd.DataFrame) -> pd.DataFrame:
+def kept_samples(layout: RunLayout[Path], records: pd.DataFrame) -> pd.DataFrame:
     """Return the records of first repetitions whose reconstruction was kept, with its path."""
     images = records.loc[records["image"].ne(WHOLE_CELL), ["dataset", "image"]].drop_duplicates()
     present = [(dataset, image) for dataset, image in images.itertuples(index=False) if layout.original(dataset, image).is_file()]
@@ -237,7 +237,7 @@ def write_sheets(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
     Raises:
         RecordError: a kept image cannot be read.
     """
-    rows = _kept(layout, results.records)
+    rows = kept_samples(layout, results.records)
     if _PSNR not in metric_columns(results.records):
         rows = rows.assign(**{_PSNR: np.nan})
     sheets: list[tuple[str, list[list[Line]]]] = []

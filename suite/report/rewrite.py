@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.common.storage import RemotePath, StoragePath, local_copy, upload
 from suite.report.capacity import write_limits
 from suite.report.figures import write_figures
-from suite.report.page import write_report
+from suite.report.page.write import write_report
 from suite.report.qualitative import write_sheets
 from suite.report.results import RunResults
 from suite.report.tables import write_tables

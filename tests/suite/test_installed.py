@@ -42,6 +42,13 @@ def installed(tmp_path_factory) -> Path:
     return site
 
 
+def test_a_package_holds_every_file_beside_the_modules(installed):
+    for name in ("suite", "methods", "benchmarks"):
+        beside = [path for path in (PROJECT / name).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+        lacking = [str(path.relative_to(PROJECT)) for path in beside if not (installed / path.relative_to(PROJECT)).is_file()]
+        assert beside and not lacking
+
+
 def test_an_installed_package_runs_and_says_what_it_does_not_hold(installed, tmp_path):
     here = {"PYTHONPATH": str(installed)}
     plan = call(tmp_path, "suite.run", "--methods", "deepjscc,digital", "--dry-run", "--out", "o", **here)

@@ -14,7 +14,7 @@ import methods
 from methods.registry import METHODS
 from suite.config import method_code
 from suite.config.method_code import method_code as code_of
-from suite.report.page import write_report
+from suite.report.page.write import write_report
 from suite.report.results import load_results
 from suite.run import app
 from suite.runs.layout import RunLayout

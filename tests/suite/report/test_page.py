@@ -1,5 +1,7 @@
 """The report: complete, self-contained, escaped, and the same bytes each time."""
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -12,8 +14,9 @@ from PIL import Image
 
 from helpers import synthetic_run
 from suite.report.headline import headline
-from suite.report.page import write_report
+from suite.report.page.write import write_report
 from suite.report.results import RunResults, load_results
+from suite.runs.labels import cr_label
 from suite.runs.layout import RunLayout
 
 
@@ -25,7 +28,7 @@ class Balance(HTMLParser):
         self.open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "img"):
+        if tag not in ("meta", "img", "link"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -35,41 +38,69 @@ class Balance(HTMLParser):
 def test_report_holds_tables_figures_failures_and_provenance(tmp_path: Path) -> None:
     run_dir = synthetic_run.make_run(tmp_path, ("awgn",), ("psnr",))
     run = json.loads((run_dir / "run.json").read_text())
-    (run_dir / "run.json").write_text(json.dumps(run | {"starts": [{"git": {"sha": "<b>abc</b>", "dirty": True}}]}))
+    trained = {"beta/sa 1/24": {"minutes": 12.34, "steps": 3000, "seed": 7, "data": "<i>scenes</i>", "validation": {"psnr": 21.5}}}
+    started = {"at": "2026-01-02T03:04:05+00:00", "git": {"commit": "<b>abc</b>", "dirty": True}, "hardware": {"cpu_cores": 2}}
+    (run_dir / "run.json").write_text(json.dumps(run | {"starts": [started], "trainings": trained, "seed": 3, "grid": {"name": "a & b"}}))
     (run_dir / "figures").mkdir()
-    figure = run_dir / "figures" / "snr_kodak_awgn_psnr.png"
-    Image.fromarray(np.zeros((2, 3, 3), np.uint8)).save(figure)
-    page = write_report(load_results(run_dir), RunLayout(run_dir), [figure]).read_text(encoding="utf-8")
+    figure = run_dir / "figures" / "limits_awgn.png"
+    live = figure.with_name("snr_kodak_awgn_psnr.png")
+    for path in (figure, live):
+        Image.fromarray(np.zeros((2, 3, 3), np.uint8)).save(path)
+    page = write_report(load_results(run_dir), RunLayout(run_dir), [figure, live]).read_text(encoding="utf-8")
     balance = Balance()
     balance.feed(page)
     assert balance.open == []
-    assert "PSNR (dB) ↑ (psnr) on kodak, awgn" in page and "<strong>2" in page and "failed (2)" in page
-    assert "no code rate fits 40 bytes &amp; 50 % of the_budget" in page
-    assert "working tree was not clean" in page and "&lt;b&gt;abc" in page and "<b>abc" not in page
-    assert not re.search(r'(src|href)="(?!data:)', page), "the page must not need other files"
-    assert 'loading="lazy" decoding="async" width="3" height="2"' in page and "<script" not in page
-    assert '<figcaption class="note">PSNR (dB) ↑ over SNR on kodak, awgn: a panel a CR' in page
-    assert page.count("Left out: niqe") == page.count("Mean and 95 % interval over images; bold") == 1, "notes stand once"
-    assert page.index("Summary: PSNR (dB) beside alpha") < page.index("PSNR (dB) ↑ (psnr) on kodak, awgn"), "the summary comes first"
+    static = page.split('<script type="application/json"')[0]
+    assert "PSNR (dB) ↑ (psnr) on kodak, awgn" in static and "<strong>2" in static and "failed (2)" in static
+    assert "no code rate fits 40 bytes &amp; 50 % of the_budget" in static
+    assert "working tree was not clean" in static and "&lt;b&gt;abc" in static and "<b>abc" not in page and "&lt;i&gt;scenes" in static
+    for told in ("12.3", "3,000", "21.50", "Seed of noise and fading: 3.", "name: a &amp; b", "niqe_100%.mat"):
+        assert told in static
+    assert not re.search(r'(src|href)="(?!data:|#)', page), "the page must not need other files"
+    assert 'loading="lazy" decoding="async" width="3" height="2"' in page and page.count("<img ") == 1, "the page draws curves itself"
+    assert '<figcaption class="note">Limits over awgn' in page
+    assert static.count("Left out: niqe") == 1, "notes stand once"
+    assert static.index("Summary: PSNR (dB) beside alpha") < static.index("PSNR (dB) ↑ (psnr) on kodak, awgn"), "the summary comes first"
     first = (run_dir / "report.html").read_bytes()
-    assert write_report(load_results(run_dir), RunLayout(run_dir), [figure]).read_bytes() == first
+    assert write_report(load_results(run_dir), RunLayout(run_dir), [figure, live]).read_bytes() == first
+
+
+def test_the_policy_of_the_page_names_the_hash_of_its_only_script(tmp_path: Path) -> None:
+    run_dir = synthetic_run.make_run(tmp_path, ("awgn",), ("psnr",))
+    page = write_report(load_results(run_dir), RunLayout(run_dir), []).read_text(encoding="utf-8")
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in page
+
+
+def test_the_data_of_the_page_are_the_points_and_end_no_element(tmp_path: Path) -> None:
+    run_dir = synthetic_run.make_run(tmp_path, ("awgn",))
+    results = load_results(run_dir)
+    named = results.records.replace({"dataset": {"kodak": "</script><script>alert(1)</script> & \u2028"}})
+    results = RunResults(results.layout, named, results.info)
+    page = write_report(results, RunLayout(run_dir), []).read_text(encoding="utf-8")
+    assert page.count("<script") == page.count("</script>") == 2 and "alert(1)</script>" not in page
+    data = json.loads(re.findall(r'id="data">(.*?)</script>', page, re.DOTALL)[0])
+    assert data["datasets"] == sorted(named["dataset"].unique())
+    columns, points = data["points"], results.points
+    assert {len(column) for column in columns.values()} == {len(points)}
+    number = int(points.index[points["metric"].eq("psnr") & points["mark"].eq("best")][0])
+    point = points.loc[number]
+    method = data["methods"][columns["method"][number]]
+    assert method["id"] == "alpha" and data["snrs"][columns["snr"][number]] == point["snr_db"]
+    assert columns["mean"][number] == pytest.approx(point["mean"], abs=1e-4) and columns["mark"][number] == 2
+    assert data["crs"] == ["1/48", "1/24", "fixed"] and data["crs"][columns["cr"][number]] == cr_label(point["cr"])
+    whole = [columns["low"][place] for place, metric in enumerate(columns["metric"]) if data["metrics"][metric]["id"] == "fid"]
+    assert set(whole) == {None}, "FID has no interval, and JSON no NaN"
 
 
 def test_nothing_but_tables_is_wider_than_the_screen(tmp_path: Path) -> None:
     run_dir = synthetic_run.make_run(tmp_path, ("awgn",), ("psnr",))
     page = write_report(load_results(run_dir), RunLayout(run_dir), []).read_text(encoding="utf-8")
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
-    assert page.count("<table") == page.count('<div class="scroll" role="region"') == 4
-    for rule in (
-        "max-width: 100%; height: auto",
-        "overflow-x: auto",
-        "prefers-color-scheme: dark",
-        "@media print",
-        "white-space: pre-wrap",
-    ):
-        assert rule in page
+    assert page.count("<table") == page.count('<div class="scroll" role="region"')
     inks = set(re.findall(r"var\((--\w+)\)", page))
-    assert all(page.count(f"{ink}: ") == 3 for ink in inks), "each colour is set for light, dark and paper"
+    assert inks and all(page.count(f"{ink}: ") == 3 for ink in inks), "each colour is set for light, dark and paper"
 
 
 @pytest.fixture(scope="module")
