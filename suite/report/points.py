@@ -10,8 +10,9 @@
 Tables and figures both draw on these points, so they cannot disagree.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import pandas as pd
 
 from benchmarks.link.digital.settings import CAPACITY
 from suite.errors import RecordError
-from suite.report.groups import of_images
+from suite.report.groups import Codes, of_images
 from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
 from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import Better, RunInfo
@@ -35,6 +36,23 @@ _PAIR_COLUMNS += ["difference", "low", "high", "p", "p_holm", "n", "effect", "de
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The values of one metric on one (dataset, channel), repetitions averaged.
+
+    Attributes:
+        values: (n images, m cells), NaN where an image has none.
+        images: names of the rows.
+        cells: method variant cr snr_db symbols_total of the columns.
+        groups: n numbers of groups from 0, ``None`` where every image is by itself.
+    """
+
+    values: Array
+    images: pd.Index
+    cells: pd.DataFrame
+    groups: Codes | None
+
+
+@dataclass(frozen=True)
 class Points:
     """The points of a run.
 
@@ -45,6 +63,7 @@ class Points:
         absent: (dataset, channel) -> metrics that no image there has a value of.
         flagged: (dataset, channel) -> flag -> number of images that it marks, and of those that it could have marked.
         grouped: (dataset, channel) -> number of groups and of images, where images come in groups.
+        measured: (dataset, channel, metric) -> what the points are means of; without metrics of whole cells.
     """
 
     points: pd.DataFrame
@@ -52,6 +71,7 @@ class Points:
     absent: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
     flagged: Mapping[tuple[str, str], Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     grouped: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    measured: Mapping[tuple[str, str, str], Measured] = field(default_factory=dict)
 
 
 def check_metrics(records: pd.DataFrame, info: RunInfo) -> None:
@@ -84,8 +104,10 @@ def _matrix(rows: pd.DataFrame, metric: str, images: pd.Index, cells: int) -> Ar
     return values
 
 
-def _metric_points(rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better: Better) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the points and the pairs of one metric in one (dataset, channel)."""
+def _metric_points(
+    rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better: Better
+) -> tuple[pd.DataFrame, pd.DataFrame, Measured | None]:
+    """Return the points, the pairs and the values of one metric in one (dataset, channel); no values of a metric of whole cells."""
     single, whole = rows[rows["image"] != WHOLE_CELL], rows[rows["image"] == WHOLE_CELL]
     of_whole_cells = bool(whole[metric].notna().any())
     images = pd.Index(sorted(single["image"].unique()))
@@ -99,28 +121,58 @@ def _metric_points(rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better:
         points["mean"] = whole.groupby("cell")[metric].mean().reindex(range(len(cells))).to_numpy()
         ok = single[usable].groupby("cell")["image"].nunique()
         points["n"] = ok.reindex(range(len(cells)), fill_value=0).to_numpy()
-        return points, pd.DataFrame()
+        return points, pd.DataFrame(), None
+    families = list(_families(cells))
+    # All at once, since a call for each of a thousand small blocks costs more than what it computes.
+    asked = [pair for family in families for pair in family.pairs]
+    numbers = [number for number, family in enumerate(families) for _ in family.pairs]
+    found = iter(paired_differences(values, asked, groups, numbers))
     pairs: list[dict[str, Any]] = []
-    for (cr, snr_db), block in cells.groupby(["cr", "snr_db"], dropna=False, sort=True):
-        own = values[:, block.index]
-        compared = paired_differences(own, groups=groups)
-        points.loc[block.index, "mark"] = mark_best(own, compared, better)
-        pairs += _pair_rows(metric, cr, snr_db, block, compared)
-        fixed = cells[cells["cr"].isna() & cells["snr_db"].eq(snr_db)]
-        if np.isfinite(cr) and len(fixed):
-            both = pd.concat([block, fixed])
-            across = [(first, second) for first in range(len(block)) for second in range(len(block), len(both))]
-            pairs += _pair_rows(metric, cr, snr_db, both, paired_differences(values[:, both.index], across, groups))
-    return points, pd.DataFrame(pairs)
+    marks = [""] * len(cells)
+    for family in families:
+        compared = [next(found) for _ in family.pairs]
+        if family.block:
+            place = {column: index for index, column in enumerate(family.block)}
+            local = [replace(pair, first=place[pair.first], second=place[pair.second]) for pair in compared]
+            for column, mark in zip(family.block, mark_best(values[:, family.block], local, better), strict=True):
+                marks[column] = mark
+        pairs += _pair_rows(metric, family, cells, compared)
+    return points.assign(mark=marks), pd.DataFrame(pairs), Measured(values, images, cells, groups)
 
 
-def _pair_rows(metric: str, cr: float, snr_db: float, cells: pd.DataFrame, compared: Sequence[Pair]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Family:
+    """Columns of a cell that are compared, among which Holm corrects.
+
+    Attributes:
+        cr, snr_db: the cell.
+        pairs: columns that are compared.
+        block: the columns among which the best is marked; none where those of a CR are compared with those of fixed rate.
+    """
+
+    cr: float
+    snr_db: float
+    pairs: Sequence[tuple[int, int]]
+    block: Sequence[int] = ()
+
+
+def _families(cells: pd.DataFrame) -> Iterator[_Family]:
+    """Yield, for each CR and SNR, every two of its methods, and each of them with each of fixed rate."""
+    for (cr, snr_db), rows in cells.groupby(["cr", "snr_db"], dropna=False, sort=True):
+        block = rows.index.tolist()
+        yield _Family(cr, snr_db, list(combinations(block, 2)), block)
+        fixed = cells.index[cells["cr"].isna() & cells["snr_db"].eq(snr_db)].tolist()
+        if np.isfinite(cr) and fixed:
+            yield _Family(cr, snr_db, list(product(block, fixed)))
+
+
+def _pair_rows(metric: str, family: _Family, cells: pd.DataFrame, compared: Sequence[Pair]) -> list[dict[str, Any]]:
     """Return a row for each comparison of two of ``cells``, with what either of them puts on the air."""
     names = [series_id(m, v) for m, v in zip(cells["method"], cells["variant"], strict=True)]
     symbols = cells["symbols_total"].to_list()
     return [
         {
-            **{"metric": metric, "cr": cr, "snr_db": snr_db, "first": names[p.first], "second": names[p.second]},
+            **{"metric": metric, "cr": family.cr, "snr_db": family.snr_db, "first": names[p.first], "second": names[p.second]},
             **{"symbols_first": symbols[p.first], "symbols_second": symbols[p.second]},
             **{"difference": p.difference, "low": p.low, "high": p.high, "p": p.p, "p_holm": p.p_holm, "n": p.n},
             **{"effect": p.effect, "detectable": p.detectable, "significant": p.significant},
@@ -162,7 +214,7 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
     there = [name for name in info.metrics if name in metric_columns(records)]
     flags = [name for name in there if name in info.flags]
     metrics = [name for name in there if name not in flags]
-    points, pairs, absent, flagged, groups = [], [], {}, {}, {}
+    points, pairs, absent, flagged, groups, measured = [], [], {}, {}, {}, {}
     for (dataset, channel), rows in records.groupby(["dataset", "channel"], sort=True):
         absent[dataset, channel] = [name for name in absent_metrics(rows) if name not in flags]
         flagged[dataset, channel] = {name: _marked(rows, name) for name in flags}
@@ -178,10 +230,12 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
         symbols = ok.groupby("cell")["symbols_total"].mean()
         cells["symbols_total"] = symbols.reindex(range(len(cells))).to_numpy()
         for metric in (name for name in metrics if name not in absent[dataset, channel]):
-            of_metric, compared = _metric_points(rows, cells, metric, info.metrics[metric].better)
+            of_metric, compared, values = _metric_points(rows, cells, metric, info.metrics[metric].better)
+            if values is not None:
+                measured[dataset, channel, metric] = values
             points.append(of_metric)
             pairs.append(compared.assign(dataset=dataset, channel=channel))
     frame = _with_envelope(pd.concat(points, ignore_index=True), info) if points else pd.DataFrame()
     order = ["dataset", "channel", "metric", *CELL, "mean", "low", "high", "n", "failed", "mark", "symbols_total", "source"]
     compared = pd.concat(pairs, ignore_index=True) if any(len(p) for p in pairs) else pd.DataFrame(columns=_PAIR_COLUMNS)
-    return Points(frame[order] if len(frame) else frame, compared[_PAIR_COLUMNS], absent, flagged, groups)
+    return Points(frame[order] if len(frame) else frame, compared[_PAIR_COLUMNS], absent, flagged, groups, measured)

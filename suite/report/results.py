@@ -15,10 +15,13 @@ from benchmarks.common.storage import RemotePath, StoragePath, open_path
 from suite.config.ablations import Ablation
 from suite.errors import RecordError, RunFolderError
 from suite.report.ablations import answered
+from suite.report.bd import bd_points, bd_table
 from suite.report.formats import MetricTable, PlainTable
+from suite.report.gains import gain_points, gain_tables
 from suite.report.metric_tables import TableKey, metric_tables, shared_notes
 from suite.report.plain_tables import failures_table, symbols_table
 from suite.report.points import Points, build_points
+from suite.report.ranks import rank_points, rank_tables
 from suite.report.summary import summary_points, summary_table
 from suite.runs.info import RunInfo, read_info
 from suite.runs.labels import cr_label, remember_names, series_label
@@ -137,6 +140,28 @@ class RunResults:
     def summary_table(self) -> PlainTable:
         """The same as it is printed."""
         return summary_table(self.summary, self.comparison, self.info)
+
+    @cached_property
+    def gains(self) -> pd.DataFrame:
+        """One row for each data set, channel, metric, CR and method: its gain on the reference on average over SNR."""
+        return gain_points(self.comparison, self.info)
+
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """One row for each data set, metric and method: mean rank over images, and the critical difference."""
+        return rank_points(self.comparison, self.info)
+
+    @cached_property
+    def bjontegaard(self) -> pd.DataFrame:
+        """One row for each data set, channel, metric, SNR and method: BD-rate with symbols as the rate, BD of the metric."""
+        return bd_points(self.comparison, self.info)
+
+    @cached_property
+    def comparison_tables(self) -> Mapping[str, Sequence[PlainTable]]:
+        """The tables of gains, ranks and Bjontegaard deltas, by the name of their files."""
+        deltas = bd_table(self.bjontegaard, self.info)
+        found = {"gains": gain_tables(self.gains, self.info), "ranks": rank_tables(self.ranks, self.info)}
+        return {name: tables for name, tables in (found | {"bd": [deltas] if deltas else []}).items() if tables}
 
     @cached_property
     def symbols_table(self) -> PlainTable:

@@ -13,6 +13,7 @@ from suite.report.capacity import write_limits
 from suite.report.figures import write_figures
 from suite.report.page.write import write_report
 from suite.report.qualitative import write_sheets
+from suite.report.rank_figure import write_rank_figures
 from suite.report.results import RunResults
 from suite.report.tables import write_tables
 from suite.runs.layout import NOT_DRAWN, REPORT_FOLDERS, RunLayout
@@ -42,6 +43,7 @@ def rewrite(results: RunResults) -> Sequence[StoragePath]:
 def _make(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
     written = write_tables(results, layout)
     written += write_figures(results, layout)
+    written += write_rank_figures(results, layout)
     written += write_limits(results, layout)
     written += write_sheets(results, layout)
     return [*written, write_report(results, layout, written)]

@@ -5,6 +5,9 @@
     records/**/*.parquet + run.json ──> points ──> tables/<dataset>_<channel>.{csv,md,tex}   methods x SNR, a section a metric
                                                    tables/pairs.csv                          every two methods compared
                                                    tables/summary.{csv,md,tex}               a row a method: gain, rank, costs
+                                                   tables/gains.{csv,md,tex}                 beside the reference, on average over SNR
+                                                   tables/ranks.{csv,md,tex}                 mean ranks, critical differences
+                                                   tables/bd.{csv,md,tex}                    Bjontegaard deltas over symbols
                                                    tables/symbols.{csv,md,tex}               what was put on the air
                                                    tables/failures.{csv,md,tex}              what went wrong, and why
                                                    tables/<ablation>.{csv,md,tex}            the ablations that the grid asks for
@@ -74,6 +77,11 @@ def write_tables(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
     ):
         texts |= {f"{stem}.csv": csv_text(frame), f"{stem}.md": to_markdown(table, level=1), f"{stem}.tex": to_latex(table)}
     texts |= ablation_texts(results.ablations, results.comparison)
+    for stem, frame in (("gains", results.gains), ("ranks", results.ranks), ("bd", results.bjontegaard)):
+        texts[f"{stem}.csv"] = csv_text(frame)
+        shown = results.comparison_tables.get(stem, ())
+        texts |= {f"{stem}.md": "\n".join(to_markdown(table, level=1) for table in shown)} if shown else {}
+        texts |= {f"{stem}.tex": "\n".join(to_latex(table) for table in shown)} if shown else {}
     texts["pairs.csv"] = csv_text(results.pairs)
     texts["times.csv"] = csv_text(time_points(results.records))
     return [write_bytes(layout.tables / name, text.encode()) for name, text in sorted(texts.items())]

@@ -21,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from suite.report.captions import caption_of, figure_captions
-from suite.report.formats import LEGEND, MetricTable, write_bytes
+from suite.report.formats import LEGEND, MetricTable, PlainTable, write_bytes
 from suite.report.headline import headline
 from suite.report.page.data import Places, page_data
 from suite.report.page.explorer import explorer_data, webp_source
@@ -60,7 +60,7 @@ def write_report(results: RunResults, layout: RunLayout[Path], made: Iterable[Pa
         summary=results.summary_table,
         first=_first_table(results, places, data["first_metric"]),
         notes=_notes(results),
-        plain=[*(table for tables in results.ablations.values() for table in tables), results.symbols_table, results.failures_table],
+        plain=_tables(results),
         figures=_figures(results, made),
         ledger=ledger_tables(results),
         grid=grid_yaml(results),
@@ -92,6 +92,12 @@ def _first_table(results: RunResults, places: Places, metric: int) -> MetricTabl
     """Return the table that stands there without script: the compared metric on the first data set and channel that has it."""
     name = places.metrics[metric] if places.metrics else ""
     return next((table for key, table in results.metric_tables.items() if key[2] == name), None)
+
+
+def _tables(results: RunResults) -> list[PlainTable]:
+    """Return the tables of the page beside those of metrics, ablations first."""
+    several = (*results.ablations.values(), *results.comparison_tables.values())
+    return [*(table for tables in several for table in tables), results.symbols_table, results.failures_table]
 
 
 def _notes(results: RunResults) -> list[str]:

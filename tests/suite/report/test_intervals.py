@@ -192,6 +192,25 @@ def test_a_method_that_fails_on_hard_images_does_not_win_by_it() -> None:
     assert mark_best(values, paired_differences(values), "higher") == ["best", ""]
 
 
+def test_of_few_differences_with_ties_or_zeros_every_choice_of_signs_counts() -> None:
+    rng = np.random.default_rng(8)
+    for n in (2, 3, 6, 9):
+        for _ in range(4):
+            ties = rng.integers(-2, 3, n).astype(float)
+            ties[0] = 1.0
+            assert wilcoxon_p(ties[:, None])[0] == pytest.approx(stats.wilcoxon(ties).pvalue, abs=1e-12)
+    many = np.repeat([[0.0, 1.0, 2.0, 2.0]], 5, axis=0).reshape(-1, 1)
+    assert wilcoxon_p(many)[0] == stats.wilcoxon(many[:, 0]).pvalue
+
+
+def test_families_of_pairs_are_corrected_apart() -> None:
+    values = np.random.default_rng(2).normal(size=(12, 4)) + np.arange(4)
+    pairs = [(0, 1), (0, 2), (1, 2), (2, 3)]
+    together = paired_differences(values, pairs, families=[0, 0, 0, 1])
+    alone = [*paired_differences(values, pairs[:3]), *paired_differences(values, pairs[3:])]
+    assert together == alone and alone[3].p_holm == alone[3].p
+
+
 def test_null_methods_are_rarely_called_best() -> None:
     rng = np.random.default_rng(9)
     named = 0
