@@ -52,7 +52,8 @@ def bd_points(points: Points, info: RunInfo) -> pd.DataFrame:
 
 
 def _delta(curve: pd.DataFrame, anchor: pd.DataFrame, sign: float) -> dict[str, Any]:
-    one, other = (each[["symbols_total", "mean"]].dropna().to_numpy() for each in (curve, anchor))
+    both = (each[["symbols_total", "mean"]].to_numpy() for each in (curve, anchor))
+    one, other = (each[np.isfinite(each).all(axis=1)] for each in both)
     return delta((one[:, 0], sign * one[:, 1]), (other[:, 0], sign * other[:, 1]), sign)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from suite.report.formats import PlainTable
+from suite.report.groups import Codes
 from suite.report.intervals import Array, mean_intervals
 from suite.report.points import Measured, Points
 from suite.report.summary import Series, reference
@@ -44,19 +45,26 @@ def gain_points(points: Points, info: RunInfo) -> pd.DataFrame:
 def _of_metric(measured: Measured, base: Series) -> Iterator[dict[str, Any]]:
     cells = measured.cells
     own = cells["method"].eq(base[0]) & cells["variant"].eq(base[1])
+    sent = cells["symbols_total"].to_numpy()
+    rows: list[dict[str, Any]] = []
+    sides: list[tuple[Array, Array]] = []
     for cr, of_base in cells[own].groupby("cr", dropna=False):
+        base_at = dict(zip(of_base["snr_db"].tolist(), of_base.index.tolist(), strict=True))
         block = cells[(cells["cr"].isna() | cells["cr"].eq(cr)) & ~own]
-        for (method, variant, own_cr), compared in block.groupby(["method", "variant", "cr"], dropna=False):
-            both = compared.merge(of_base, on="snr_db", suffixes=("", "_base"))
-            if both.empty:
+        for (method, variant), compared in block.groupby(["method", "variant"]):
+            both = [(place, base_at[snr]) for place, snr in zip(compared.index, compared["snr_db"], strict=True) if snr in base_at]
+            if not both:
                 continue
-            columns = compared.reset_index().merge(of_base.reset_index(), on="snr_db", suffixes=("", "_base"))
-            found = gain(measured.values[:, columns["index"]], measured.values[:, columns["index_base"]], measured.groups)
-            symbols = {"symbols": both["symbols_total"].mean(), "reference_symbols": both["symbols_total_base"].mean()}
-            yield {"cr": cr if math.isnan(own_cr) else own_cr, "method": method, "variant": variant, "snrs": len(both)} | found | symbols
+            ours, theirs = (list(side) for side in zip(*both, strict=True))
+            symbols = {"symbols": sent[ours].mean(), "reference_symbols": sent[theirs].mean()}
+            rows.append({"cr": cr, "method": method, "variant": variant, "snrs": len(both)} | symbols)
+            sides.append(_over_snr(measured.values[:, ours], measured.values[:, theirs]))
+    if rows:
+        found = _gains(*(np.stack(side, axis=1) for side in zip(*sides, strict=True)), measured.groups)
+        yield from (row | {name: values[place] for name, values in found.items()} for place, row in enumerate(rows))
 
 
-def gain(values: Array, base: Array, groups: Any = None) -> dict[str, float]:
+def gain(values: Array, base: Array, groups: Codes | None = None) -> dict[str, float]:
     """Return means, difference and relative difference in per cent of two (n images, m SNRs) arrays, with their 95 % intervals.
 
     Example:
@@ -64,21 +72,30 @@ def gain(values: Array, base: Array, groups: Any = None) -> dict[str, float]:
         >>> round(found["difference"], 6), round(found["relative"], 6), found["n"]
         (1.0, 10.0, 4)
     """
+    own, other = _over_snr(values, base)
+    return {name: each[0] for name, each in _gains(own[:, None], other[:, None], groups).items()}
+
+
+def _over_snr(values: Array, base: Array) -> tuple[Array, Array]:
+    """Return the mean of each image over the SNRs that both sides have, NaN where there is none."""
     there = np.isfinite(values) & np.isfinite(base)
     counts = there.sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        own, other = (np.where(there, side, 0.0).sum(axis=1) / np.where(counts, counts, np.nan) for side in (values, base))
-    used = np.isfinite(own)
-    means = mean_intervals((own - other)[:, None], groups)
-    mean, base_mean = (float(side[used].mean()) if used.any() else math.nan for side in (own, other))
-    found = {"mean": mean, "reference_mean": base_mean, "difference": float(means.mean[0])}
-    found |= {"low": float(means.low[0]), "high": float(means.high[0]), "n": int(means.n[0])}
-    if not base_mean > 0:
-        return found | {"relative": math.nan, "relative_low": math.nan, "relative_high": math.nan}
-    ratio = mean / base_mean
-    residuals = mean_intervals(((own - ratio * other) / base_mean)[:, None], groups)
-    ends = {"relative_low": residuals.low[0], "relative_high": residuals.high[0]}
-    return found | {"relative": 100 * (ratio - 1)} | {name: 100 * (ratio - 1 + float(end)) for name, end in ends.items()}
+    own, other = (np.where(there, side, 0.0).sum(axis=1) / np.where(counts, counts, np.nan) for side in (values, base))
+    return own, other
+
+
+def _gains(own: Array, other: Array, groups: Codes | None) -> dict[str, list[float]]:
+    """Return the gains of the columns of (n images, m comparisons), all at once."""
+    means = mean_intervals(own - other, groups)
+    n = np.where(means.n, means.n, np.nan)
+    mean, base = (np.nansum(side, axis=0) / n for side in (own, other))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(base > 0, mean / base, np.nan)
+        residuals = mean_intervals((own - ratio * other) / base, groups)
+    found = {"mean": mean, "reference_mean": base, "difference": means.mean, "low": means.low, "high": means.high}
+    found |= {"relative": 100 * (ratio - 1)}
+    found |= {"relative_low": 100 * (ratio - 1 + residuals.low), "relative_high": 100 * (ratio - 1 + residuals.high)}
+    return {name: values.tolist() for name, values in found.items()} | {"n": means.n.tolist()}
 
 
 def gain_tables(found: pd.DataFrame, info: RunInfo) -> list[PlainTable]:

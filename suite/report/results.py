@@ -19,6 +19,7 @@ from suite.report.bd import bd_points, bd_table
 from suite.report.formats import MetricTable, PlainTable
 from suite.report.gains import gain_points, gain_tables
 from suite.report.metric_tables import TableKey, metric_tables, shared_notes
+from suite.report.paper import paper_points, paper_table, read_paper
 from suite.report.plain_tables import failures_table, symbols_table
 from suite.report.points import Points, build_points
 from suite.report.ranks import rank_points, rank_tables
@@ -158,10 +159,17 @@ class RunResults:
 
     @cached_property
     def comparison_tables(self) -> Mapping[str, Sequence[PlainTable]]:
-        """The tables of gains, ranks and Bjontegaard deltas, by the name of their files."""
+        """The tables of gains, ranks, Bjontegaard deltas and the paper, by the name of their files."""
         deltas = bd_table(self.bjontegaard, self.info)
+        beside = paper_table(self.paper, self.info, read_paper().source)
         found = {"gains": gain_tables(self.gains, self.info), "ranks": rank_tables(self.ranks, self.info)}
-        return {name: tables for name, tables in (found | {"bd": [deltas] if deltas else []}).items() if tables}
+        found |= {"bd": [deltas] if deltas else [], "paper": [beside] if beside else []}
+        return {name: tables for name, tables in found.items() if tables}
+
+    @cached_property
+    def paper(self) -> pd.DataFrame:
+        """One row for each number of the GenED-SC paper: ours beside it, or why there is none; none without the paper's methods."""
+        return paper_points(self.comparison, self.info)
 
     @cached_property
     def symbols_table(self) -> PlainTable:

@@ -8,6 +8,7 @@
                                                    tables/gains.{csv,md,tex}                 beside the reference, on average over SNR
                                                    tables/ranks.{csv,md,tex}                 mean ranks, critical differences
                                                    tables/bd.{csv,md,tex}                    Bjontegaard deltas over symbols
+                                                   tables/paper.{csv,md,tex}                 the paper's numbers, and ours
                                                    tables/symbols.{csv,md,tex}               what was put on the air
                                                    tables/failures.{csv,md,tex}              what went wrong, and why
                                                    tables/<ablation>.{csv,md,tex}            the ablations that the grid asks for
@@ -77,7 +78,9 @@ def write_tables(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
     ):
         texts |= {f"{stem}.csv": csv_text(frame), f"{stem}.md": to_markdown(table, level=1), f"{stem}.tex": to_latex(table)}
     texts |= ablation_texts(results.ablations, results.comparison)
-    for stem, frame in (("gains", results.gains), ("ranks", results.ranks), ("bd", results.bjontegaard)):
+    for stem, frame in (("gains", results.gains), ("ranks", results.ranks), ("bd", results.bjontegaard), ("paper", results.paper)):
+        if stem == "paper" and frame.empty:
+            continue
         texts[f"{stem}.csv"] = csv_text(frame)
         shown = results.comparison_tables.get(stem, ())
         texts |= {f"{stem}.md": "\n".join(to_markdown(table, level=1) for table in shown)} if shown else {}

@@ -16,7 +16,7 @@ from suite.runs.labels import file_stem
 from suite.runs.layout import REPORT_FOLDERS, RunLayout
 from suite.runs.parquet import DamagedError, read_notes
 
-_PLAIN_TABLES = ("summary", "pairs", "gains", "ranks", "bd", "symbols", "failures", "times")
+_PLAIN_TABLES = ("summary", "pairs", "gains", "ranks", "bd", "paper", "symbols", "failures", "times")
 _UNIT_FILE = re.compile(r"(cells-)?[0-9a-f]{24}\.parquet")
 _UNIT_DEPTH = 4
 

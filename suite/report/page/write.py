@@ -26,6 +26,7 @@ from suite.report.headline import headline
 from suite.report.page.data import Places, page_data
 from suite.report.page.explorer import explorer_data, webp_source
 from suite.report.page.ledger import grid_yaml, ledger_tables
+from suite.report.paper import paper_note, read_paper
 from suite.report.qualitative import QUALITATIVE
 from suite.report.results import RunResults
 from suite.runs.layout import RunLayout
@@ -106,7 +107,8 @@ def _notes(results: RunResults) -> list[str]:
         return []
     everywhere = [note for note in next(iter(results.notes.values())) if all(note in notes for notes in results.notes.values())]
     own = [(key, note) for key, notes in results.notes.items() for note in notes if note not in everywhere]
-    return [LEGEND, *everywhere, *(f"{dataset}, {channel}: {note}" for (dataset, channel), note in own)]
+    beside = paper_note(results.paper, read_paper().source)
+    return [LEGEND, *everywhere, *beside, *(f"{dataset}, {channel}: {note}" for (dataset, channel), note in own)]
 
 
 def _figures(results: RunResults, made: Iterable[Path]) -> list[dict[str, Any]]:
