@@ -24,7 +24,7 @@ def main(
         Path | None, typer.Option(help="Folder of the codecs; 'checkpoints' in the working folder if not given.")
     ] = None,
 ) -> None:
-    """Train CLIP, captioner, autoencoder, text-to-image and editing pipeline on the procedural scenes, in this one process.
+    """Train CLIP, captioner, object detector, autoencoder and both pipelines on the procedural scenes, in this one process.
 
     A part that is there, made by the same recipe and unchanged, is not trained again; an interrupted one goes on from its last state.
     """

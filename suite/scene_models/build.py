@@ -25,6 +25,7 @@ from suite.scene_models.editor import Editor
 from suite.scene_models.generator import Generator
 from suite.scene_models.images import SceneImages, cache_name, scene_images
 from suite.scene_models.loop import Part, Say, train
+from suite.scene_models.objects import Objects
 from suite.scene_models.settings import Budget
 from suite.train.jobs import TrainingJob
 from suite.train.loop import RESUME
@@ -37,6 +38,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "draft": ("autoencoder", "clip"),
     "generator": ("draft", "autoencoder", "clip"),
     "editor": ("draft",),
+    "objects": (),
 }
 # The generator after a first training, from which both pipelines go on; of no use itself, so it stays in the working folder.
 PASSING = ("draft",)
@@ -154,6 +156,8 @@ class SceneModels:
             return Captioner(budget.captioner, budget.clip, *scenes, self.out / "clip")
         if name == "autoencoder":
             return Autoencoder(budget.autoencoder, *scenes)
+        if name == "objects":
+            return Objects(budget.objects, *scenes)
         if name in ("draft", "generator"):
             made, start = self.identity("autoencoder"), None if name == "draft" else self.work / "draft"
             autoencoder, clip = self.out / "autoencoder", self.out / "clip"

@@ -9,6 +9,7 @@ from suite.scene_models.captioner import CaptionerSettings
 from suite.scene_models.clip import ClipSettings
 from suite.scene_models.editor import EditorSettings
 from suite.scene_models.generator import GeneratorSettings
+from suite.scene_models.objects import ObjectsSettings
 
 
 class Budget(Settings):
@@ -18,7 +19,7 @@ class Budget(Settings):
         name: of the budget.
         images, held_out: scenes of the training and of the validation split that are painted.
         size: their side in pixels.
-        clip, captioner, autoencoder, draft, generator, editor: of the part of that name.
+        clip, captioner, autoencoder, draft, generator, editor, objects: of the part of that name.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Budget(Settings):
     draft: GeneratorSettings
     generator: GeneratorSettings
     editor: EditorSettings
+    objects: ObjectsSettings
 
 
 def _training(steps: int, batch: int, rate: float, *, often: int, **more: Any) -> TrainingSettings:
@@ -53,6 +55,7 @@ FULL = Budget(
     draft=GeneratorSettings(training=_training(2500, 16, 1e-3, often=500)),
     generator=GeneratorSettings(training=_training(5000, 16, 1e-3, often=1000, seed=1)),
     editor=EditorSettings(training=_training(4500, 16, 1e-3, often=750), codecs=("deepjscc", "gened_sc"), imitated=0.4),
+    objects=ObjectsSettings(training=_training(3000, 32, 2e-3, often=500, schedule="cosine")),
 )
 
 _BRIEF: dict[str, Any] = {"warmup": 2, "ema": 0.5, "checkpoint_every": 4}
@@ -73,6 +76,7 @@ SMOKE = Budget(
         changes=("cr=[1/24]", "training.steps=4", "training.warmup=1", "training.batch=2", "training.validation_pictures=2"),
         codecs=("deepjscc",),
     ),
+    objects=ObjectsSettings(training=_training(6, 8, 1e-3, often=3, **_BRIEF), scored=8),
 )
 
 BUDGETS = {budget.name: budget for budget in (FULL, SMOKE)}
