@@ -24,14 +24,23 @@ app = typer.Typer(
 
 @app.command()
 @guarded
-@takes_grid("limit", "out", "dry_run")
+@takes_grid("limit", "out", "dry_run", "weights", "checkpoints")
 def doctor(
     options: GridOptions,
     whole: Annotated[bool, typer.Option("--all", help="Show what is here, and what the grid does without, too.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End with exit status 1 if something that the grid needs is missing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="Measure what others published instead, as far as its images and weights are here (minutes)."),
+    ] = False,
 ) -> None:
     """Say what of the grid's needs is missing, with the command that brings it here; keys are never shown."""
+    if calibrate:
+        # Late: it loads codecs, tables and metrics.
+        from suite.calibration.page import differing
+
+        raise typer.Exit(LACKING if differing(options.data_dir, as_json) and strict else 0)
     # Late: the help page needs none of it.
     from methods.files import add_files
     from suite.config.compose import compose

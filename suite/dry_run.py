@@ -1,6 +1,7 @@
 """What a run would do, in a table and in sentences: networks, cells, symbols, calls, trainings; nothing is started, fetched or written."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 
 from rich.table import Table
 from rich.text import Text
@@ -24,7 +25,7 @@ def weights_table(prepared: Prepared, found: Found) -> Table:
     table = Table("method", "variant", "CR", "weights", title=Text(f"Grid {prepared.grid.name}"))
     for configured in prepared.configured_methods:
         for cr in configured.ratios(prepared.grid.cr):
-            state = _weights_state(prepared, configured, prepared.jobs.get((configured.label, cr)), found)
+            state = _weights_state(prepared, configured, cr, found)
             table.add_row(Text(configured.method), Text(configured.variant), str(cr or "fixed"), state)
     return table
 
@@ -72,9 +73,12 @@ def _trainings(prepared: Prepared, found: Found, search: int) -> Iterator[str]:
                 yield f"training {job.label} lacks something: {error}"
 
 
-def _weights_state(prepared: Prepared, configured: ConfiguredMethod, job: TrainingJob | None, found: Found) -> str:
+def _weights_state(prepared: Prepared, configured: ConfiguredMethod, cr: Fraction | None, found: Found) -> str:
     if configured.label in prepared.lacking:
         return "lacks files"
+    if (configured.label, cr) in prepared.named:
+        return "taken by name"
+    job = prepared.jobs.get((configured.label, cr))
     if job is None:
         return "none needed"
     return "there" if job in found else f"train {configured.training.steps} steps"

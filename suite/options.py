@@ -30,6 +30,8 @@ class GridOptions:
         address: Ray cluster; ``None`` for this machine.
         set_: assignments ``KEY=VALUE`` to keys of the grid.
         method_file: files of the user's own that hold methods, ``PATH`` or ``PATH:CLASS``.
+        weights: ``METHOD=PATH``: trained weights that are taken by name.
+        checkpoints: more folders in which weights are looked for by what they were trained for.
         dry_run: say what would be done, and do nothing.
 
     Raises:
@@ -53,6 +55,13 @@ class GridOptions:
     ] = field(default_factory=list)
     method_file: Annotated[
         list[str], typer.Option("--method-file", help="A file of one's own that holds a method, PATH or PATH:CLASS; may be repeated.")
+    ] = field(default_factory=list)
+    weights: Annotated[
+        list[str],
+        typer.Option("--weights", help="Take a method's trained weights by name, METHOD=FOLDER or METHOD/VARIANT=FILE.safetensors."),
+    ] = field(default_factory=list)
+    checkpoints: Annotated[
+        list[str], typer.Option("--checkpoints", help="One more folder in which weights of the same training are looked for.")
     ] = field(default_factory=list)
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells, the trainings and what they come to; start nothing.")] = False
 

@@ -34,6 +34,7 @@ from suite.runs.layout import RunLayout
 from suite.shortfalls import missing_files, ratios_left_out
 from suite.train.checkpoint import Checkpoint
 from suite.train.jobs import TrainingJob, load_card_settings
+from suite.train.named import named_weights
 from suite.train.sources import ImageSource
 
 # Images that are looked at to learn whether a data set comes with captions.
@@ -74,6 +75,7 @@ class Prepared:
         metrics: what is scored.
         jobs: training job by method label and ratio; several ratios of one network share a job.
         notes: what a reader of the results should know of the data sets found and of cells that are left out, each once.
+        named: by method label and ratio the weights that are taken by name, of which nothing is trained.
         lacking: of a plan alone, by label: which files of others a method cannot do without and are not here.
     """
 
@@ -83,6 +85,7 @@ class Prepared:
     metrics: Metrics
     jobs: dict[tuple[str, Fraction | None], TrainingJob]
     notes: tuple[str, ...] = ()
+    named: Mapping[tuple[str, Fraction | None], Checkpoint] = field(default_factory=dict)
     lacking: Mapping[str, str] = field(default_factory=dict)
 
     def units(
@@ -96,6 +99,9 @@ class Prepared:
             for key, job in self.jobs.items()
             if (found := checkpoints.get(job)) is not None
         }
+        for key, checkpoint in self.named.items():
+            own_settings = load_card_settings(checkpoint, own[key[0]].trained)
+            trained[key] = Trained(own[key[0]].as_trained(own_settings), checkpoint.path, checkpoint.card.sha256)
         return make_units(run, self.grid, self.configured_methods, self.datasets, trained, self.metrics.names, failure_reasons)
 
 
@@ -136,9 +142,11 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
     metrics = resolve_metrics(grid, [dataset for dataset, _ in datasets.values()])
     check_plan(grid, configured_methods, metrics.names, metrics.left_out)
     source = _source(grid, data_dir, train_data)
-    jobs = _jobs(grid, configured_methods, source, search)
+    taken = [each for each in configured_methods if each.weights and train_data is None]
+    named = {(each.label, cr): named_weights(each, cr) for each in taken if each.trained.traits.trainable for cr in each.ratios(grid.cr)}
+    jobs = _jobs(grid, [each for each in configured_methods if each not in taken], source, search)
     told = [note for dataset, _ in datasets.values() for note in dataset.notes] + list(source.notes if jobs else ()) + left_out
-    return Prepared(grid, configured_methods, datasets, metrics, jobs, tuple(dict.fromkeys(told)), lacking)
+    return Prepared(grid, configured_methods, datasets, metrics, jobs, tuple(dict.fromkeys(told)), named, lacking)
 
 
 def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:

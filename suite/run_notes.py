@@ -20,7 +20,7 @@ BY_DECREE = "is lossless by decree: its bytes always arrive, and the symbols of 
 
 def run_notes(prepared: Prepared) -> list[str]:
     """Return the sentences that belong under every table of a run."""
-    found = (own_sizes, _lossless, _readings, _channels_not_met, _texts_compared_with, _metrics_inside, _ratios_left_out)
+    found = (own_sizes, _taken_by_name, _lossless, _readings, _channels_not_met, _texts_compared_with, _metrics_inside, _ratios_left_out)
     return [sentence for sentences in found for sentence in sentences(prepared)]
 
 
@@ -39,6 +39,18 @@ def own_sizes(prepared: Prepared) -> Iterator[str]:
     for told, labels in padded.items():
         who = ", ".join(labels)
         yield f"Mirrored to the sides that their networks need, with the symbols of those, and cut before any metric: {told}, {who}."
+
+
+def _taken_by_name(prepared: Prepared) -> Iterator[str]:
+    """Yield which weights were named instead of trained, and what their cards say of them."""
+    told: dict[str, list[str]] = defaultdict(list)
+    for (label, cr), found in prepared.named.items():
+        card = found.card
+        place = next(each.weights for each in prepared.configured_methods if each.label == label)
+        recipe = f"{place}, trained on {card.data}, crops of {card.crop} pixels"
+        told[recipe].append(f"{label} {cr or ''} ({card.steps:,} steps)".replace("  ", " "))
+    for recipe, labels in told.items():
+        yield f"Weights taken by name from {recipe}: {', '.join(labels)}."
 
 
 def _pixels(size: tuple[int, int]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from suite.run_notes import run_notes
 from suite.runs.folder import RunFolder
 from suite.runs.info import kept_note, read_info
 from suite.runs.labels import names_of
+from suite.runs.layout import RunLayout
 from suite.runs.lock import at_work
 from suite.runs.records import load
 from suite.train.checkpoint import Card, Checkpoint, copy_into, find
@@ -57,7 +59,7 @@ class Session:
 
     def __init__(self, options: GridOptions, *, search: int = 0, console: Console | None = None) -> None:
         added = add_files(options.method_file)
-        self.grid = compose(options.grid, options.methods, options.datasets, options.limit, options.set_, added)
+        self.grid = compose(options.grid, options.methods, options.datasets, options.limit, options.set_, added, options.weights)
         # Workers of a cluster have working directories of their own.
         data_dir, train_data = (folder.resolve() if folder is not None else None for folder in (options.data_dir, options.train_data))
         for folder in (data_dir, train_data):
@@ -65,6 +67,7 @@ class Session:
                 raise DatasetError(f"there is no folder {folder}; give the folder that holds the images")
         self.folder = RunFolder(open_path(options.out or RESULTS / self.grid.name), self.grid)
         self.address = options.address
+        self._checkpoints = [_checkpoints_in(place) for place in options.checkpoints]
         self.search = search
         self.console = console or Console()
         self.dry_run = options.dry_run
@@ -86,7 +89,7 @@ class Session:
     @property
     def places(self) -> list[StoragePath]:
         """Where checkpoints are looked for, the run's own first."""
-        return [self.folder.layout.checkpoints, SHIPPED]
+        return [self.folder.layout.checkpoints, *self._checkpoints, SHIPPED]
 
     def show_plan(self) -> None:
         """Print what a run would do; start, fetch and write nothing."""
@@ -174,6 +177,7 @@ class Session:
             # The other machines of a cluster see the run folder and not what lies beside this project.
             own = self.folder.layout.checkpoints
             checkpoints = {job: copy_into(found, own) for job, found in checkpoints.items()}
+            self.prepared = replace(self.prepared, named={key: copy_into(found, own) for key, found in self.prepared.named.items()})
         units = self._units(checkpoints)
         self._note_code(checkpoints, units)
         try:
@@ -222,6 +226,7 @@ class Session:
         kept = changed_code(units)
         code = {configured.label: configured.code for configured in self.prepared.configured_methods}
         weights = {job.label: found.card.sha256 for job, found in checkpoints.items()}
+        weights |= {f"{label} {cr or ''}".strip(): found.card.sha256 for (label, cr), found in self.prepared.named.items()}
         trainings = {job.label: _training(found.card) for job, found in checkpoints.items()}
         self.folder.add(weights=weights, trainings=trainings, code=code, weights_notes=notes, code_changed=kept)
         for note in [*notes, *([kept_note(kept)] if kept else [])]:
@@ -280,6 +285,19 @@ def _training(card: Card) -> dict[str, Any]:
     machine = ", ".join([*hardware.get("gpus", ()), str(hardware.get("processor") or hardware.get("machine") or "")])
     told = {name: getattr(card, name) for name in ("minutes", "steps", "seed", "data", "validation")}
     return told | {"machine": machine}
+
+
+def _checkpoints_in(place: str) -> StoragePath:
+    """Return a folder of checkpoints, which may be a run's.
+
+    Raises:
+        TrainingError: there is no such folder.
+    """
+    folder = open_path(place)
+    if not folder.is_dir():
+        raise TrainingError(f"there is no folder {place}; give the folder of checkpoints, or of a run that trained them")
+    inner = RunLayout(folder).checkpoints
+    return inner if inner.is_dir() else folder
 
 
 def _noted(dataset: Dataset, grid: Grid) -> dict[str, Any]:

@@ -6,15 +6,23 @@ from typing import Any
 from suite.config.catalog import DATASETS, METHODS
 from suite.config.grid import Grid, full_entry
 from suite.config.reading import build_grid, override, read_grid
+from suite.errors import SettingsError
 
 
 def compose(
-    name: str, methods: str | None, datasets: str | None, limit: int | None, assignments: Sequence[str], added: Sequence[str] = ()
+    name: str,
+    methods: str | None,
+    datasets: str | None,
+    limit: int | None,
+    assignments: Sequence[str],
+    added: Sequence[str] = (),
+    weights: Sequence[str] = (),
 ) -> Grid:
     """Return the grid called ``name`` with the command line's changes.
 
     Args:
         added: methods of the user's own files, which join the grid's where ``methods`` does not choose.
+        weights: ``METHOD=PATH`` or ``METHOD/VARIANT=PATH``, whose weights are taken from where.
 
     Raises:
         SettingsError, UnknownNameError: the grid, a key or a value is wrong.
@@ -32,7 +40,34 @@ def compose(
         keys["datasets"] = [DATASETS.get(part.strip()).name for part in datasets.split(",")]
     if limit is not None:
         keys["limit"] = limit
+    for assignment in weights:
+        keys["methods"] = _with_weights(keys.get("methods", []), assignment)
     return build_grid(override(keys, assignments))
+
+
+def _with_weights(entries: Sequence[Any], assignment: str) -> list[Any]:
+    """Return the entries with the place of one method's weights; an entry of several variants is split where one of them is named.
+
+    Raises:
+        SettingsError: the assignment has no ``=``, or no entry is of that method.
+    """
+    label, _, place = assignment.partition("=")
+    name, _, variant = label.strip().partition("/")
+    found: list[Any] = []
+    fitting = False
+    for entry in map(full_entry, entries):
+        variants = tuple(entry.get("variants") or METHODS.get(entry["name"]).variants)[: None if entry.get("variants") else 1]
+        if entry["name"] != name or (variant and variant not in variants):
+            found.append(entry)
+            continue
+        fitting = True
+        named = (variant,) if variant else variants
+        if rest := tuple(each for each in variants if each not in named):
+            found.append({**entry, "variants": rest})
+        found.append({**entry, "variants": named, "weights": place.strip()})
+    if not place.strip() or not fitting:
+        raise SettingsError(f"--weights {assignment}: give METHOD=PATH or METHOD/VARIANT=PATH, a method of the grid and its weights")
+    return found
 
 
 def _narrowed(entries: Sequence[Any], wanted: str) -> list[Any]:

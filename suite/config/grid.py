@@ -56,6 +56,8 @@ class MethodEntry(Settings):
         preset: size of the network; the grid's ``training.preset`` if not given.
         settings: settings of the method, over variant and preset.
         training: training settings for this method, over the grid's.
+        weights: folder of checkpoints, or the file of one, that is taken by method, variant and ratio; nothing is trained then, unless
+            training images are given, and every table says so.
     """
 
     name: str
@@ -63,6 +65,7 @@ class MethodEntry(Settings):
     preset: str | None = None
     settings: dict[str, Any] = {}
     training: dict[str, Any] = {}
+    weights: str = ""
 
 
 class GridTraining(TrainingSettings):

@@ -39,6 +39,7 @@ class ConfiguredMethod:
         method, variant, preset: names.
         settings: the method's complete settings.
         training: how it is trained, if it is.
+        weights: where trained weights lie that are taken by its name, "" for those that are found by their training.
     """
 
     method: str
@@ -46,10 +47,11 @@ class ConfiguredMethod:
     preset: str
     settings: MethodSettings
     training: TrainingSettings
+    weights: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker must know the user's file before it meets the classes of it.
-        fields = (self.method, self.variant, self.preset, self.settings, self.training)
+        fields = (self.method, self.variant, self.preset, self.settings, self.training, self.weights)
         file = file_of(self.method)
         return _restored, ("" if file is None else f"{file}:{self.cls.__name__}", pickle.dumps(fields))
 
@@ -62,7 +64,9 @@ class ConfiguredMethod:
     def trained(self) -> "ConfiguredMethod":
         """The method whose training gives the weights: itself, or the codec that it sends with."""
         codec = self.cls.codec(self.settings)
-        return self if codec is None else ConfiguredMethod(codec.method, codec.variant, self.preset, codec.settings, self.training)
+        if codec is None:
+            return self
+        return ConfiguredMethod(codec.method, codec.variant, self.preset, codec.settings, self.training, self.weights)
 
     @property
     def code(self) -> str:
@@ -188,7 +192,7 @@ def _variants(entry: MethodEntry, grid: Grid) -> list[ConfiguredMethod]:
     for variant in entry.variants or (next(iter(cls.variants)),):
         keys = {**shared, **sized, **_choose(cls.variants, variant, f"variant of {entry.name}", _besides(cls)), **entry.settings}
         settings = validate(cls.Settings, keys, f"methods.{entry.name}.settings")
-        result.append(ConfiguredMethod(entry.name, variant, preset, settings, own))
+        result.append(ConfiguredMethod(entry.name, variant, preset, settings, own, entry.weights))
     return result
 
 

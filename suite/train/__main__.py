@@ -12,7 +12,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, hel
 
 @app.command()
 @guarded
-@takes_grid("limit")
+@takes_grid("limit", "weights")
 def main(
     options: GridOptions,
     tune: Annotated[int, typer.Option(help="Search N settings per method with Ray Tune before the final training.", min=0)] = 0,

@@ -87,7 +87,7 @@ class TrainingJob:
             {
                 "identity": IDENTITY,
                 "method": who.method,
-                "variant": _trained_variant(who),
+                "variant": trained_variant(who),
                 "settings": who.settings.identity_fields(who.cls.Settings.evaluation_only),
                 "cr": self.cr,
                 "rates": self.rates,
@@ -258,7 +258,7 @@ def _trained_settings(configured: ConfiguredMethod) -> dict[str, Any]:
     return configured.settings.model_dump(mode="python", exclude=set(configured.cls.Settings.evaluation_only))
 
 
-def _trained_variant(configured: ConfiguredMethod) -> str:
+def trained_variant(configured: ConfiguredMethod) -> str:
     """Return the first of the variants that training cannot tell from the method's."""
     cls, unread = configured.cls, configured.cls.Settings.evaluation_only
 

@@ -94,7 +94,7 @@ def warning_of(
     first, cell = list(ids[:2]), unit.cells[0]
 
     def sent(of: Sequence[str]) -> Transmission:
-        return run_with_timeout(limit_of(unit.grid), partial(sender(assemble(samples, of, 2, device)).transmission, cell))
+        return run_with_timeout(limit_of(unit.grid), partial(sender(assemble(samples, list(of), 2, device)).transmission, cell))
 
     alone_batch = assemble(samples, first[:1], 2, device)
     images, states = alone_batch.images.clone(), random_states()
