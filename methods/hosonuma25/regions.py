@@ -20,14 +20,12 @@ from torch.nn import functional as F
 from benchmarks.common.errors import WeightsFileError
 from benchmarks.common.fetching import may_fetch, torch_file
 from benchmarks.common.images import pixel_array
+from benchmarks.common.saliency import geodesic_saliency
 from benchmarks.common.weights_files import check_folder, mismatch, state_dict
 from methods.errors import CheckpointMismatchError, MissingAssetError
 from methods.hosonuma25.settings import HosonumaSettings
 
 Size = tuple[int, int]
-# Half of an image's gradients are texture and noise; a path from the border crosses them for nothing.
-_TEXTURE = 0.5
-_SMOOTHING = 1.0
 
 
 class Regions(ABC):
@@ -39,29 +37,12 @@ class Regions(ABC):
 
 
 class Saliency(Regions):
-    """Geodesic saliency, without a model.
-
-    A cell is the more salient, the more edges a path from the border of the image to it must cross (Wei, Wen, Zhu and Sun, Geodesic
-    Saliency Using Background Priors, ECCV 2012, their prior and distance; the cost of a cell is here its Lab gradient above the median).
-    The paths are scikit-image's minimum-cost paths, the threshold is Otsu's.
-    """
+    """Geodesic saliency (Wei, Wen, Zhu and Sun, ECCV 2012), without a model; :mod:`benchmarks.common.saliency` says how."""
 
     def labels(self, image: Tensor, size: Size) -> np.ndarray:
         """Return 1 where the image is salient."""
-        from skimage.color import rgb2lab
-        from skimage.filters import gaussian, threshold_otsu
-        from skimage.graph import MCP
-
         cells = F.adaptive_avg_pool2d(image[None].cpu().double(), size)[0].permute(1, 2, 0).numpy()
-        if min(size) < 2:
-            return np.zeros(size, dtype=np.int64)
-        lab = gaussian(rgb2lab(cells), _SMOOTHING, channel_axis=-1)
-        down, right = np.gradient(lab, axis=(0, 1))
-        gradient = np.sqrt(np.square(down).sum(axis=-1) + np.square(right).sum(axis=-1))
-        border = np.ones(size, dtype=bool)
-        border[1:-1, 1:-1] = False
-        distance, _ = MCP(np.maximum(gradient - np.quantile(gradient, _TEXTURE), 0.0)).find_costs(np.argwhere(border).tolist())
-        return (distance > threshold_otsu(distance)).astype(np.int64)
+        return geodesic_saliency(cells).astype(np.int64)
 
 
 class Segmentation(Regions):
