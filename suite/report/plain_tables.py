@@ -19,14 +19,14 @@ from suite.runs.records import metric_columns
 # Not within a name, such as jpeg2000.
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_])[-+]?(?:0x[0-9a-fA-F]+|\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![A-Za-z0-9_])")
 
-_TEXT_COLUMNS = (("text_bytes_sent", 1, ""), ("text_ok", 100, " %"))
+_TEXT_COLUMNS = (("text_bytes_sent", 1, ""), ("text_ok", 100, " %"), ("text_chrf", 1, ""))
 
 
 def symbol_points(records: pd.DataFrame) -> pd.DataFrame:
     """Return mean symbols, text bytes and measured SNR for each cell, over the rows that did not fail."""
     sent = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
     means = ["symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total", "measured_snr_db", "text_bytes_sent", "text_symbols"]
-    means += ["text_ok", "text_char_error_rate"]
+    means += ["text_ok", "text_char_error_rate", "text_chrf"]
     cells = sent.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)
     return cells[means].mean().join(cells["text_scheme"].agg(_schemes)).reset_index()
 
@@ -52,7 +52,7 @@ def symbols_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainT
             + [_span(group["text_scheme"])]
         )
     header = ["Dataset", "Method", "CR", "analogue", "digital", "pilot", "total", "range over cells", "digital share"]
-    header += ["text bytes", "text intact", "schemes"]
+    header += ["text bytes", "text intact", "text chrF", "schemes"]
     notes = ["Complex channel symbols an image, mean over images; CR is the ratio asked for, symbols over source values."]
     if any(row[-1] != "–" for row in rows):
         notes.append(

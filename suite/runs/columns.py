@@ -68,5 +68,12 @@ COLUMNS = (
     Column("text_cut", "string", "", "end of the prompt that the model did not read; empty where it read all", "a refined image"),
     Column("cost_usd", "float64", "US dollars", "price of the calls behind the image, whenever they were made", "a refined image"),
     Column("text_scheme", "string", "", "modulation and code rate of the digital stream, such as 16qam 1/2", "the method sends bytes"),
+    Column(
+        "text_chrf",
+        "float64",
+        "percent",
+        "chrF2 of the received text against the sent, 100 if intact",
+        "the method sends text",
+    ),
 )
 BASE_COLUMNS = tuple(column.name for column in COLUMNS)

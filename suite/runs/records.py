@@ -27,7 +27,7 @@ from suite.runs.layout import RunLayout
 
 SCHEMA_VERSION = 1
 # Files of before a column was added are read with nothing in it.
-_ADDED = ("seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme")
+_ADDED = ("seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme", "text_chrf")
 _ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
 _REQUIRED = tuple(column.name for column in COLUMNS if column.present == "always")
 _WHOLE_NUMBERS = tuple(column.name for column in COLUMNS if column.dtype == "int64")

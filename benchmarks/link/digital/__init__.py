@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from benchmarks.link.digital.reception import DigitalReception
     from benchmarks.link.digital.settings import DigitalSettings
     from benchmarks.link.digital.stream import DigitalStream
-    from benchmarks.link.digital.text import char_error_rate, readable
+    from benchmarks.link.digital.text import char_error_rate, chrf, readable
 
-__all__ = ["DigitalReception", "DigitalSettings", "DigitalStream", "char_error_rate", "readable"]
+__all__ = ["DigitalReception", "DigitalSettings", "DigitalStream", "char_error_rate", "chrf", "readable"]
 
 
 def __getattr__(name: str) -> Any:

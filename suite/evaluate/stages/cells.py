@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.common.images import padded, quantise
-from benchmarks.link.digital import char_error_rate, readable
+from benchmarks.link.digital import char_error_rate, chrf, readable
 from benchmarks.link.draws import KeyedDraws
 from benchmarks.link.ledger import Entry
 from methods.base import Received, Signal
@@ -118,5 +118,6 @@ def _text_fields(signal: Signal, received: Received, row: int, entry: Entry) -> 
         "text_scheme": entry.text_scheme,
     }
     if text:
-        fields["text_char_error_rate"] = char_error_rate(readable(sent[row]), readable(arrived[row] or b""))
+        told, read = readable(sent[row]), readable(arrived[row] or b"")
+        fields |= {"text_char_error_rate": char_error_rate(told, read), "text_chrf": chrf(told, read)}
     return fields

@@ -21,7 +21,7 @@ PINNED = [
     *("run", "method", "variant", "dataset", "image", "cr", "channel", "snr_db", "repetition", "status", "error"),
     *("symbols_analog", "symbols_digital", "symbols_total", "measured_snr_db", "seconds_encode", "seconds_decode"),
     *("symbols_pilot", "text_bytes_sent", "text_symbols", "text_ok", "text_char_error_rate"),
-    *("seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme"),
+    *("seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme", "text_chrf"),
 ]
 
 
@@ -48,7 +48,7 @@ def test_schema_has_a_float_column_for_each_metric() -> None:
         arrow_schema(["status"])
 
 
-LATER = ["seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme"]
+LATER = ["seconds_describe", "seconds_refine", "text_cut", "cost_usd", "text_scheme", "text_chrf"]
 
 
 @pytest.mark.parametrize("later", [LATER, LATER[-1:]], ids=["all", "the last"])

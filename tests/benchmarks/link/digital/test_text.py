@@ -1,12 +1,14 @@
 """Compression, readability and character errors of the digital stream's messages."""
 
+from collections import Counter
+
 import brotli
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.common.errors import LinkError
-from benchmarks.link.digital import char_error_rate, readable
+from benchmarks.link.digital import char_error_rate, chrf, readable
 from benchmarks.link.digital.compression import compress, expand
 
 CAPTION = "A brown dog leaps over a wooden fence in a grassy yard while two children watch from a porch, at dusk."
@@ -74,3 +76,35 @@ def test_a_stream_that_expands_without_end_is_not_followed():
     bomb = brotli.compress(bytes(1 << 27))
     assert len(bomb) < 1000
     assert expand(bomb, "brotli") is None
+
+
+def f_score_of_n_grams(sent: str, received: str) -> float:
+    """Popović's formula by hand: mean precision and recall of the character n-grams up to six without spaces, F with beta 2."""
+    precisions, recalls = [], []
+    for length in range(1, 7):
+        ours, theirs = (
+            Counter(text[place : place + length] for place in range(len(text) - length + 1))
+            for text in (sent.replace(" ", ""), received.replace(" ", ""))
+        )
+        if not ours or not theirs:
+            continue
+        common = sum((ours & theirs).values())
+        precisions.append(common / sum(theirs.values()))
+        recalls.append(common / sum(ours.values()))
+    precision, recall = sum(precisions) / len(precisions), sum(recalls) / len(recalls)
+    return 100 * 5 * precision * recall / (4 * precision + recall)
+
+
+def test_chrf_is_the_f_score_of_character_n_grams():
+    sent = "a red boat at sea with a white star above it"
+    for received in ("a red boat at sea with a white kite above it", "a red b\ufffd\ufffdt at sea", "a red boat"):
+        assert chrf(sent, received) == pytest.approx(f_score_of_n_grams(sent, received), abs=0.01)
+    assert chrf(sent, sent) == pytest.approx(100) and chrf(sent, "") == 0 and chrf(sent, "zzz") < 1
+
+
+def test_chrf_counts_what_came_through_whole():
+    sent = "a red boat at sea with a white star above it"
+    # As many letters are wrong in both.
+    one_word, everywhere = sent.replace("white star", "##### ####"), "".join("#" if place % 5 == 2 else c for place, c in enumerate(sent))
+    assert char_error_rate(sent, one_word) == pytest.approx(char_error_rate(sent, everywhere), abs=0.03)
+    assert chrf(sent, one_word) > chrf(sent, everywhere) + 15
