@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from benchmarks.common.errors import ImageError, MetricUnavailableError, SemcomError, sentence_of
 from benchmarks.common.fetching import forbidden
@@ -31,6 +32,7 @@ from suite.evaluate.readings import read_grids
 from suite.evaluate.timeout import signals_heard
 from suite.plan_checks import check_plan
 from suite.runs.layout import RunLayout
+from suite.runs.provenance import installed
 from suite.shortfalls import missing_files, ratios_left_out
 from suite.train.checkpoint import Checkpoint
 from suite.train.jobs import TrainingJob, load_card_settings
@@ -54,12 +56,13 @@ class Metrics:
     names: tuple[str, ...]
     left_out: dict[str, str]
 
-    def described(self, grid: Grid) -> dict[str, dict[str, str | bool]]:
-        """Return title and direction of every metric column, as tables and figures read them from ``run.json``."""
+    def described(self, grid: Grid) -> dict[str, dict[str, Any]]:
+        """Return what ``run.json`` keeps of every metric column: title and direction for tables and figures, and what versions made it."""
         table = metric_table(grid.metric_settings)
-        described: dict[str, dict[str, str | bool]] = {}
+        described: dict[str, dict[str, Any]] = {}
         for name in self.names:
-            described[name] = {"title": table[name].title, "better": table[name].better}
+            made_by = {package: installed(package) for package in table[name].implementation}
+            described[name] = {"title": table[name].title, "better": table[name].better, "implementation": made_by}
             described |= {flag: {"title": flag.replace("_", " "), "better": "lower", "flag": True} for flag in table[name].flags}
         return described
 
@@ -160,8 +163,9 @@ def resolve_metrics(grid: Grid, datasets: Sequence[Dataset]) -> Metrics:
     asked = tuple(f"{name}?" for name in metric_table(settings)) if grid.metrics == "available" else tuple(grid.metrics)
     names = [name.removesuffix("?") for name in asked]
     masks = all(any(map(dataset.has_mask, dataset.items())) for dataset in datasets)
+    objects = all(dataset.knows_objects for dataset in datasets)
     smallest = min(image_sizes(grid, datasets), key=min)
-    failure_reasons = check(names, settings, smallest, True, masks)
+    failure_reasons = check(names, settings, smallest, True, masks, objects)
     of_text = [spec.name for spec in lookup(names, settings) if spec.needs_caption]
     if of_text and (lacking := _lacks_texts(grid, datasets)):
         failure_reasons |= {name: failure_reasons[name] or f"{name} compares images with texts: {lacking}" for name in of_text}

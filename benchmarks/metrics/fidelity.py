@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.errors import WeightsFileError
-from benchmarks.common.weights_files import content
+from benchmarks.common.weights_files import content, replaced
 from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, MetricSpec
 from benchmarks.metrics.weights import quiet, weights_of
 
@@ -65,7 +65,7 @@ def pyiqa_metric(name: str, device: str, **options: Any) -> nn.Module:
 
 
 class PyiqaMetric(ImageMetric):
-    """A pyiqa metric with pyiqa's default settings, scored in float32, one image at a time.
+    """A pyiqa metric with pyiqa's default settings, scored one image at a time, in float32 where a reference is compared with.
 
     pyiqa's name is the metric's own up to the variant: ``brisque_live`` is pyiqa's ``brisque``, the SVM that the authors
     of BRISQUE trained on the LIVE database. A weight file, where there is one, is handed over as it was read here.
@@ -85,7 +85,15 @@ class PyiqaMetric(ImageMetric):
         if self.spec.needs_reference:
             return {self.spec.name: float(self.net(candidate.tensor, reference.tensor))}
         constant = bool((candidate.pixels == candidate.pixels[0, 0]).all())
-        return {self.spec.name: math.nan if constant else float(self.net(candidate.tensor))}
+        return {self.spec.name: math.nan if constant else self._in_double(candidate)}
+
+    def _in_double(self, candidate: MetricImage) -> float:
+        """Return the value computed in float64: the tables of gamma functions that shapes are looked up in are too coarse in float32."""
+        from pyiqa.matlab_utils import resize
+
+        # pyiqa's halving of the image goes through float32 whatever it is given.
+        with replaced(resize, "cast_input", lambda values: (values, None)):
+            return float(self.net(candidate.tensor.double()))
 
 
 def read_brisque(path: Path, device: str) -> BytesIO:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from benchmarks.metrics.base import ImageMetric, MetricImage, MetricSettings, Me
 from benchmarks.metrics.catalog import metric_table
 from benchmarks.metrics.clip import unusable
 from benchmarks.metrics.errors import MetricKindError
-from benchmarks.metrics.weights import broken, find, locate, missing
+from benchmarks.metrics.weights import broken, fetchable, find, locate, missing, trusted
 
 
 def lookup(names: Sequence[str], settings: MetricSettings | None = None) -> list[MetricSpec]:
@@ -46,6 +47,7 @@ def check(
     image_size: tuple[int, int] | None = None,
     captions: bool = True,
     masks: bool = True,
+    objects: bool = True,
 ) -> dict[str, str | None]:
     """Say for each metric whether it can run here: ``None``, or the sentence that says what is missing and where to get it.
 
@@ -57,9 +59,10 @@ def check(
         image_size: (height, width) of the images, where known.
         captions: whether the images have captions.
         masks: whether the images have masks.
+        objects: whether it is known which objects the images show.
     """
     settings = settings or MetricSettings()
-    return {spec.name: _failure_reason(spec, settings, image_size, captions, masks) for spec in lookup(names, settings)}
+    return {spec.name: _failure_reason(spec, settings, image_size, captions, masks, objects) for spec in lookup(names, settings)}
 
 
 def fetch(names: Sequence[str], settings: MetricSettings) -> None:
@@ -70,7 +73,7 @@ def fetch(names: Sequence[str], settings: MetricSettings) -> None:
     """
     for spec in lookup(names, settings):
         for file in spec.weights:
-            if find(file, settings) is not None or (settings.allow_download and not may_fetch(file.names[0], file.address)):
+            if find(file, settings) is not None or (fetchable(file, settings) and not may_fetch(file.names[0], file.address)):
                 continue
             if sentence := broken(spec, file, locate(spec, file, settings)):
                 raise MetricUnavailableError(sentence)
@@ -123,17 +126,25 @@ class Scorer:
             raise MetricUnavailableError("\n".join(failure_reasons))
         self.metrics = [metric for spec in specs if isinstance(metric := _build(spec, self.settings, self.device), ImageMetric)]
         self.columns: tuple[str, ...] = tuple(dict.fromkeys(column for spec in specs for column in spec.columns))
-        self._references: OrderedDict[tuple[str, bytes, str | None, bytes], MetricImage] = OrderedDict()
+        self._references: OrderedDict[tuple[Any, ...], MetricImage] = OrderedDict()
 
-    def reference(self, image_id: str, pixels: Pixels, caption: str | None = None, mask: np.ndarray | None = None) -> MetricImage:
+    def reference(
+        self,
+        image_id: str,
+        pixels: Pixels,
+        caption: str | None = None,
+        mask: np.ndarray | None = None,
+        objects: Mapping[str, str] | None = None,
+    ) -> MetricImage:
         """Return the reference for an original, uint8 (H, W, 3), with what was computed of it before.
 
-        The same id with other pixels, another caption or another (H, W) mask is another reference. The least recently used one
-        is forgotten when there are more than ``MetricSettings.reference_cache``.
+        The same id with other pixels, another caption, another (H, W) mask or other objects is another reference. The least recently
+        used one is forgotten when there are more than ``MetricSettings.reference_cache``.
         """
-        key = (image_id, _digest(pixels), caption, b"" if mask is None else _digest(mask))
+        known = tuple(sorted((objects or {}).items()))
+        key = (image_id, _digest(pixels), caption, b"" if mask is None else _digest(mask), known)
         if key not in self._references:
-            self._references[key] = MetricImage(pixels, caption, self.device, mask)
+            self._references[key] = MetricImage(pixels, caption, self.device, mask, objects)
             while len(self._references) > self.settings.reference_cache:
                 self._references.popitem(last=False)
         self._references.move_to_end(key)
@@ -172,7 +183,12 @@ def _build(spec: MetricSpec, settings: MetricSettings, device: str) -> ImageMetr
 
 
 def _failure_reason(
-    spec: MetricSpec, settings: MetricSettings, image_size: tuple[int, int] | None, captions: bool = True, masks: bool = True
+    spec: MetricSpec,
+    settings: MetricSettings,
+    image_size: tuple[int, int] | None,
+    captions: bool = True,
+    masks: bool = True,
+    objects: bool = True,
 ) -> str | None:
     if absent := [name for name in spec.packages if importlib.util.find_spec(name) is None]:
         return f"{spec.name} needs the package {absent[0]}: install the project's extra 'metrics' (pip install '.[metrics]')."
@@ -185,6 +201,8 @@ def _failure_reason(
         return f"{spec.name} compares images with captions, and the data set has none: give it captions or leave the metric out."
     if spec.needs_mask and not masks:
         return f"{spec.name} is read inside a saliency mask, and the data set has none: take a data set with masks or leave the metric out."
+    if spec.needs_objects and not objects:
+        return f"{spec.name} compares with the objects that an image is known to show, which only the procedural scenes tell: leave it out."
     if image_size and (sentence := _too_small(spec, image_size)):
         return sentence
     return next((sentence for file in spec.weights if (sentence := _file_obstacle(spec, file, settings))), None)
@@ -193,8 +211,9 @@ def _failure_reason(
 def _file_obstacle(spec: MetricSpec, file: WeightFile, settings: MetricSettings) -> str | None:
     path = find(file, settings)
     if path is None:
-        return None if settings.allow_download else missing(spec, file, settings)
-    return broken(spec, file, path)
+        return None if fetchable(file, settings) else missing(spec, file, settings)
+    # A listing would load torch to look into what was pinned with the code.
+    return None if trusted(file, path) else broken(spec, file, path)
 
 
 def _too_small(spec: MetricSpec, size: tuple[int, int]) -> str | None:

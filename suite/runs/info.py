@@ -34,11 +34,13 @@ class MetricInfo(_Lenient):
         title: heading in tables.
         better: direction of quality.
         flag: whether it only marks images, 0 or 1, so that it is counted in a note and has neither table nor figure.
+        implementation: package -> version, of those that determine its values; nothing in runs of before they were noted.
     """
 
     title: str
     better: Better
     flag: bool = False
+    implementation: Mapping[str, str | None] = {}
 
     @property
     def heading(self) -> str:

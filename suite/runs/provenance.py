@@ -60,15 +60,16 @@ def _same_folder(first: Path, second: Path) -> bool:
         return False
 
 
+def installed(package: str) -> str | None:
+    """Return the version of a distribution, ``None`` where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def versions() -> dict[str, str | None]:
     """Return the versions of Python and of the packages that results depend on; ``None`` for one that is not installed."""
-
-    def installed(package: str) -> str | None:
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return None
-
     return {"python": sys.version.split()[0], **{package: installed(package) for package in PACKAGES}}
 
 

@@ -41,6 +41,8 @@ class Scenes(Dataset):
         DatasetError: the size is not square or out of range.
     """
 
+    knows_objects = True
+
     def __init__(self, split: Split, image_size: int | tuple[int, int] = 64, indices: range | None = None) -> None:
         super().__init__("scenes", split, image_size)
         if self.height != self.width or self.height not in SIZES:
@@ -67,10 +69,10 @@ class Scenes(Dataset):
         return int(number)
 
     def load(self, id: str) -> Sample:
-        """Return the scene painted at the data set's size, with mask, label and caption."""
+        """Return the scene painted at the data set's size, with mask, label, caption and objects."""
         world = scene(self.index(id))
         image, mask = render(world, self.height)
-        return Sample(id, image, mask, world.main.kind, caption(world))
+        return Sample(id, image, mask, world.main.kind, caption(world), objects={item.kind: item.colour for item in world.objects})
 
     def native(self, id: str, largest: int | None = None) -> Sample:
         """Return the scene as :meth:`load` does: it has no stored size of its own, and ``largest`` never matters below 512."""

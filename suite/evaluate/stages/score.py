@@ -157,7 +157,7 @@ class UnitScorer:
         reconstruction = output.reconstructions[index]
         sample = output.samples[reconstruction.record["image"]]
         caption = sample.caption or output.references.get(sample.id)
-        reference = scorer.reference(sample.id, sample.image, caption, sample.mask)
+        reference = scorer.reference(sample.id, sample.image, caption, sample.mask, sample.objects)
         scores = scorer.score(reference, np.asarray(reconstruction.pixels))
         return {name: float(value) for name, value in scores.items() if not math.isnan(value)}
 

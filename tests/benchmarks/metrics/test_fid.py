@@ -99,6 +99,7 @@ def test_extractor_is_pyiqas(weights, tmp_path):
         images.append((transform.resize(source, (96, 80)) * 255).round().astype(np.uint8))
         Image.fromarray(images[-1]).save(tmp_path / f"{index}.png")
     features = np.stack([metric.features(image) for image in images])
+    assert np.array_equal(features[0], metric.features(images[0]))
     expected = fid_arch.get_folder_features(
         str(tmp_path), model=metric.net, num_workers=0, batch_size=1, device=torch.device("cpu"), mode="clean", verbose=False
     )

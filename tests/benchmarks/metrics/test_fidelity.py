@@ -123,7 +123,8 @@ def test_smallest_image_is_scored(photo, name, side):
 def test_brisque_of_kodak_images(image, value):
     scorer = Scorer(["brisque_live"], MetricSettings(weights_dir=BRISQUE))
     pixels = io.imread(SHARED / "data" / "kodak" / f"{image}.png")
-    assert scorer.score(scorer.reference(image, pixels), pixels)["brisque_live"] == pytest.approx(value, abs=0.006)
+    # The values were made in single precision.
+    assert scorer.score(scorer.reference(image, pixels), pixels)["brisque_live"] == pytest.approx(value, abs=0.025)
 
 
 @needs_brisque
@@ -143,6 +144,23 @@ def test_brisque_of_a_constant_image_is_nan(level):
     assert math.isnan(scorer.score(scorer.reference("flat", flat), flat)["brisque_live"])
     flat[32, 32] ^= 1
     assert math.isfinite(scorer.score(scorer.reference("flat", flat), flat)["brisque_live"])
+
+
+@needs_brisque
+def test_brisque_is_computed_in_double_precision():
+    """In float32 the shapes of nearly flat images fall into other places of their tables, by up to two points of the score."""
+    scorer = Scorer(["brisque_live"], MetricSettings(weights_dir=BRISQUE))
+    net, seen = scorer.metrics[0].net, []
+    moved = []
+    for level in range(40, 200, 20):
+        flat = np.full((64, 64, 3), level, np.uint8)
+        flat[20:40, 20:30] += 1
+        value = scorer.score(scorer.reference("flat", flat), flat)["brisque_live"]
+        tensor = torch.from_numpy(flat.transpose(2, 0, 1).copy())[None].float() / 255
+        moved.append(abs(value - float(net(tensor))))
+        seen.append(value)
+    # The same picture at another level is as natural: only its luma's rounding may tell the levels apart.
+    assert max(moved) > 0.05 and np.isfinite(seen).all()
 
 
 def fitted_niqe(path: Path, images: list[np.ndarray]) -> None:

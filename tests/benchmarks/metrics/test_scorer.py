@@ -129,7 +129,8 @@ def test_missing_weights_are_named_with_their_source(empty_caches):
     settings = MetricSettings(weights_dir=empty_caches / "mine")
     found = check(list(METRICS), settings, image_size=(256, 256))
     for name, spec in METRICS.items():
-        if spec.weights:
+        # What comes inside a package or with the project is there.
+        if spec.weights and spec.weights[0].origin not in ("wheel", "project"):
             sentence = found[name]
             assert sentence is not None and spec.weights[0].names[0] in sentence and spec.weights[0].address in sentence
             assert str(empty_caches / "mine" / spec.weights[0].folder) in sentence and "allow_download" in sentence
