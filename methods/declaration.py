@@ -39,8 +39,9 @@ class Traits:
         asks: field of a generative model in the settings -> most questions that ``refine`` puts to it for one image; a dry run counts
             with it, and a model that is not named here is not waited for.
         metrics_inside: metrics by which it chooses among results of its own, such as the best of several candidates or the scale of a
-            guidance; every table says so, since what a method selects by does not measure it from outside. A training's loss is no such
-            choice, nor is a codec's search for the file of least error.
+            guidance, or that look through a network whose features it was trained on; every table says so, since what a method selects by
+            or imitates does not measure it from outside. A loss between pixels is no such thing, nor is a codec's search for the file of
+            least error.
 
     Raises:
         MethodError: ``refine_only`` names no stream, or the method does not refine.

@@ -13,11 +13,11 @@ from methods.errors import MethodError, RateError
 from methods.gened_sc import losses
 from methods.gened_sc.budget import Budget
 from methods.gened_sc.clip_features import ClipFeatures
+from methods.gened_sc.contextual_features import background_distance, check_contextual, contextual_features, metrics_on
 from methods.gened_sc.masks import agreement, coverage, resized
 from methods.gened_sc.nouns import caption_noun
 from methods.gened_sc.settings import PRESETS, VARIANTS, GenEDSCSettings
 from methods.gened_sc.stage_two import StageTwo
-from methods.gened_sc.vgg_features import VggFeatures, check_vgg
 from methods.registry import METHODS
 
 # An odd constant near 2^63 / golden ratio: steps of one run get seeds far apart.
@@ -57,6 +57,8 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
         **{"no-offsets": "GenED-SC (no offsets), stage one alone", "no-offsets-full": "GenED-SC (no offsets)"},
         **{"even-budget": "GenED-SC (even budget), stage one alone", "even-budget-full": "GenED-SC (even budget)"},
         **{"clip-score": "GenED-SC (CLIP score map), stage one alone", "clip-score-full": "GenED-SC (CLIP score map)"},
+        "efficientnet-features": "GenED-SC (EfficientNet-Lite0 for VGG-19), stage one alone",
+        "efficientnet-features-full": "GenED-SC (EfficientNet-Lite0 for VGG-19)",
     }
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {
         "training.learning_rate": ("loguniform", 3e-4, 3e-3),
@@ -90,7 +92,7 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
         self.noise_state: Tensor
         self.register_buffer("noise_state", torch.stack((torch.randint(2**62, ()), torch.zeros((), dtype=torch.int64))))
         self._clip: Any = None
-        self._vgg: Any = None
+        self._phi: Any = None
 
     @classmethod
     def padded(cls, settings: GenEDSCSettings, height: int, width: int) -> tuple[int, int]:
@@ -109,6 +111,7 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
             refines=settings.stage_two,
             refine_only=frozenset({"digital"}) if settings.stage_two else frozenset(),
             asks={"editor": 1} if settings.stage_two else {},
+            metrics_inside=metrics_on(settings),
         )
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
@@ -164,7 +167,7 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
 
         Raises:
             MethodError: the objective needs saliency masks and there are none.
-            MissingAssetError: CLIP's or VGG's parameters are needed and not there.
+            MissingAssetError: CLIP's parameters or those of Phi are needed and not there.
         """
         settings, saliency = self.settings, targets.masks
         if saliency is None and (settings.objective == "importance" or settings.importance == "oracle"):
@@ -193,10 +196,9 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
             self._ask_clip()
 
     def check_trainable(self) -> None:
-        """Raise a :class:`MethodError` unless CLIP and VGG, where the losses ask them, are there and serve."""
+        """Raise a :class:`MethodError` unless CLIP and Phi, where the losses ask them, are there and serve."""
         settings = self.settings
-        if settings.objective == "importance" and settings.background_loss == "contextual":
-            check_vgg(settings.vgg)
+        check_contextual(settings)
         if settings.needs_clip_to_train:
             self._ask_clip()
 
@@ -235,13 +237,9 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
         settings = self.settings
         if settings.background_loss == "mse":
             return losses.masked_squared_error(output, images, 1.0 - saliency, settings.pixel_scale)
-        if self._vgg is None:
-            self._vgg = VggFeatures(settings.vgg, settings.vgg_layer)
-        with torch.no_grad():
-            reference = self._vgg(images)
-        return losses.contextual_loss(
-            self._vgg(output), reference, saliency, settings.contextual_temperature, settings.contextual_positions
-        )
+        if self._phi is None:
+            self._phi = contextual_features(settings)
+        return background_distance(self._phi, output, images, saliency, settings)
 
     def _send(self, images: Tensor, point: OperatingPoint, saliency: Tensor | None) -> Any:
         if point.cr is not None and point.cr != self.geometry.cr:

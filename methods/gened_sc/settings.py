@@ -67,8 +67,10 @@ class GenEDSCSettings(MethodSettings):
         objective: ``importance`` (26), or ``mse`` over the whole image alone.
         match: ``paper`` (21), foreground alone, or ``balanced``, the mean of the foreground's and the background's term.
         background_loss: ``contextual`` (24) or ``mse``, (22) over the background.
+        contextual_network: Phi of (23). ``vgg19``, the paper's, or ``efficientnet_lite0``, whose parameters a package brings. Both were
+            trained on ImageNet.
         vgg: VGG-19's parameters, a file or ``torchvision``: torch's cache, else torchvision's address; ``None`` if unused.
-        vgg_layer: layer of Phi in (23).
+        vgg_layer: layer of VGG-19.
         contextual_positions: most positions of a feature map that (24) compares, on a regular grid; its matrix takes 4 bytes
             times their square an image.
         contextual_temperature: tau of (25).
@@ -81,6 +83,7 @@ class GenEDSCSettings(MethodSettings):
     """
 
     evaluation_only: ClassVar[frozenset[str]] = frozenset({"stage_two", "captioner", "editor"})
+    first_values: ClassVar[Mapping[str, Any]] = {"contextual_network": "vgg19"}
 
     stage_two: bool = False
     captioner: Captioning | None = None
@@ -126,6 +129,7 @@ class GenEDSCSettings(MethodSettings):
     objective: Literal["importance", "mse"] = "importance"
     match: Literal["paper", "balanced"] = "paper"
     background_loss: Literal["contextual", "mse"] = "contextual"
+    contextual_network: Literal["vgg19", "efficientnet_lite0"] = "vgg19"
     vgg: str | None = "torchvision"
     vgg_layer: Literal["relu3_1", "relu4_1", "relu4_2", "relu5_1", "relu5_2"] = "relu4_2"
     contextual_positions: int = Field(1024, ge=2)
@@ -139,6 +143,11 @@ class GenEDSCSettings(MethodSettings):
     def multiple(self) -> int:
         """Pixels that sides must be multiples of for whole windows at every stage and whole patches of M."""
         return math.lcm(self.patch * 2 ** (len(self.dims) - 1) * self.window, self.patch * self.importance_patch)
+
+    @property
+    def trains_on_efficientnet(self) -> bool:
+        """Whether the loss asks EfficientNet-Lite0."""
+        return self.objective == "importance" and self.background_loss == "contextual" and self.contextual_network == "efficientnet_lite0"
 
     @property
     def needs_clip_to_train(self) -> bool:
@@ -175,6 +184,8 @@ _ONE_BRANCH = {"dual_branch": False}
 _BARE = {**_ONE_BRANCH, **_NO_OBJECTIVE, **_NO_IMPORTANCE}
 _SWIN, _CBAM = {"background": "swin"}, {"foreground": "cbam"}
 _RANDOM, _ORACLE, _SHARED = {"importance": "random"}, {"importance": "oracle"}, {"importance": "shared"}
+# With the paper's weights of the three losses, which the compact preset changes for a squared error in the background.
+_EFFICIENTNET = {"background_loss": "contextual", "contextual_network": "efficientnet_lite0", "loss_weights": (1.0, 1e-4, 0.01)}
 _NO_OFFSETS, _EVEN, _CLIP = {"deformable": False}, {"foreground_share": 0.5}, {"score_source": "clip"}
 
 # A variant and its "-full" share their network; the first of the two names it. Keys are written out, since listings read them unrun.
@@ -193,6 +204,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "no-offsets": _NO_OFFSETS,
     "even-budget": _EVEN,
     "clip-score": _CLIP,
+    "efficientnet-features": _EFFICIENTNET,
     "single-branch-full": {**_ONE_BRANCH, **_BOTH_STAGES},
     "no-importance-objective-full": {**_NO_OBJECTIVE, **_BOTH_STAGES},
     "no-importance-prediction-full": {**_NO_IMPORTANCE, **_BOTH_STAGES},
@@ -205,6 +217,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "no-offsets-full": {**_NO_OFFSETS, **_BOTH_STAGES},
     "even-budget-full": {**_EVEN, **_BOTH_STAGES},
     "clip-score-full": {**_CLIP, **_BOTH_STAGES},
+    "efficientnet-features-full": {**_EFFICIENTNET, **_BOTH_STAGES},
 }
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {

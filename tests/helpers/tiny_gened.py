@@ -18,8 +18,9 @@ TINY: dict[str, Any] = {
 }
 CR = Fraction(1, 24)
 POINT = OperatingPoint(CR, 7.0, "awgn")
-# The network of a variant with both stages is that of the variant with one; what stage two sends and asks has tests of its own.
-OFFLINE = sorted(name for name, own in VARIANTS.items() if not own.get("stage_two") and name != "clip-score")
+# The network of a variant with both stages is that of the variant with one; what stage two sends and asks has tests of its own, and so
+# have the losses that ask another network.
+OFFLINE = sorted(name for name, own in VARIANTS.items() if not own.get("stage_two") and name not in ("clip-score", "efficientnet-features"))
 
 
 def build(variant: str = "stage-one", size: int = 32, cr: Fraction | None = CR, **settings: object) -> GenEDSC:
