@@ -6,13 +6,15 @@ import typer
 
 from suite.cli import guarded
 
+# What is told without a claim has no verdict.
+_VERDICTS = {True: "holds", False: "DOES NOT HOLD", None: ""}
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 
 
 @app.command()
 @guarded
 def main(run: Annotated[str, typer.Argument(help="Folder of a run that was evaluated, as in results/quick or s3://bucket/quick.")]) -> None:
-    """Check the trends of a run, print each with its numbers, and exit with 1 if one does not hold."""
+    """Check the trends of a run, tell how often each method invents, and exit with 1 if a trend does not hold."""
     # Late: the help page needs none of it.
     from rich.console import Console
     from rich.table import Table
@@ -24,9 +26,9 @@ def main(run: Annotated[str, typer.Argument(help="Folder of a run that was evalu
     found = check_run(load_results(run))
     table = Table("trend", "numbers", "", title=Text(f"Trends of {run}"))
     for trend in found:
-        table.add_row(Text(trend.claim), Text(trend.numbers), "holds" if trend.holds else "DOES NOT HOLD")
+        table.add_row(Text(trend.claim), Text(trend.numbers), _VERDICTS[None if trend.holds is None else bool(trend.holds)])
     Console().print(table)
-    raise typer.Exit(0 if all(trend.holds for trend in found) else 1)
+    raise typer.Exit(1 if any(trend.holds is not None and not trend.holds for trend in found) else 0)
 
 
 if __name__ == "__main__":

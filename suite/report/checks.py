@@ -7,7 +7,8 @@
 
 Claims: PSNR of each joint source-channel code rises with SNR and CR, without a cliff; a digital scheme of fixed modulation and rate
 falls off one, an adaptive scheme does not; stage two improves perceptual metrics over stage one; images painted from text alone
-show what the text says; side information beats text alone. A claim about methods that the run lacks is left out.
+show what the text says; side information beats text alone, also in what is missing from an image and invented in it. A claim about
+methods that the run lacks is left out. How often each method invents is told, and judged by nobody.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +32,13 @@ from suite.runs.records import metric_columns
 # A fall of PSNR by more than this much a dB of SNR is a cliff.
 CLIFF = 1.0
 # Structural or learned measures of what an image looks like; the fidelity metrics PSNR and SSIM are not among them.
-PERCEPTUAL = ("lpips_alex", "lpips_vgg", "dists", "gmsd", "clip_image_similarity_scenes", "clip_score_scenes")
+PERCEPTUAL = (
+    *("lpips_alex", "lpips_vgg", "st_lpips_alex", "st_lpips_vgg", "dists", "gmsd", "ssimulacra2"),
+    *("clip_image_similarity_scenes", "clip_score_scenes"),
+)
+# What an image shows that the original does not, and the other way round.
+MISSING, INVENTED, RECOLOURED = (f"scene_objects_{name}" for name in ("missing", "invented", "recoloured"))
+CLASS = "class_top1_sure_efficientnet_lite0"
 COARSE = f"/{STAGE_ONE}"
 CELL = ["dataset", "image", "cr", "channel", "snr_db", "repetition"]
 TEXT_ALONE, GUIDED = ("nam24",), ("hosonuma25", "gened_sc")
@@ -45,12 +52,12 @@ class Trend:
     Attributes:
         claim: what is said.
         numbers: what was found.
-        holds: whether it is so.
+        holds: whether it is so; ``None`` where something is told and nothing claimed.
     """
 
     claim: str
     numbers: str
-    holds: bool
+    holds: bool | None
 
 
 def check_run(results: RunResults) -> list[Trend]:
@@ -73,7 +80,27 @@ def trends(records: pd.DataFrame, better: Mapping[str, str]) -> list[Trend]:
     for name in names:
         found += _stages(whole, name, better[name])
         found += _side_information(whole, name, better[name])
-    return found
+    for name in (MISSING, INVENTED):
+        if name in whole and whole[name].notna().any():
+            found += _side_information(whole, name, better[name])
+    return [*found, *_inventions(whole)]
+
+
+def _inventions(records: pd.DataFrame) -> Iterator[Trend]:
+    """Tell for each method how often its images show what the originals do not."""
+    for (method, variant), rows in records.groupby(["method", "variant"]):
+        name = f"{method}/{variant}"
+        if INVENTED in rows and rows[INVENTED].notna().any():
+            seen = rows[INVENTED].dropna()
+            numbers = f"in {100 * (seen > 0).mean():.1f} % of {len(seen)} images; of the objects shown {100 * seen.mean():.1f} %"
+            others = ((each, rows[column].mean()) for each, column in (("missing", MISSING), ("recoloured", RECOLOURED)) if column in rows)
+            numbers += "".join(f", {each} {100 * mean:.1f} %" for each, mean in others if not np.isnan(mean))
+            yield Trend(f"{name}: how often objects are invented", numbers, None)
+        if CLASS in rows and rows[CLASS].notna().any():
+            sure = rows[CLASS].dropna()
+            yield Trend(
+                f"{name}: how often the class is another one", f"in {100 * (1 - sure.mean()):.1f} % of {len(sure)} sure images", None
+            )
 
 
 def _codes(records: pd.DataFrame) -> Iterator[Trend]:

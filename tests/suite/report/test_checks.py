@@ -97,6 +97,27 @@ def test_side_information_is_compared_with_text_alone_whatever_the_rates():
     assert not found["gened_sc: better gmsd than text alone (nam24)"]
 
 
+def test_what_is_invented_is_told_for_each_method_and_compared_with_text_alone():
+    """A crisp wrong image: text alone invents in every second image, the guided method in every fifth of its own."""
+
+    def with_objects(found, invented, missing):
+        return [
+            row | {"scene_objects_invented": 0.5 if number % invented == 0 else 0.0, "scene_objects_missing": missing + number % 2 / 10}
+            for number, row in enumerate(found)
+        ]
+
+    text = with_objects(rows("nam24", "default", 12, analog=0, crs=(math.nan,)), 2, 0.6)
+    guided = with_objects(rows("hosonuma25", "default", 15, analog=0, crs=(math.nan,)), 5, 0.1)
+    better = BETTER | {"scene_objects_invented": "lower", "scene_objects_missing": "lower"}
+    found = {trend.claim: trend for trend in trends(pd.DataFrame([*text, *guided]), better)}
+    told = {name: found[f"{name}/default: how often objects are invented"] for name in ("nam24", "hosonuma25")}
+    assert all(trend.holds is None for trend in told.values())
+    assert "in 50.0 % of 24 images" in told["nam24"].numbers and "missing 65.0 %" in told["nam24"].numbers
+    assert "in 20.8 % of 24 images" in told["hosonuma25"].numbers
+    assert found["hosonuma25: better scene_objects_missing than text alone (nam24)"].holds
+    assert "hosonuma25: better scene_objects_invented than text alone (nam24)" in found
+
+
 def test_failed_rows_and_other_metrics_take_no_part():
     broken = [row | {"status": "failed", "error": "x", "psnr": math.nan} for row in rows("swinjscc", "base", graceful)]
     assert verdicts(broken) == {}
