@@ -60,7 +60,8 @@ def _of_metric(measured: Measured, base: Series) -> Iterator[dict[str, Any]]:
             rows.append({"cr": cr, "method": method, "variant": variant, "snrs": len(both)} | symbols)
             sides.append(_over_snr(measured.values[:, ours], measured.values[:, theirs]))
     if rows:
-        found = _gains(*(np.stack(side, axis=1) for side in zip(*sides, strict=True)), measured.groups)
+        means, base_means = (np.stack(side, axis=1) for side in zip(*sides, strict=True))
+        found = _gains(means, base_means, measured.groups)
         yield from (row | {name: values[place] for name, values in found.items()} for place, row in enumerate(rows))
 
 

@@ -1,12 +1,13 @@
 """Tables as LaTeX: a ``table*`` environment each, for the packages booktabs and amssymb and any font encoding."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from jinja2 import Environment
 
 from suite.report.formats import LEGEND, Cell, MetricTable, PlainTable
 
+_GREEK = ("alpha", "beta", "gamma", "delta", "lambda", "mu", "sigma", "Delta")
 # In the font encoding that LaTeX has by default, < > | " print as other signs; -- and a [ after a line's end mean something else.
 _SPECIAL_TEXT = {
     "--": "-{}-",
@@ -25,8 +26,13 @@ _SPECIAL_TEXT = {
     "…": r"\ldots{}",
     "×": r"$\times$",
     "✓": r"$\checkmark$",
+    **{sign: f"${text}$" for sign, text in zip("≥≤≈±·", (r"\geq", r"\leq", r"\approx", r"\pm", r"\cdot"), strict=True)},
+    **{sign: f"$\\{text}$" for sign, text in zip("αβγδλμσΔ", _GREEK, strict=True)},
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
+# Beyond ASCII, Latin letters and their punctuation, the fonts that LaTeX has by default hold nothing.
+_NO_FONT = re.compile("[^\u0020-\u007e\u00a0-\u017f\u2013\u2014\u2018-\u201e\u2020-\u2022]+")
+_WHITE = re.compile(r"\s")
 _SPECIAL = re.compile("|".join(re.escape(characters) for characters in _SPECIAL_TEXT))
 
 _METRIC_LATEX = r"""\begin{table*}[t]
@@ -74,8 +80,28 @@ _PLAIN_LATEX = r"""\begin{table*}[t]
 
 
 def escape_latex(text: str) -> str:
-    """Return text with every character escaped that LaTeX would interpret or print as another."""
-    return _SPECIAL.sub(lambda match: _SPECIAL_TEXT[match.group()], text)
+    r"""Return text with every character escaped that LaTeX would interpret or print as another; without a font, its code point.
+
+    Example:
+        >>> escape_latex("50 % ≥ عر")
+        '50 \\% $\\geq$ {[}U+0639 U+0631{]}'
+    """
+    return "".join(_escaped(part) for part in _parts(_WHITE.sub(" ", text)))
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield text in pieces, each sign that has an escape of its own alone."""
+    start = 0
+    for match in _SPECIAL.finditer(text):
+        yield from (text[start : match.start()], match.group())
+        start = match.end()
+    yield text[start:]
+
+
+def _escaped(part: str) -> str:
+    if part in _SPECIAL_TEXT:
+        return _SPECIAL_TEXT[part]
+    return _NO_FONT.sub(lambda match: "{[}" + " ".join(f"U+{ord(each):04X}" for each in match.group()) + "{]}", part)
 
 
 def _latex_cell(cell: Cell) -> str:
