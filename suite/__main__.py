@@ -13,6 +13,8 @@ COMMANDS = {
     "tables": "write tables, figures and the page of a run again",
     "compare": "set two runs side by side",
     "export": "write every record of a run into one file",
+    "submit": "pack a run as an archive that others can check",
+    "leaderboard": "set the runs of many archives beside one another",
     "trends": "hold a run against what the papers claim",
     "new": "write the beginning of a method of one's own",
     "check": "try a method on everything that is demanded of it",

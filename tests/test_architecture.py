@@ -28,6 +28,8 @@ COMMANDS = (
         "suite.trends",
         "suite.compare",
         "suite.export",
+        "suite.submit",
+        "suite.leaderboard",
         "suite.saliency",
     ),
     *("suite.scene_models", "suite.speed", "suite.faults", "suite.shipping", "suite.assets", "suite.docs", "suite.new", "suite.check"),
