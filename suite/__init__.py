@@ -28,7 +28,7 @@ from typing import Any
 
 _SIBLINGS = ("methods", "benchmarks")
 
-__all__ = ["evaluate", "load_results", "run", "train", "transmit"]
+__all__ = ["evaluate", "load_method", "load_results", "run", "train", "transmit"]
 
 
 def _check_siblings() -> None:

@@ -5,6 +5,7 @@
     run(grid, ...) = train(grid, ...) ──> checkpoints ──> evaluate(grid, ...) ──> RunResults
     load_results(folder) ──────────────────────────────────────────────────────> RunResults
     transmit(method, image, ...) ──> Transmitted
+    load_method(card) ──> Loaded, which transmit takes in the place of a name
 """
 
 import json
@@ -15,13 +16,14 @@ from typing import Any
 from rich.console import Console
 
 from suite.evaluate.runner import Executor
+from suite.loading import Loaded, load_method
 from suite.options import GridOptions
 from suite.report.results import RunResults, load_results
 from suite.session import Session
 from suite.train.checkpoint import Checkpoint
 from suite.transmission import Transmitted, transmit
 
-__all__ = ["RunResults", "Transmitted", "evaluate", "load_results", "run", "train", "transmit"]
+__all__ = ["Loaded", "RunResults", "Transmitted", "evaluate", "load_method", "load_results", "run", "train", "transmit"]
 
 
 def run(

@@ -46,6 +46,8 @@ STREAM_END_S = GRACE_S / 2
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    # A driver that `uv run` started would have its environment built again for each worker.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # Ray Train hands over at most one report an interval; the default of 2 s would bound the step rate of short trainings.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
     # A worker that asked for no GPU must not see any.

@@ -45,12 +45,12 @@ from suite.evaluate.stages.networks import Networks
 from suite.evaluate.stages.outcomes import shaped
 from suite.link.adapter import operating_point
 from suite.link.end_to_end import Ends, Sending, Source, Transmission
-from suite.prepare import SHIPPED, Prepared, prepare
+from suite.loading import GRID, Loaded
+from suite.prepare import SHIPPED, Prepared, check_fits, prepare
 from suite.train import checkpoint
 from suite.train.checkpoint import Checkpoint
 from suite.train.jobs import load_card_settings
 
-GRID = "quick"
 ImageLike = str | Path | Image.Image | np.ndarray
 
 
@@ -86,9 +86,9 @@ class Transmitted:
 
 
 def transmit(
-    method: str,
+    method: str | Loaded,
     image: ImageLike,
-    cr: str | Fraction = "1/24",
+    cr: str | Fraction | None = None,
     snr_db: float = 4.0,
     channel: str = "awgn",
     *,
@@ -108,9 +108,9 @@ def transmit(
     same image under the same name meets the same noise, and its record the same reconstruction, bit for bit.
 
     Args:
-        method: name of a method.
+        method: name of a method, or one that :func:`suite.load_method` opened.
         image: path of a file, PIL image, or (H, W, 3) array, uint8 or floating-point in [0, 1].
-        cr: compression ratio; a fixed-rate method does not read it.
+        cr: compression ratio, that of an opened method by default, else 1/24; a fixed-rate method does not read it.
         snr_db: of the channel, in dB.
         channel: its name.
         variant: of the method; the grid's own by default.
@@ -124,10 +124,15 @@ def transmit(
         EvaluationError: there are no weights for the method at this ratio, or those given are not its own.
         SettingsError, UnknownNameError, ImageError, BenchmarkError, MethodError: an argument is wrong, or the method fails.
     """
-    prepared, asked = _prepared(method if variant is None else f"{method}/{variant}", cr, snr_db, channel, seed)
-    grid, configured = prepared.grid, prepared.configured_methods[0]
-    (ratio,) = configured.ratios([asked])
-    configured, path = _weights(prepared, configured, ratio, weights)
+    if isinstance(method, Loaded):
+        if variant is not None or weights is not None:
+            raise EvaluationError(f"{method.label} is opened with its variant and weights; leave variant and weights out")
+        grid, configured, ratio, path = _opened(method, cr, snr_db, channel, seed)
+    else:
+        prepared, asked = _prepared(method if variant is None else f"{method}/{variant}", cr or "1/24", snr_db, channel, seed)
+        grid = prepared.grid
+        (ratio,) = prepared.configured_methods[0].ratios([asked])
+        configured, path = _weights(prepared, prepared.configured_methods[0], ratio, weights)
     size = (grid.image_size, grid.image_size)
     told = None if mask is None else resize_mask(np.asarray(mask, dtype=np.uint8), size, grid.fit)
     sample = Sample(name, as_rgb(image, size, grid.fit), told, caption=caption)
@@ -202,6 +207,19 @@ def _prepared(label: str, cr: str | Fraction, snr_db: float, channel: str, seed:
     own, asked = compose(GRID, label, None, None, cell), compose(GRID, label, None, None, [*cell, f"cr=['{cr}']"])
     # One network for all ratios was trained for those of the grid, and is found by them.
     return prepare(own if asked.cr[0] in own.cr else asked), asked.cr[0]
+
+
+def _opened(
+    method: Loaded, cr: str | Fraction | None, snr_db: float, channel: str, seed: int
+) -> tuple[Grid, ConfiguredMethod, Fraction | None, StoragePath]:
+    """Return the quick grid of one cell at the size of an opened method, the method, the ratio, and its weights."""
+    cell = [f"snr_db=[{snr_db}]", f"channels=[{channel}]", f"seed={seed}", "metrics=[]", f"image_size={method.size}"]
+    grid = compose(GRID, method.label, None, None, [*cell, f"cr=['{cr or method.cr or '1/24'}']"])
+    (ratio,) = method.configured.ratios(grid.cr)
+    if method.cr is not None and ratio != method.cr:
+        raise EvaluationError(f"{method.path} holds weights of CR {method.cr}, not of CR {ratio}; leave cr out, or open the other network")
+    check_fits(method.configured, method.size, ratio)
+    return grid, method.configured, ratio, method.path
 
 
 def _weights(

@@ -6,7 +6,8 @@
       ^                                                                    └─ torch.distributed, one rank each (see rendezvous.py)
       └──────────── TuneReportCallback <── reports of worker 0
 
-The trial itself may hold no CPU that its workers wait for. A worker that dies restarts all of them, from ``resume.pt``.
+The trial itself may hold no CPU that its workers wait for. A worker that dies restarts all of them, from ``resume.pt``. Of a machine
+that is to be taken back Ray hears some time before; the state is saved once more then.
 """
 
 import pickle
@@ -60,13 +61,21 @@ def run_distributed(payload: bytes, settings: TrainingSettings, storage: str) ->
         raise TrainingError(problem)
 
 
+def _leaving() -> bool:
+    """Return whether a node of this training is about to be taken back, as spot machines are; every process asks at once."""
+    from ray import train
+
+    return train.get_preemption_info() is not None
+
+
 def _worker(config: dict[str, Any]) -> str | None:
     """Return the sentence of an error that a user can mend, which restarting would not mend."""
     from ray import train
     from ray.train.torch import get_device
 
     context = train.get_context()
-    placement = Placement(context.get_world_rank(), context.get_world_size(), str(get_device()) if config["gpus"] else "cpu")
+    device = str(get_device()) if config["gpus"] else "cpu"
+    placement = Placement(context.get_world_rank(), context.get_world_size(), device, _leaving)
     work: TrainingWork = pickle.loads(config["payload"])
     try:
         work(report=train.report, placement=placement)

@@ -54,6 +54,7 @@ class TrainingLoop(ABC):
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "float16")
         self.progress = state.Progress()
         self.last_losses: dict[str, float] = {}
+        self._left = False
 
     @abstractmethod
     def steps(self, first: int) -> Iterator[tuple[int, Any]]:
@@ -115,7 +116,9 @@ class TrainingLoop(ABC):
                 now = time.monotonic()
                 self.progress.seconds, started = self.progress.seconds + now - started, now
                 self._after(step, report)
-                if step == self.settings.steps or interrupted.is_set() or step % self.settings.checkpoint_every == 0:
+                due = step == self.settings.steps or step % self.settings.checkpoint_every == 0
+                # Asked in any case: the other processes ask at the same step.
+                if self._leaving(step) or due or interrupted.is_set():
                     self._save()
                 if interrupted.is_set():
                     raise KeyboardInterrupt
@@ -192,6 +195,13 @@ class TrainingLoop(ABC):
         # Each process reports as often as the first one: Ray Train waits for all of them.
         if report is not None and (validates or logs):
             report({"step": step, "seconds": self.progress.seconds, **values})
+
+    def _leaving(self, step: int) -> bool:
+        """Return whether a machine is about to be taken back, which is heard of where losses are logged; once, since one state will do."""
+        if self.placement.leaving is None or not self.logs(step):
+            return False
+        before, self._left = self._left, self.placement.leaving()
+        return self._left and not before
 
     def _save(self) -> None:
         if self.placement.first:

@@ -93,11 +93,14 @@ class Placement:
     Attributes:
         rank, world: its number and how many there are; with more than one, ``torch.distributed`` is initialised.
         device: torch device name.
+        leaving: answers whether the machine of one of the processes is about to be taken back, and asks all of them, so that all call it as
+            often; ``None`` where nobody would know.
     """
 
     rank: int = 0
     world: int = 1
     device: str = "cpu"
+    leaving: Callable[[], bool] | None = None
 
     @property
     def first(self) -> bool:

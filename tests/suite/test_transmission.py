@@ -2,15 +2,20 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import suite
 from benchmarks.common.errors import ImageError, UnknownNameError
+from benchmarks.common.project import REFERENCE
 from benchmarks.metrics import Scorer
 from helpers.places import ROOT
+from methods.base import OperatingPoint
 from suite.config.compose import compose
 from suite.errors import EvaluationError
 from suite.evaluate.executors.inline import inline
@@ -88,3 +93,37 @@ def test_an_image_may_be_a_file_an_opened_one_or_an_array(photo):
 def test_neither_it_nor_an_evaluation_in_this_process_imports_ray():
     code = "import sys, suite.transmission, suite.evaluate.executors.inline, suite.evaluate.runner; sys.exit('ray' in sys.modules)"
     assert subprocess.run((sys.executable, "-c", code), cwd=ROOT).returncode == 0
+
+
+CARDS = sorted((REFERENCE / "checkpoints").glob("deepjscc-default-1_24-*.json"))
+
+
+def test_a_method_that_is_opened_by_its_card_sends_what_its_name_sends():
+    loaded = suite.load_method(CARDS[0])
+    assert (loaded.label, loaded.cr, loaded.size) == ("deepjscc/default", Fraction(1, 24), 64)
+    image = np.linspace(0, 1, 64 * 64 * 3).reshape(64, 64, 3)
+    opened = suite.transmit(loaded, image, snr_db=7)
+    named = suite.transmit("deepjscc", image, cr="1/24", snr_db=7)
+    assert np.array_equal(opened.reconstruction, named.reconstruction) and opened.symbols == 512
+    network = loaded.network()
+    signal = network.encode(torch.from_numpy(image).permute(2, 0, 1)[None].float(), OperatingPoint(loaded.cr), None)
+    assert signal.analog.shape == (1, 512) and not network.training
+    # Convolutions take any size.
+    assert suite.transmit(suite.load_method(CARDS[0], size=96), image).original.shape == (96, 96, 3)
+
+
+def test_what_cannot_be_opened_or_contradicts_the_card_is_told(tmp_path):
+    loaded = suite.load_method(CARDS[0])
+    image = np.zeros((64, 64, 3))
+    with pytest.raises(EvaluationError, match="holds weights of CR 1/24, not of CR 1/48"):
+        suite.transmit(loaded, image, cr="1/48")
+    with pytest.raises(EvaluationError, match="leave variant and weights out"):
+        suite.transmit(loaded, image, variant="default")
+    with pytest.raises(EvaluationError, match="is no card of this suite"):
+        suite.load_method(tmp_path / "nothing.json")
+    for path in (CARDS[0], CARDS[0].with_suffix(".safetensors")):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    damaged = tmp_path / CARDS[0].with_suffix(".safetensors").name
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
+    with pytest.raises(EvaluationError, match="corrupt"):
+        suite.load_method(tmp_path / CARDS[0].name)

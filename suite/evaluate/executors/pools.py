@@ -62,6 +62,8 @@ class Pools:
         context.execution_options.preserve_order = False
         # A unit of a large editor may take longer than Ray's patience with a silent pipeline.
         context.execution_no_progress_timeout_s = -1
+        # An actor that dies while it starts, out of memory beside another, is replaced as often as one that dies at a unit.
+        context.max_consecutive_actor_init_deaths = settings.retries
         self.settings = settings
         limit = settings.time_limit_s
         self._care = Care(secrets.token_hex(8), settings.retries, max(limit, LEAST_SILENCE_S) if limit else 0.0)

@@ -413,3 +413,15 @@ def test_every_setting_is_either_part_of_the_weights_or_not() -> None:
 
 def test_placement_writes_from_the_first_process_alone(tmp_path: Path) -> None:
     assert Placement().first and not Placement(rank=1, world=2).first
+
+
+def test_a_notice_that_a_machine_will_be_taken_back_saves_the_state_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    saved: list[int] = []
+    leaving = Placement(leaving=lambda: bool(asked.append(1)) or len(asked) >= 2)
+    loop = trainer(tmp_path, tiny_settings(steps=8, checkpoint_every=100, log_every=2), placement=leaving)
+    real = loop._save
+    monkeypatch.setattr(loop, "_save", lambda: (saved.append(loop.progress.step), real()))
+    loop.run()
+    # Heard of at the second of four rows, and saved then and at the end.
+    assert len(asked) == 4 and saved == [4, 8]
