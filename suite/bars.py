@@ -1,7 +1,9 @@
 """What commands show while they work: bars with the time left on a terminal, else a line at least every half minute."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -23,6 +25,41 @@ def time_left(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class Pulse:
+    """Says something where nothing else was said for a while.
+
+    Args:
+        say: called then, from a thread of its own.
+        seconds: of silence.
+    """
+
+    def __init__(self, say: Callable[[], None], seconds: float = SECONDS_BETWEEN_LINES) -> None:
+        self._say, self._seconds = say, seconds
+        self._last = time.monotonic()
+        self._over = threading.Event()
+
+    def beat(self) -> None:
+        """Note that something was said."""
+        self._last = time.monotonic()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch for the length of a block."""
+        thread = threading.Thread(target=self._watch, name="pulse", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._seconds / 20):
+            if time.monotonic() - self._last >= self._seconds:
+                self.beat()
+                self._say()
 
 
 class Bars:

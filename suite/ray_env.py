@@ -120,6 +120,8 @@ def connect(
 
     if ray.is_initialized():
         return
+    # Its advice when it is interrupted is not this suite's way to go on.
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
     here = address in LOCAL
     ending = active()
     # After Ray's own, so that it runs before it.

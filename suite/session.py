@@ -145,7 +145,8 @@ class Session:
             self._say(f"training {len(missing)} networks, {len(found)} are there")
             try:
                 keys = key_names(self.grid, self.prepared.configured_methods)
-                found |= train_missing(missing, self.places, own, address=self.address, progress=TrainingProgress(), keys=keys)
+                with TrainingProgress(self.console) as progress:
+                    found |= train_missing(missing, self.places, own, address=self.address, progress=progress, keys=keys)
             except TrainingsFailedError as error:
                 found |= error.checkpoints
                 self.failures = error.failures

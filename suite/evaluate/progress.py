@@ -5,7 +5,7 @@ On a terminal a bar over a table that is drawn anew every second; elsewhere a pl
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from suite.bars import Pulse, time_left
 from suite.evaluate.executors import Event
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.scheduling import RuntimeEstimates
@@ -52,6 +53,8 @@ class Tally:
         self.warned: dict[str, str] = {}
         self._shares: dict[tuple[str, str], Share] = {}
         self._started = time.monotonic()
+        # When the first unit came, and its cells.
+        self._first: tuple[float, int] | None = None
 
     def add(self, event: Event) -> bool:
         """Count what was heard of; return whether it is a published unit."""
@@ -63,6 +66,7 @@ class Tally:
             return False
         self.units += 1
         self.cells += self._sizes.get(event.identity, 0)
+        self._first = self._first or (time.monotonic(), self.cells)
         self.records += event.records
         self.failures.update(event.failures)
         self.remarks |= dict.fromkeys(event.remarks)
@@ -76,11 +80,20 @@ class Tally:
     def line(self, spent: str) -> str:
         """Return the state of things in one line; ``spent`` is what calls came to."""
         if not self.units:
-            return _and(f"{self.captions} images described" if self.captions else "", spent)
-        rate = self.cells / max(time.monotonic() - self._started, 1e-9)
-        left = (self.total_cells - self.cells) / max(rate, 1e-9)
+            waited = f"no unit is done yet, {time_left(time.monotonic() - self._started)} after the start"
+            return _and(f"{self.captions} images described" if self.captions else waited, spent)
         done = f"evaluated {self.units} of {self.total_units} units, {self.cells} of {self.total_cells} cells"
-        return _and(done, f"{rate:.3g} cells/s", f"about {left:.0f} s left", spent)
+        return _and(done, *self._pace(), spent)
+
+    def _pace(self) -> Iterator[str]:
+        """Yield the rate and the time left, from the first unit on: what came before it is the start of the workers."""
+        if self._first is None or self.units < 2:
+            return
+        since, before = self._first
+        rate = (self.cells - before) / max(time.monotonic() - since, 1e-9)
+        yield f"{rate:.3g} cells/s"
+        if self.cells < self.total_cells and rate > 0:
+            yield f"about {time_left((self.total_cells - self.cells) / rate)} left"
 
     def remarked(self) -> list[str]:
         """Return the first remarks, sorted, and how many more there are."""
@@ -111,12 +124,19 @@ def follow(published: Iterable[Event], tally: Tally, console: Console, spent: Ca
         _live(published, tally, console, spent)
         return
     last = time.monotonic()
-    for event in published:
-        counted, now = tally.add(event), time.monotonic()
-        if now - last < SECONDS_BETWEEN_LINES and not (counted and tally.units == tally.total_units):
-            continue
-        last = now
+
+    def say() -> None:
         console.print(tally.line(spent()), highlight=False, markup=False, soft_wrap=True)
+
+    pulse = Pulse(say)
+    with pulse.watching():
+        for event in published:
+            counted, now = tally.add(event), time.monotonic()
+            if now - last < SECONDS_BETWEEN_LINES and not (counted and tally.units == tally.total_units):
+                continue
+            last = now
+            pulse.beat()
+            say()
     if tally.units:
         console.print(tally.table())
 

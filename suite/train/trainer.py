@@ -24,7 +24,7 @@ from suite.train.curves import Curves
 from suite.train.loop import TrainingLoop
 from suite.train.optimisation import PhaseSchedule, drawn, key, phase_schedules, schedule_of
 from suite.train.protocols import LinkProvider, Placement, Report, TrainingBatch, TrainingData
-from suite.train.validation import Validation
+from suite.train.validation import MEAN, OVER_ONE_COLOUR, Validation
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Trainer(TrainingLoop):
         scores = self.validation(self.kept)  # type: ignore[arg-type]
         if self._curves is not None:
             self._curves.show(step, self.validation.maps(self.kept))  # type: ignore[arg-type]
-        return scores
+        return scores | {OVER_ONE_COLOUR: scores[MEAN] - self.validation.one_colour}
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Append a row to the curves."""

@@ -1,5 +1,6 @@
 """Validation: mean PSNR of held-out images at fixed operating points under fixed noise, and what the method tells of itself."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -17,6 +18,8 @@ from suite.train.protocols import LinkProvider, TrainingBatch
 
 MEAN = "psnr"
 DIAGNOSTICS = "diagnostics/"
+# By how many dB held-out images are better than with one colour each, their mean; about 0 where a training is stuck.
+OVER_ONE_COLOUR = f"{DIAGNOSTICS}over_one_colour_db"
 # Images whose maps TensorBoard shows.
 SHOWN = 4
 
@@ -52,6 +55,13 @@ class Validation:
             scores = {label: self._score(method, point) for label, point in self._points}
             told = self._diagnostics(method)
         return {MEAN: sum(scores.values()) / len(scores), **scores, **told}
+
+    @functools.cached_property
+    def one_colour(self) -> float:
+        """Mean PSNR in dB of the held-out images where each is replaced by its mean colour."""
+        images = self._images.images
+        error = (to_levels(images.mean(dim=(2, 3), keepdim=True).expand_as(images)) - to_levels(images)).square().mean(dim=(1, 2, 3))
+        return float((10.0 * torch.log10(WHITE**2 / error.clamp_min(1e-10))).mean())
 
     @torch.no_grad()
     def maps(self, method: TrainableMethod) -> dict[str, Tensor]:

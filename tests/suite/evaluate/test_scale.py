@@ -13,10 +13,12 @@ from helpers.commands import call
 from methods.registry import METHODS
 from suite.config.methods import resolve
 from suite.errors import RunFolderError
+from suite.evaluate import progress
 from suite.evaluate.executors.inline import inline
 from suite.evaluate.plan import make_units
 from suite.evaluate.runner import evaluate, remaining
 from suite.evaluate.scheduling import RuntimeEstimates, longest_first
+from suite.evaluate.stages.score import UnitResult
 from suite.runs.records import load
 from suite.speed.sleeping import NAME as SLEEPING
 
@@ -113,8 +115,24 @@ def test_progress_tells_cells_rate_time_left_and_scores(make_grid, images, tmp_p
     work = units(make_grid, images, methods=["blocks_for_tests", "blocks_for_tests/raises"])
     evaluate(work, tmp_path, work[0].grid.evaluation, Console(width=200))
     out = capsys.readouterr().out
-    assert "80 of 80 cells" in out and "cells/s" in out and "s left" in out
+    assert "80 of 80 cells" in out and "cells/s" in out and "s left" not in out
     assert "blocks_for_tests/raises" in out and "40 failed" in out and "psnr" in out
+
+
+def test_a_rate_is_of_the_work_and_not_of_the_start(make_grid, images, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    tally = progress.Tally(units(make_grid, images))
+    now += 120
+    assert tally.line("") == "no unit is done yet, 2 min after the start"
+    sizes = dict(tally._sizes)
+    first, second, *_ = sizes
+    tally.add(UnitResult(first, 1, {}))
+    assert "cells/s" not in tally.line("") and "left" not in tally.line("")
+    now += 10
+    tally.add(UnitResult(second, 1, {}))
+    rate, left = sizes[second] / 10, tally.total_cells - sizes[first] - sizes[second]
+    assert f"{rate:.3g} cells/s, about {left / rate:.0f} s left" in tally.line("")
 
 
 @pytest.fixture

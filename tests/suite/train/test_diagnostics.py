@@ -21,7 +21,7 @@ from suite.train.jobs import TrainingJob
 from suite.train.progress import TrainingProgress
 from suite.train.sources import ImageSource
 from suite.train.trainer import Trainer
-from suite.train.validation import Validation
+from suite.train.validation import OVER_ONE_COLOUR, Validation
 
 SIDE, CR = 16, Fraction(1, 12)
 
@@ -128,3 +128,17 @@ def test_progress_names_them(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     TrainingProgress()(job, {"step": 6, "seconds": 1.0, "psnr": 20.0, "diagnostics/mask_iou": 0.4567})
     assert "held-out PSNR 20.00 dB, mask iou 0.457" in capsys.readouterr().out
     assert math.isclose(SETTINGS.steps, 6)
+
+
+def test_a_training_that_gives_one_colour_is_told_once_with_what_helps(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    job = TrainingJob(ConfiguredMethod("gain", "default", "compact", MethodSettings(), SETTINGS), CR, (CR,), ImageSource(None, tmp_path))
+    job.__dict__["identity"] = "gain"
+    progress = TrainingProgress()
+    # Too early to tell, stuck, told already, and on its way.
+    for step, gain in ((1, 0.0), (3, 0.1), (4, 0.1)):
+        progress(job, {"step": step, "seconds": 1.0, OVER_ONE_COLOUR: gain})
+    out = capsys.readouterr().out
+    assert out.count("is stuck") == 1 and "after 3 of 6 steps held-out images are +0.1 dB beside one colour each" in out
+    assert "training.warmup" in out and "over one colour" not in out
+    TrainingProgress()(job, {"step": 3, "seconds": 1.0, OVER_ONE_COLOUR: 4.0})
+    assert "stuck" not in capsys.readouterr().out
