@@ -124,6 +124,7 @@ def transmit(
         EvaluationError: there are no weights for the method at this ratio, or those given are not its own.
         SettingsError, UnknownNameError, ImageError, BenchmarkError, MethodError: an argument is wrong, or the method fails.
     """
+    path: StoragePath | None
     if isinstance(method, Loaded):
         if variant is not None or weights is not None:
             raise EvaluationError(f"{method.label} is opened with its variant and weights; leave variant and weights out")
@@ -218,7 +219,7 @@ def _opened(
     (ratio,) = method.configured.ratios(grid.cr)
     if method.cr is not None and ratio != method.cr:
         raise EvaluationError(f"{method.path} holds weights of CR {method.cr}, not of CR {ratio}; leave cr out, or open the other network")
-    check_fits(method.configured, method.size, ratio)
+    check_fits(method.configured, (method.size, method.size), ratio)
     return grid, method.configured, ratio, method.path
 
 

@@ -200,11 +200,12 @@ def _of_metrics() -> Iterator[Asset]:
             files[file.names[0]] = file
             users.setdefault(file.names[0], []).append(metric)
     for name, file in files.items():
-        if name not in _OF_METRICS:
+        # What comes in a wheel or with the project is fetched by nobody.
+        if name not in _OF_METRICS or file.origin in ("wheel", "project"):
             continue
         short, size = _OF_METRICS[name]
         remote = RemoteFile(name, file.address, _digest_in(file.address))
-        root: Root = "torch" if file.origin == "torchvision" else file.origin
+        root: Root = "torch" if file.origin == "torchvision" else "open_clip" if file.origin == "open_clip" else "pyiqa"
         needed = f"for {', '.join(users[name])}"
         yield Asset(short, "weights", needed, _LICENCES[file.origin], file.address.rpartition("/")[0], (remote,), root, size=size)
     vgg = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
