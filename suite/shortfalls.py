@@ -27,11 +27,14 @@ def ratios_left_out(configured: ConfiguredMethod, grid_ratios: Sequence[Fraction
     Raises:
         SettingsError: it has weights for none of the grid's.
     """
-    known = configured.traits.ratios
-    others = [] if known is None else [str(ratio) for ratio in grid_ratios if ratio not in known]
-    if not others or known is None:
+    left_out = [str(ratio) for ratio in grid_ratios if configured.left_out(ratio)] if configured.traits.rates == "variable" else []
+    if not left_out:
         return ""
-    serves = ", ".join(map(str, known))
+    known = configured.traits.ratios
+    if known is not None:
+        serves, who = ", ".join(map(str, known)), f"{configured.label} has weights for CR"
+    else:
+        serves, who = ", ".join(map(str, configured.only)), f"{configured.label} is asked for at CR"
     if not configured.ratios(grid_ratios):
-        raise SettingsError(f"{configured.label} has weights for CR {serves} alone and the grid has {', '.join(others)}; add it to cr")
-    return f"{configured.label} has weights for CR {serves} alone: its cells at {', '.join(others)} are left out."
+        raise SettingsError(f"{who} {serves} alone and the grid has {', '.join(left_out)}; add it to cr")
+    return f"{who} {serves} alone: its cells at {', '.join(left_out)} are left out."

@@ -90,7 +90,11 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
             self.score_map = ScoreMap(settings.clip_width, settings.context_layers, settings.context_heads, settings.score_similarity)
         # Seed of the training noise, drawn like an initial weight, and the steps done: a resumed training goes on with its own noise.
         self.noise_state: Tensor
-        self.register_buffer("noise_state", torch.stack((torch.randint(2**62, ()), torch.zeros((), dtype=torch.int64))))
+        seed = int(torch.randint(2**62, (), device="cpu"))
+        self.register_buffer("noise_state", torch.tensor((seed, 0)))
+        # The same numbers as Python has them: reading them from a GPU would hold it up in every step.
+        self._noise_at: tuple[int, int] | None = (seed, 0)
+        self.register_load_state_dict_post_hook(lambda method, _: setattr(method, "_noise_at", None))
         self._clip: Any = None
         self._phi: Any = None
 
@@ -272,7 +276,11 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
 
     def _noise(self) -> tuple[torch.Generator, int]:
         """Return the generator of this training step and its number, and count the step."""
-        seed, step = (int(value) for value in self.noise_state)
+        if self._noise_at is None:
+            seed, step = self.noise_state.tolist()
+            self._noise_at = seed, step
+        seed, step = self._noise_at
+        self._noise_at = seed, step + 1
         self.noise_state[1] += 1
         return torch.Generator().manual_seed((seed + step * _STRIDE) % 2**63), step
 

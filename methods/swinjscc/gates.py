@@ -43,7 +43,7 @@ class Gate(nn.Module):
             x: features.
             number: SNR in dB or number of channels kept, unscaled.
         """
-        told = x.new_tensor([[float(number)]])
+        told = x.new_full((1, 1), float(number))
         hidden = x.detach()
         for layer, condition in zip(self.token_layers, self.conditions, strict=False):
             hidden = layer(hidden) * condition(told)

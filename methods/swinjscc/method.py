@@ -133,8 +133,9 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
         features, mask = self.network.encode_features(images, point.snr_db, rate)
         planes = features.transpose(1, 2)
         if mask is not None:
-            kept = mask.nonzero()[:, 1].view(len(mask), rate, 1)
-            planes = planes.gather(1, kept.expand(-1, -1, planes.shape[2]))
+            # In rising order; the places of ones would have to be counted, and a GPU be waited for.
+            kept = mask.argsort(dim=1, descending=True, stable=True)[:, :rate].sort(dim=1).values
+            planes = planes.gather(1, kept.unsqueeze(2).expand(-1, -1, planes.shape[2]))
         symbols = to_symbols(planes, budget)
         return Signal(analog=symbols, digital=self.message.pack(symbols, mask), coding_mode=ROBUST)
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -16,7 +17,7 @@ from torch._subclasses.fake_tensor import (
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode, ShapeEnv
 
 from benchmarks.common.errors import sentence_of
-from methods.base import Received, Signal
+from methods.base import Received, Signal, Targets, TrainableMethod
 from suite.check.subject import BATCH, Fault, NotChecked, Subject, first_line
 from suite.link.end_to_end import Source, encode
 
@@ -26,7 +27,7 @@ DEVICE = "cuda"
 
 
 def devices(subject: Subject) -> None:
-    """With images and weights on a GPU, no tensor is made on another device."""
+    """With images and weights on a GPU, no tensor is made on another device: not in encode, decode or the loss."""
     batch, point = subject.batch(*range(BATCH)), subject.point()
     method = subject.build()
     texts = subject.source(method, batch).descriptions
@@ -46,6 +47,26 @@ def devices(subject: Subject) -> None:
         given = _followed("decode", lambda: method.decode(received, point))
         if isinstance(given, Tensor) and given.device.type != DEVICE:
             raise Fault(f"decode gives images on {given.device} for symbols on a GPU; make tensors with device=symbols.device")
+    _loss(subject)
+
+
+def _loss(subject: Subject) -> None:
+    """Follow the loss of each phase; what the link delivers is where the signal was."""
+    method, batch = subject.build(), subject.batch(*range(BATCH))
+    if not isinstance(method, TrainableMethod):
+        return
+    with _quiet(), FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv(), static_shapes=True) as mode, torch.no_grad():
+        method.train()
+        _move(method, lambda tensor: mode.from_tensor(tensor).to(DEVICE))
+        images = mode.from_tensor(batch.images).to(DEVICE)
+        masks = None if batch.masks is None else mode.from_tensor(batch.masks).to(DEVICE)
+        targets = Targets(masks, [""] * BATCH, list(batch.captions))
+        lossy = partial(method.loss, images, targets, lambda signal, _: _arrived(signal), subject.point())
+        for phase in method.phases():
+            method.enter(phase, True)
+            total = _followed("loss", lossy)["total"]
+            if total.device.type != DEVICE:
+                raise Fault(f"the loss is on {total.device} for images on a GPU; make tensors with device=images.device")
 
 
 @contextmanager

@@ -58,6 +58,7 @@ class MethodEntry(Settings):
         training: training settings for this method, over the grid's.
         weights: folder of checkpoints, or the file of one, that is taken by method, variant and ratio; nothing is trained then, unless
             training images are given, and every table says so.
+        cr: the grid's ratios that it is evaluated at, which every table tells; empty for all.
     """
 
     name: str
@@ -66,6 +67,7 @@ class MethodEntry(Settings):
     settings: dict[str, Any] = {}
     training: dict[str, Any] = {}
     weights: str = ""
+    cr: tuple[Ratio, ...] = ()
 
 
 class GridTraining(TrainingSettings):

@@ -40,6 +40,7 @@ class ConfiguredMethod:
         settings: the method's complete settings.
         training: how it is trained, if it is.
         weights: where trained weights lie that are taken by its name, "" for those that are found by their training.
+        only: the ratios that the grid evaluates it at, empty for all.
     """
 
     method: str
@@ -48,10 +49,11 @@ class ConfiguredMethod:
     settings: MethodSettings
     training: TrainingSettings
     weights: str = ""
+    only: tuple[Fraction, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker must know the user's file before it meets the classes of it.
-        fields = (self.method, self.variant, self.preset, self.settings, self.training, self.weights)
+        fields = (self.method, self.variant, self.preset, self.settings, self.training, self.weights, self.only)
         file = file_of(self.method)
         return _restored, ("" if file is None else f"{file}:{self.cls.__name__}", pickle.dumps(fields))
 
@@ -66,7 +68,7 @@ class ConfiguredMethod:
         codec = self.cls.codec(self.settings)
         if codec is None:
             return self
-        return ConfiguredMethod(codec.method, codec.variant, self.preset, codec.settings, self.training, self.weights)
+        return ConfiguredMethod(codec.method, codec.variant, self.preset, codec.settings, self.training, self.weights, self.only)
 
     @property
     def code(self) -> str:
@@ -122,7 +124,12 @@ class ConfiguredMethod:
         traits = self.traits
         if traits.rates == "fixed":
             return (None,)
-        return tuple(ratio for ratio in grid_ratios if traits.ratios is None or ratio in traits.ratios)
+        return tuple(ratio for ratio in grid_ratios if not self.left_out(ratio))
+
+    def left_out(self, ratio: Fraction) -> bool:
+        """Return whether it is not evaluated at a ratio: it has no weights for it, or the grid asks for others."""
+        known = self.traits.ratios
+        return (known is not None and ratio not in known) or bool(self.only and ratio not in self.only)
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Return the smallest (height, width) that holds such an image and that :meth:`build` accepts."""
@@ -192,7 +199,7 @@ def _variants(entry: MethodEntry, grid: Grid) -> list[ConfiguredMethod]:
     for variant in entry.variants or (next(iter(cls.variants)),):
         keys = {**shared, **sized, **_choose(cls.variants, variant, f"variant of {entry.name}", _besides(cls)), **entry.settings}
         settings = validate(cls.Settings, keys, f"methods.{entry.name}.settings")
-        result.append(ConfiguredMethod(entry.name, variant, preset, settings, own, entry.weights))
+        result.append(ConfiguredMethod(entry.name, variant, preset, settings, own, entry.weights, entry.cr))
     return result
 
 
