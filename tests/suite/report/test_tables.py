@@ -242,7 +242,7 @@ def test_symbols_name_the_schemes_and_what_was_lost(records: pd.DataFrame) -> No
     sent = records[records["status"].eq("ok") & records["image"].ne("*") & records["method"].eq("alpha")].head(3)
     named = sent.assign(text_scheme=["16qam 1/2", "qpsk 7/10", "16qam 1/2"], text_ok=[1.0, 1.0, 0.0])
     table = symbols_table(named)
-    assert table.header[-2:] == ["text intact", "schemes"]
+    assert table.header[-3:] == ["text intact", "text chrF", "schemes"]
     assert {row[-1] for row in table.rows} <= {"qpsk 7/10–16qam 1/2", "qpsk 7/10", "16qam 1/2"} and table.rows
     assert set(symbols_table(records).header) == set(table.header) and {row[-1] for row in symbols_table(records).rows} == {"–"}
 
