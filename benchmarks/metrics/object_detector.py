@@ -42,11 +42,11 @@ class ObjectDetector(nn.Module):
         self.stem = nn.Sequential(_convolution(3, half, 2), _convolution(half, quarter, 2), *(_Block(quarter) for _ in range(blocks[0])))
         self.deep = nn.Sequential(_convolution(quarter, eighth, 2), *(_Block(eighth) for _ in range(blocks[1])))
         self.join = nn.Sequential(nn.Conv2d(quarter + eighth, quarter, 1), nn.ReLU(), _Block(quarter))
-        self.heat = nn.Conv2d(quarter, len(kinds), 1, bias=True)
+        self.heat = nn.Conv2d(quarter, len(kinds), 1)
         self.hues = nn.Conv2d(quarter, len(colours), 1)
         # Hardly any place has the middle of an object: begin there, or the first steps teach nothing else.
-        heat: Any = self.heat
-        nn.init.constant_(heat.bias, -4.0)
+        bias: Any = self.heat.bias
+        nn.init.constant_(bias, -4.0)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return heat (B, kinds, h, w) and hues (B, colours, h, w), both logits, of (B, 3, H, W) images in [0, 1]."""
