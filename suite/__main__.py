@@ -18,6 +18,7 @@ COMMANDS = {
     "trends": "hold a run against what the papers claim",
     "new": "write the beginning of a method of one's own",
     "check": "try a method on everything that is demanded of it",
+    "complexity": "measure parameters, operations, time and memory of methods",
     "list": "show methods, data sets, metrics, channels and grids",
     "doctor": "show what this machine has and what a grid lacks",
     "assets": "list and fetch data sets and weights of others",

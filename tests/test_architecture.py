@@ -28,6 +28,7 @@ COMMANDS = (
         "suite.trends",
         "suite.compare",
         "suite.export",
+        "suite.complexity",
         "suite.submit",
         "suite.leaderboard",
         "suite.saliency",

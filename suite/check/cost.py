@@ -6,14 +6,29 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from methods.base import Method
+from methods.base import Method, Signal
 from suite.check.receiver import decode_apart
-from suite.check.subject import BATCH, Subject, subjects
+from suite.check.subject import BATCH, Subject, asked, subjects
 from suite.evaluate.stages.images import Batch
+from suite.link.end_to_end import encode
 
 BESIDE = "deepjscc"
 ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one end takes for one image.
+
+    Attributes:
+        seconds: the least of several rounds on one thread.
+        macs: multiply-accumulate operations of convolutions, matrix products and attention, as PyTorch counts them.
+    """
+
+    seconds: float
+    macs: int
 
 
 @dataclass(frozen=True)
@@ -21,14 +36,20 @@ class Cost:
     """What sending an image takes.
 
     Attributes:
-        seconds: of encoding and decoding one image, the best of several rounds on one thread.
+        encode, decode: the sender's and the receiver's share.
         parameters: numbers that the network holds.
         megabytes: by how much a receiver raised the peak memory of its process.
     """
 
-    seconds: float
+    encode: Stage
+    decode: Stage
     parameters: int
     megabytes: float
+
+    @property
+    def seconds(self) -> float:
+        """Of encoding and decoding one image, the best of several rounds on one thread."""
+        return self.encode.seconds + self.decode.seconds
 
 
 def cost(subject: Subject) -> str:
@@ -46,21 +67,38 @@ def measured(subject: Subject) -> Cost:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        seconds = min(_round(subject, method, batch) for _ in range(ROUNDS))
+        macs = _macs(subject, method, batch)
+        rounds = [_round(subject, method, batch) for _ in range(ROUNDS)]
     finally:
         torch.set_num_threads(threads)
     numbers = sum(parameter.numel() for parameter in method.parameters()) if isinstance(method, nn.Module) else 0
-    return Cost(seconds / BATCH, numbers, decode_apart(subject)[1].megabytes)
+    encode, decode = (Stage(min(times) / BATCH, count) for times, count in zip(zip(*rounds, strict=True), macs, strict=True))
+    return Cost(encode, decode, numbers, decode_apart(subject)[1].megabytes)
 
 
-def _round(subject: Subject, method: Method, batch: Batch) -> float:
+def _macs(subject: Subject, method: Method, batch: Batch) -> tuple[int, int]:
+    """Return the multiply-accumulate operations of an image at the sender and at the receiver, two floating-point operations each."""
+    with FlopCounterMode(display=False) as sending:
+        sent = _encoded(subject, method, batch)
+    received = subject.received(sent, batch)
+    with FlopCounterMode(display=False) as receiving:
+        subject.decoded(method, received)
+    return sending.get_total_flops() // (2 * BATCH), receiving.get_total_flops() // (2 * BATCH)
+
+
+def _encoded(subject: Subject, method: Method, batch: Batch) -> Signal:
+    # Not as the check has it, which encodes once more to see whether a sender reads what it is not told.
+    return asked("encode", lambda: encode(method, subject.source(method, batch), subject.point()))
+
+
+def _round(subject: Subject, method: Method, batch: Batch) -> tuple[float, float]:
     started = time.perf_counter()
-    sent = subject.encoded(method, batch)
+    sent = _encoded(subject, method, batch)
     encoding = time.perf_counter() - started
     received = subject.received(sent, batch)
     started = time.perf_counter()
     subject.decoded(method, received)
-    return encoding + time.perf_counter() - started
+    return encoding, time.perf_counter() - started
 
 
 @functools.cache

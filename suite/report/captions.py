@@ -21,6 +21,10 @@ def figure_captions(results: RunResults) -> dict[str, str]:
             captions[f"symbols_{stem}"] = (
                 f"{heading} over all symbols sent an image {where}: a panel an SNR, fixed rates are single points."
             )
+    for dataset, channel in cells:
+        captions[file_stem("plane", dataset, channel)] = (
+            f"Distortion and perception at a rate on {dataset}, {channel}: a line is a method over SNR, the large mark its highest SNR."
+        )
     for dataset in sorted(results.ranks["dataset"].unique()):
         captions[file_stem("ranks", dataset)] = (
             f"Mean ranks over images of {dataset}, 1 the best, of methods of a CR; "

@@ -11,7 +11,7 @@ A method keeps its colour, marker and line through all figures of a run. Nothing
 import io
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,9 @@ import pandas as pd
 
 from suite.report.formats import csv_text, write_bytes
 from suite.report.points import ENVELOPE
+from suite.report.processes import Task, draw_all
 from suite.report.results import RunResults
-from suite.runs.labels import STAGE_ONE, cr_label, file_stem, series_label, with_reading, without_reading
+from suite.runs.labels import STAGE_ONE, Names, cr_label, file_stem, remember_names, series_label, with_reading, without_reading
 from suite.runs.layout import RunLayout
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ def save(figure: "Figure", stem: Path) -> list[Path]:
     """Write a figure as PNG and PDF; the bytes do not depend on the time of writing."""
     paths = []
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    # "none" would leave an engine in its place, for which each format is drawn once more.
+    figure.set_layout_engine(None)
     for kind, metadata in _METADATA.items():
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, metadata=metadata)
@@ -157,7 +159,8 @@ def save(figure: "Figure", stem: Path) -> list[Path]:
     return paths
 
 
-def _marker(style: SeriesStyle) -> dict[str, Any]:
+def marker_style(style: SeriesStyle) -> dict[str, Any]:
+    """Return how matplotlib is told of a method's marker and colour."""
     return {
         "marker": style.marker,
         "color": style.colour,
@@ -173,11 +176,11 @@ def _curve(axes: "Axes", x: str, line: pd.DataFrame, style: SeriesStyle, label: 
     if len(line) == 1 and len(interval):
         below, above = interval["mean"] - interval["low"], interval["high"] - interval["mean"]
         axes.errorbar(
-            line[x], line["mean"], yerr=[below, above], linestyle="none", capsize=2, elinewidth=0.8, label=label, **_marker(style)
+            line[x], line["mean"], yerr=[below, above], linestyle="none", capsize=2, elinewidth=0.8, label=label, **marker_style(style)
         )
         return
     above_all = style is ENVELOPE_STYLE
-    axes.plot(line[x], line["mean"], linestyle=style.line, label=label, zorder=4 if above_all else 2, **_marker(style))
+    axes.plot(line[x], line["mean"], linestyle=style.line, label=label, zorder=4 if above_all else 2, **marker_style(style))
     if not above_all:
         axes.fill_between(interval[x], interval["low"], interval["high"], color=style.colour, alpha=0.12, linewidth=0)
 
@@ -244,22 +247,36 @@ def with_axes(figure: "Figure", grid: "Sequence[Axes]", xlabel: str, ylabel: str
 
 def write_figures(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
     """Write every curve of a run below ``figures/`` of ``layout`` and return the paths."""
-    points, written = results.points, list[Path]()
+    points = results.points
     style = series_styles(points) if len(points) else {}
-    with drawing():
-        for (dataset, channel, metric), group in points.groupby(["dataset", "channel", "metric"]) if style else []:
-            stem, heading = file_stem(dataset, channel, metric), results.info.metrics[metric].heading
-            written += _write_metric(layout.figures, stem, group, style, heading)
-    return written
+    layout.figures.mkdir(parents=True, exist_ok=True)
+    tasks: list[Task] = []
+    for (dataset, channel, metric), group in points.groupby(["dataset", "channel", "metric"]) if style else []:
+        stem, heading = file_stem(dataset, channel, metric), results.info.metrics[metric].heading
+        tasks += [(write_curve, (kind, layout.figures, stem, group, style, heading, dict(results.info.names))) for kind in _KINDS]
+    return draw_all(tasks)
 
 
-def _write_metric(folder: Path, stem: str, points: pd.DataFrame, style: dict[Series, SeriesStyle], heading: str) -> list[Path]:
+def write_curve(
+    kind: str, folder: Path, stem: str, points: pd.DataFrame, style: dict[Series, SeriesStyle], heading: str, names: Mapping[str, Names]
+) -> list[Path]:
+    """Write the points of one metric over SNR or over symbols as PNG, PDF and CSV; nothing where no point has a value.
+
+    Args:
+        kind: "snr" or "symbols".
+        folder, stem: where, and the name behind the kind.
+        points: of one data set and channel.
+        style: the look of every method of the run.
+        heading: of the metric.
+        names: what the run calls methods that are not at hand; a process of its own has not heard it.
+    """
     if points["mean"].isna().all():
         return []
-    title = f"{points['dataset'].iloc[0]}, {points['channel'].iloc[0]}"
-    written: list[Path] = []
-    for kind, draw in (("snr", _snr_figure), ("symbols", _symbols_figure)):
-        name = f"{kind}_{stem}"
-        written.append(write_bytes(folder / f"{name}.csv", csv_text(points).encode()))
-        written += save(draw(points, style, title, heading), folder / name)
-    return written
+    remember_names(names)
+    title, name = f"{points['dataset'].iloc[0]}, {points['channel'].iloc[0]}", f"{kind}_{stem}"
+    written = [write_bytes(folder / f"{name}.csv", csv_text(points).encode())]
+    with drawing():
+        return written + save(_KINDS[kind](points, style, title, heading), folder / name)
+
+
+_KINDS = {"snr": _snr_figure, "symbols": _symbols_figure}

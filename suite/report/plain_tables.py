@@ -36,8 +36,14 @@ def _schemes(schemes: pd.Series) -> str:
     return ", ".join(schemes.dropna().sort_values().value_counts().index)
 
 
-def symbols_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainTable:
-    """Return what each method puts on the air an image, averaged over images, channels and SNRs."""
+def symbols_table(records: pd.DataFrame, warnings: Sequence[str] = (), image_size: int | None = None) -> PlainTable:
+    """Return what each method puts on the air an image, averaged over images, channels and SNRs.
+
+    Args:
+        records: of the run.
+        warnings: what belongs below every table.
+        image_size: side of the images in pixels, by which symbols are a bandwidth ratio and bytes are bits per pixel.
+    """
     cells = symbol_points(records)
     rows = []
     for (dataset, method, variant, cr), group in cells.groupby(["dataset", *SERIES], dropna=False):
@@ -49,16 +55,29 @@ def symbols_table(records: pd.DataFrame, warnings: Sequence[str] = ()) -> PlainT
             + [f"{mean[name]:.0f}" for name in ("symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total")]
             + ["–" if math.isclose(low, high, abs_tol=0.5) else f"{low:.0f}–{high:.0f}", f"{share:.1f} %"]
             + ["–" if math.isnan(mean[name]) else f"{scale * mean[name]:.1f}{unit}" for name, scale, unit in _TEXT_COLUMNS]
+            + ([_ratio(mean, image_size), _bits(mean, image_size)] if image_size else [])
             + [_span(group["text_scheme"])]
         )
     header = ["Dataset", "Method", "CR", "analogue", "digital", "pilot", "total", "range over cells", "digital share"]
-    header += ["text bytes", "text intact", "text chrF", "schemes"]
+    header += ["text bytes", "text intact", "text chrF", *(["CBR sent", "digital bpp"] if image_size else []), "schemes"]
     notes = ["Complex channel symbols an image, mean over images; CR is the ratio asked for, symbols over source values."]
+    if image_size:
+        notes.append("CBR sent: all symbols over the 3HW source values; bpp: bits of the digital stream's payload per pixel.")
     if any(row[-1] != "–" for row in rows):
         notes.append(
             "Schemes from the most robust to the most efficient; symbols.csv has those of each channel and SNR, and what was lost there."
         )
     return PlainTable("Transmitted symbols", "tab:symbols", header, rows, frozenset(range(3, len(header) - 1)), [*notes, *warnings])
+
+
+def _ratio(mean: pd.Series, image_size: int) -> str:
+    """Return all symbols over source values as one over a number."""
+    return f"1/{3 * image_size**2 / mean['symbols_total']:.1f}" if mean["symbols_total"] > 0 else "–"
+
+
+def _bits(mean: pd.Series, image_size: int) -> str:
+    """Return the payload of the digital stream in bits per pixel."""
+    return "–" if math.isnan(mean["text_bytes_sent"]) else f"{8 * mean['text_bytes_sent'] / image_size**2:.3f}"
 
 
 def _span(cells: pd.Series) -> str:

@@ -174,7 +174,7 @@ class RunResults:
     @cached_property
     def symbols_table(self) -> PlainTable:
         """What each method put on the air."""
-        return symbols_table(self.records, self.info.warnings)
+        return symbols_table(self.records, self.info.warnings, self.info.grid.image_size)
 
     @cached_property
     def failures_table(self) -> PlainTable:

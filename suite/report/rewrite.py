@@ -12,6 +12,7 @@ from benchmarks.common.storage import RemotePath, StoragePath, local_copy, uploa
 from suite.report.capacity import write_limits
 from suite.report.figures import write_figures
 from suite.report.page.write import write_report
+from suite.report.plane import write_planes
 from suite.report.qualitative import write_sheets
 from suite.report.rank_figure import write_rank_figures
 from suite.report.results import RunResults
@@ -43,6 +44,7 @@ def rewrite(results: RunResults) -> Sequence[StoragePath]:
 def _make(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
     written = write_tables(results, layout)
     written += write_figures(results, layout)
+    written += write_planes(results, layout)
     written += write_rank_figures(results, layout)
     written += write_limits(results, layout)
     written += write_sheets(results, layout)

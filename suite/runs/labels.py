@@ -11,8 +11,11 @@ from methods.names import display_name
 STAGE_ONE = "stage-one"
 """The last part of a variant whose records are of the coarse image, before refinement: ``full/stage-one``."""
 
+# At length and in legends.
+Names = tuple[str, str]
+
 _MAX_DENOMINATOR = 100_000
-_told: dict[str, tuple[str, str]] = {}
+_told: dict[str, Names] = {}
 _READING = re.compile(r" \[([^\[\]]+)\]$")
 
 
@@ -55,13 +58,13 @@ def series_id(method: str, variant: str) -> str:
     return with_reading(f"{method}/{own}" if own else method, reading)
 
 
-def names_of(method: str, variant: str) -> tuple[str, str] | None:
+def names_of(method: str, variant: str) -> Names | None:
     """Return what people call a method and variant, at length and in legends; ``None`` where nobody here has a name for it."""
     long, short = display_name(method, variant), display_name(method, variant, legend=True)
     return None if long is None or short is None else (long, short)
 
 
-def remember_names(names: Mapping[str, tuple[str, str]]) -> None:
+def remember_names(names: Mapping[str, Names]) -> None:
     """Call methods that are not at hand as a run folder does: ``method/variant`` -> name, name in legends.
 
     A method that is here says itself what it is called.

@@ -127,4 +127,4 @@ def test_what_an_earlier_state_left_is_taken_away(tmp_path: Path) -> None:
     rewrite(load_results(folder))
     assert not (folder / "tables" / "old.csv").exists() and not (folder / "figures" / "old.png").exists()
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert 'id="snr_kodak_awgn_psnr"' in page and 'id="old"' not in page
+    assert 'id="ranks_kodak"' in page and 'id="old"' not in page

@@ -229,6 +229,15 @@ def test_symbols_are_split_by_stream(records: pd.DataFrame) -> None:
     assert found["fixed", "fixed"] == ["0", "426", "0", "426", "–", "100.0 %"]
 
 
+def test_symbols_stand_beside_bandwidth_ratio_and_bits_per_pixel(records: pd.DataFrame) -> None:
+    sent = records.assign(text_bytes_sent=np.where(records["method"].eq("alpha"), 1024.0, np.nan))
+    table = symbols_table(sent, image_size=256)
+    columns = [table.header.index(name) for name in ("total", "CBR sent", "digital bpp")]
+    by_row = {(row[1], row[2]): [row[column] for column in columns] for row in table.rows}
+    assert by_row["alpha", "1/24"] == ["8618", "1/22.8", "0.125"] and by_row["beta/base", "1/24"] == ["8192", "1/24.0", "–"]
+    assert "CBR sent" not in symbols_table(records).header, "an image of unknown size has no ratio"
+
+
 def test_every_row_says_how_many_symbols_it_sends(records: pd.DataFrame, info: RunInfo, tables: dict[str, str]) -> None:
     uneven = records.assign(symbols_total=records["symbols_total"] + records["snr_db"].where(records["variant"].eq("sa"), 0) * 10)
     rows = [row for table in metric_tables(build_points(uneven, info), info).values() for block in table.blocks for row in block.rows]
