@@ -5,8 +5,9 @@
     RunResults ──> tables/ ──> figures/: curves, limits, qualitative sheets ──> what an earlier state left there goes ──> report.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.common.storage import RemotePath, StoragePath, local_copy, upload
 from suite.report.capacity import write_limits
@@ -18,34 +19,60 @@ from suite.report.rank_figure import write_rank_figures
 from suite.report.results import RunResults
 from suite.report.tables import write_tables
 from suite.runs.layout import NOT_DRAWN, REPORT_FOLDERS, RunLayout
-from suite.runs.made import keep_only
+from suite.runs.made import add_made, keep_only
+
+Part = Literal["tables", "figures", "report"]
+_STEPS: Mapping[Part, Mapping[str, Callable[[RunResults, RunLayout[Path]], list[Path]]]] = {
+    "tables": {"tables": write_tables},
+    "figures": {
+        "curves": write_figures,
+        "distortion and perception": write_planes,
+        "ranks": write_rank_figures,
+        "limits": write_limits,
+        "sheets": write_sheets,
+    },
+}
 
 
-def rewrite(results: RunResults) -> Sequence[StoragePath]:
+def _silent(_: str) -> None:
+    return None
+
+
+def rewrite(results: RunResults, only: Part | None = None, told: Callable[[str], None] = _silent) -> Sequence[StoragePath]:
     """Write the tables, figures, sheets and page of a run from its results; return the paths.
 
     For a run in a bucket they are made in a temporary folder and uploaded.
+
+    Args:
+        results: of the run.
+        only: what is written; the rest stays as it is, and nothing is taken away. The page takes the figures that are there.
+        told: hears what is made next.
 
     Raises:
         RecordError: the records contradict ``run.json``, or a kept image cannot be read.
         StorageError: the bucket is missing, denied or out of reach.
     """
     run_dir = results.layout.path
+    keep = keep_only if only is None else add_made
     if not isinstance(run_dir, RemotePath):
-        written = _make(results, RunLayout(run_dir))
-        keep_only(run_dir, written)
+        written = _make(results, RunLayout(run_dir), only, told)
+        keep(run_dir, written)
         return written
-    with local_copy(run_dir, without=REPORT_FOLDERS + NOT_DRAWN) as copy:
-        uploaded = upload(_make(results, RunLayout(copy)), copy, run_dir)
-    keep_only(run_dir, uploaded)
+    # The page alone is made of figures that are there.
+    with local_copy(run_dir, without=NOT_DRAWN if only == "report" else REPORT_FOLDERS + NOT_DRAWN) as copy:
+        uploaded = upload(_make(results, RunLayout(copy), only, told), copy, run_dir)
+    keep(run_dir, uploaded)
     return uploaded
 
 
-def _make(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
-    written = write_tables(results, layout)
-    written += write_figures(results, layout)
-    written += write_planes(results, layout)
-    written += write_rank_figures(results, layout)
-    written += write_limits(results, layout)
-    written += write_sheets(results, layout)
-    return [*written, write_report(results, layout, written)]
+def _make(results: RunResults, layout: RunLayout[Path], only: Part | None, told: Callable[[str], None]) -> list[Path]:
+    written: list[Path] = []
+    for part, steps in _STEPS.items():
+        for name, write in steps.items() if only in (None, part) else ():
+            told(name)
+            written += write(results, layout)
+    if only in (None, "report"):
+        told("page")
+        figures = written if only is None else sorted(layout.figures.glob("*.png"))
+        written.append(write_report(results, layout, figures))
+    return written

@@ -39,6 +39,20 @@ def keep_only(run_dir: StoragePath, written: Iterable[StoragePath]) -> None:
     write_json(RunLayout(run_dir).made, {"files": sorted(now)})
 
 
+def add_made(run_dir: StoragePath, written: Iterable[StoragePath]) -> None:
+    """Add files to the list of what the suite made in a run folder, where there is one; nothing is taken away.
+
+    Args:
+        run_dir: the run folder.
+        written: below ``run_dir``.
+    """
+    now = {path.relative_to(run_dir).as_posix() for path in written}  # type: ignore[arg-type]
+    listed = _listed(run_dir)
+    # Without a list the names of what was made tell, and a list of a part of it would hide the rest.
+    if listed is not None:
+        write_json(RunLayout(run_dir).made, {"files": sorted(now | listed)})
+
+
 def is_record_file(path: StoragePath, records: StoragePath) -> bool:
     """Return whether a file below ``records`` was published by the suite: its place, its name and what it says tell."""
     inside = path.relative_to(records)  # type: ignore[arg-type]
@@ -53,16 +67,22 @@ def is_record_file(path: StoragePath, records: StoragePath) -> bool:
 
 def _made_before(run_dir: StoragePath) -> Callable[[str], bool]:
     """Return what tells whether a file was made by an earlier call: by its list, or by its name where there was no list yet."""
-    try:
-        listed = json.loads(RunLayout(run_dir).made.read_text(encoding="utf-8"))["files"]
-        return frozenset(str(name) for name in listed).__contains__
-    except FileNotFoundError:
-        pass
-    except (ValueError, KeyError, TypeError):
-        # A damaged list is as good as none.
-        pass
+    if (listed := _listed(run_dir)) is not None:
+        return listed.__contains__
     known = _known_names(run_dir)
     return lambda name: any(pattern.fullmatch(name) for pattern in known)
+
+
+def _listed(run_dir: StoragePath) -> frozenset[str] | None:
+    """Return what the list of a run folder names, ``None`` without one."""
+    try:
+        listed = json.loads(RunLayout(run_dir).made.read_text(encoding="utf-8"))["files"]
+        return frozenset(str(name) for name in listed)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        # A damaged list is as good as none.
+        return None
 
 
 def _known_names(run_dir: StoragePath) -> Collection[re.Pattern[str]]:

@@ -128,3 +128,22 @@ def test_what_an_earlier_state_left_is_taken_away(tmp_path: Path) -> None:
     assert not (folder / "tables" / "old.csv").exists() and not (folder / "figures" / "old.png").exists()
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert 'id="ranks_kodak"' in page and 'id="old"' not in page
+
+
+@pytest.mark.usefixtures("draft_figures")
+def test_a_part_alone_is_written_and_the_rest_stays(tmp_path: Path) -> None:
+    folder = synthetic_run.make_run(tmp_path, ("awgn",), ("psnr",))
+    heard: list[str] = []
+    rewrite(load_results(folder), told=heard.append)
+    assert heard == ["tables", "curves", "distortion and perception", "ranks", "limits", "sheets", "page"]
+    listed = json.loads(RunLayout(folder).made.read_text())["files"]
+    before = {name: (folder / name).read_bytes() for name in listed}
+    (folder / "report.html").unlink()
+    (folder / "tables" / "summary.md").unlink()
+    assert {path.name for path in map(Path, map(str, rewrite(load_results(folder), "report")))} == {"report.html"}
+    assert (folder / "report.html").read_bytes() == before["report.html"] and not (folder / "tables" / "summary.md").exists()
+    assert {"tables"} == {Path(str(path)).parent.name for path in rewrite(load_results(folder), "tables")}
+    assert json.loads(RunLayout(folder).made.read_text())["files"] == listed
+    assert {name: (folder / name).read_bytes() for name in listed if "times" not in name} == {
+        name: content for name, content in before.items() if "times" not in name
+    }
