@@ -17,9 +17,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir, mkdtemp
+from tempfile import TemporaryDirectory, TemporaryFile, gettempdir, mkdtemp
 from typing import Any
 
 from benchmarks.common.cores import available_cores
@@ -60,6 +61,10 @@ QUIET = {
     # The core's own messages are in Ray's log folder; on the terminal they hide the suite's.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
+
+
+# What the core writes, whatever its log level, where that is set.
+STRAY = b"Set ray log level from environment variable"
 
 
 def prepare_environment(address: str | None = None) -> None:
@@ -127,11 +132,12 @@ def connect(
     # After Ray's own, so that it runs before it.
     atexit.register(let_streams_end, ending)
     try:
-        if here:
-            with kept_back(keys):
-                _start(cpus, gpus, object_store)
-        else:
-            _join(str(address), [*extra, *files()])
+        with _without_stray_lines():
+            if here:
+                with kept_back(keys):
+                    _start(cpus, gpus, object_store)
+            else:
+                _join(str(address), [*extra, *files()])
     except SystemExit:
         # Ray's own answer to SIGTERM while it starts.
         if ending is None:
@@ -142,6 +148,25 @@ def connect(
         ending.install()
         if not str(address).startswith(CLIENT):
             watch(ray.get_runtime_context().gcs_address, GONE_S if here else RESTART_S, ending)
+
+
+@contextmanager
+def _without_stray_lines() -> Iterator[None]:
+    """Leave out of the standard error output of a block what Ray's core says of its own log level; the rest comes at the end of it."""
+    with TemporaryFile() as kept:
+        sys.stderr.flush()
+        terminal = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            kept.seek(0)
+            for line in kept:
+                if STRAY not in line:
+                    os.write(2, line)
 
 
 def let_streams_end(ending: Ending | None = None) -> None:

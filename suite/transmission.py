@@ -15,6 +15,7 @@ Example:
     True
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -103,9 +104,8 @@ def transmit(
 ) -> Transmitted:
     """Send one image through one method and return what its receiver makes of it.
 
-    Network and weights are those of the quick grid; at its ratios, 1/24 and 1/48, the weights lie in ``results/reference``. The image is
-    made square as that grid's ``fit`` says (stretched) and resized to its 64 x 64 pixels, unless it has that size. An evaluation of the
-    same image under the same name meets the same noise, and its record the same reconstruction, bit for bit.
+    Network and weights are those of the quick grid; at its ratios, 1/24 and 1/48, they lie in ``results/reference``. The image is stretched
+    to that grid's 64 x 64 pixels. An evaluation of it under the same name meets the same noise and ends with the same bits.
 
     Args:
         method: name of a method, or one that :func:`suite.load_method` opened.
@@ -124,16 +124,11 @@ def transmit(
         EvaluationError: there are no weights for the method at this ratio, or those given are not its own.
         SettingsError, UnknownNameError, ImageError, BenchmarkError, MethodError: an argument is wrong, or the method fails.
     """
-    path: StoragePath | None
+    cell = (f"snr_db=[{snr_db}]", f"channels=[{channel}]", f"seed={seed}", "metrics=[]")
     if isinstance(method, Loaded):
-        if variant is not None or weights is not None:
-            raise EvaluationError(f"{method.label} is opened with its variant and weights; leave variant and weights out")
-        grid, configured, ratio, path = _opened(method, cr, snr_db, channel, seed)
+        grid, configured, ratio, path = _opened(method, cr, cell, (variant, weights))
     else:
-        prepared, asked = _prepared(method if variant is None else f"{method}/{variant}", cr or "1/24", snr_db, channel, seed)
-        grid = prepared.grid
-        (ratio,) = prepared.configured_methods[0].ratios([asked])
-        configured, path = _weights(prepared, prepared.configured_methods[0], ratio, weights)
+        grid, configured, ratio, path = _named(method if variant is None else f"{method}/{variant}", cr or "1/24", cell, weights)
     size = (grid.image_size, grid.image_size)
     told = None if mask is None else resize_mask(np.asarray(mask, dtype=np.uint8), size, grid.fit)
     sample = Sample(name, as_rgb(image, size, grid.fit), told, caption=caption)
@@ -202,20 +197,26 @@ def _pixels(images: Any, batch: Batch) -> np.ndarray:
     return pixels
 
 
-def _prepared(label: str, cr: str | Fraction, snr_db: float, channel: str, seed: int) -> tuple[Prepared, Fraction]:
-    """Return the quick grid of one method and one cell, checked, and the ratio that was asked for."""
-    cell = [f"snr_db=[{snr_db}]", f"channels=[{channel}]", f"seed={seed}", "metrics=[]"]
+# Grid, method, ratio, weights.
+Found = tuple[Grid, ConfiguredMethod, Fraction | None, StoragePath | None]
+
+
+def _named(label: str, cr: str | Fraction, cell: Sequence[str], weights: str | StoragePath | None) -> Found:
+    """Return the quick grid of one method and one cell, checked, the method as it was trained, the ratio asked for, and weights."""
     own, asked = compose(GRID, label, None, None, cell), compose(GRID, label, None, None, [*cell, f"cr=['{cr}']"])
     # One network for all ratios was trained for those of the grid, and is found by them.
-    return prepare(own if asked.cr[0] in own.cr else asked), asked.cr[0]
+    prepared = prepare(own if asked.cr[0] in own.cr else asked)
+    (ratio,) = prepared.configured_methods[0].ratios([asked.cr[0]])
+    configured, path = _weights(prepared, prepared.configured_methods[0], ratio, weights)
+    return prepared.grid, configured, ratio, path
 
 
-def _opened(
-    method: Loaded, cr: str | Fraction | None, snr_db: float, channel: str, seed: int
-) -> tuple[Grid, ConfiguredMethod, Fraction | None, StoragePath]:
+def _opened(method: Loaded, cr: str | Fraction | None, cell: Sequence[str], besides: tuple[object, object]) -> Found:
     """Return the quick grid of one cell at the size of an opened method, the method, the ratio, and its weights."""
-    cell = [f"snr_db=[{snr_db}]", f"channels=[{channel}]", f"seed={seed}", "metrics=[]", f"image_size={method.size}"]
-    grid = compose(GRID, method.label, None, None, [*cell, f"cr=['{cr or method.cr or '1/24'}']"])
+    if besides != (None, None):
+        raise EvaluationError(f"{method.label} is opened with its variant and weights; leave variant and weights out")
+    ratios = f"cr=['{cr or method.cr or '1/24'}']"
+    grid = compose(GRID, method.label, None, None, [*cell, f"image_size={method.size}", ratios])
     (ratio,) = method.configured.ratios(grid.cr)
     if method.cr is not None and ratio != method.cr:
         raise EvaluationError(f"{method.path} holds weights of CR {method.cr}, not of CR {ratio}; leave cr out, or open the other network")

@@ -126,6 +126,11 @@ _SPECS = (
         "clic/ with professional_valid_2020/, mobile_valid_2020/, professional_train_2020/ ... as the archives unpack",
         "Toderici et al., Workshop and Challenge on Learned Image Compression, CVPR 2020; compression.cc; licence of unsplash.com",
         "benchmarks.datasets.clic:open_clic",
+        (
+            Part("clic/*valid*/**/*.png", "the validation images, and the test images where there are no others", needed=False),
+            Part("clic/*test*/**/*.png", "the test images", needed=False),
+            Part("clic/*train*/**/*.png", "the training images", needed=False),
+        ),
     ),
     DatasetSpec(
         "tecnick",
@@ -134,6 +139,7 @@ _SPECS = (
         "tecnick/ with RGB_OR_1200x1200_001.png ... at any depth",
         "Asuni, Giachetti, TESTIMAGES: a large-scale archive for testing visual devices and basic image processing algorithms, STAG 2014",
         "benchmarks.datasets.tecnick:open_tecnick",
+        (Part("tecnick/**/RGB_OR_1200x1200_*.png", "1200 x 1200, 8 bits a sample"),),
     ),
     DatasetSpec(
         "cifar10",
@@ -142,6 +148,13 @@ _SPECS = (
         "cifar-10-batches-py with data_batch_1 ... data_batch_5, test_batch, batches.meta",
         "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; www.cs.toronto.edu/~kriz/cifar.html",
         "benchmarks.datasets.cifar10:open_cifar10",
+        (
+            Part(
+                "cifar-10-batches-py/data_batch_1 ... data_batch_5, test_batch",
+                "pickled dictionaries: data uint8 (N, 3072), labels, filenames",
+            ),
+            Part("cifar-10-batches-py/batches.meta", "a pickled dictionary: the names of the classes"),
+        ),
     ),
     DatasetSpec(
         "coco-captions",
@@ -150,6 +163,11 @@ _SPECS = (
         "coco/ with annotations/captions_val2017.json, val2017/*.jpg; captions_train2017.json, train2017 likewise; or 2014",
         "Chen et al., Microsoft COCO Captions: Data Collection and Evaluation Server, arXiv 1504.00325; cocodataset.org; Flickr terms",
         "benchmarks.datasets.coco:open_coco_captions",
+        (
+            Part("coco/annotations/captions_val2017.json", "JSON: images and their sentences, those for tests; 2014 likewise"),
+            Part("coco/val2017/*.jpg", "the test images"),
+            Part("coco/annotations/captions_train2017.json, coco/train2017/*.jpg", "the same for training", needed=False),
+        ),
     ),
     DatasetSpec(
         "folder",

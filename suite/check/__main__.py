@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from suite.cli import guarded
+
+if TYPE_CHECKING:
+    from suite.check.printed import Printed
+    from suite.check.subject import Subject
 
 FAILED = 1
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
@@ -43,9 +47,8 @@ def main(
 
     # Late: the parent needs none of it.
     from suite.check.contract import CONTRACT, registration, tried
-    from suite.check.cost import cost as cost_of
     from suite.check.printed import Printed
-    from suite.check.subject import Fault, subjects
+    from suite.check.subject import subjects
 
     console = Console(soft_wrap=True, highlight=False)
     failed = 0
@@ -66,16 +69,24 @@ def main(
             console.print(Text(f"  {'registration':13}note: {note}"))
         if cost and not wrong:
             told(progress, f"{subject.configured.label}, its cost")
-            try:
-                with printed.taken():
-                    told_cost = cost_of(subject)
-                console.print(Text(f"  {'cost':13}{told_cost}"))
-            except Fault as fault:
-                console.print(Text(f"  {'cost':13}{fault}"))
+            console.print(Text(f"  {'cost':13}{_cost(subject, printed)}"))
         failed += bool(wrong)
     code = FAILED if failed else 0
     told(progress, f"{DONE} {code}")
     raise typer.Exit(code)
+
+
+def _cost(subject: "Subject", printed: "Printed") -> str:
+    """Return what a method costs, or why that cannot be measured."""
+    # Late: the help page needs none of it.
+    from suite.check.cost import cost
+    from suite.check.subject import Fault
+
+    try:
+        with printed.taken():
+            return cost(subject)
+    except Fault as fault:
+        return str(fault)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from suite.train.validation import DIAGNOSTICS, OVER_ONE_COLOUR
 SECONDS_BETWEEN_LINES = 10.0
 # A training is stuck if after this share of its steps it is so little better, in dB, than one colour an image.
 STUCK_SHARE, STUCK_DB = 0.2, 0.5
+# Before so many steps nothing can be said.
+LEAST_STEPS = 100
 HELPS = "a longer training.warmup, a lower training.learning_rate, training.clip: 1, or higher training.snr_db may help"
 
 
@@ -78,7 +80,7 @@ class TrainingProgress:
     def _warn(self, job: TrainingJob, step: float, values: Mapping[str, float]) -> None:
         """Say once, and early, that a network gives hardly more than one colour."""
         gain = values.get(OVER_ONE_COLOUR)
-        if gain is None or job.label in self._warned or gain >= STUCK_DB or step < STUCK_SHARE * job.settings.steps:
+        if gain is None or job.label in self._warned or gain >= STUCK_DB or step < max(LEAST_STEPS, STUCK_SHARE * job.settings.steps):
             return
         self._warned.add(job.label)
         self._say(

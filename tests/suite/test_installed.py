@@ -68,3 +68,41 @@ def test_a_package_of_the_same_name_in_the_working_folder_is_told(tmp_path, name
     assert done.returncode == 2
     other = tmp_path / name / "__init__.py"
     assert done.stderr.strip().startswith(f"error: the project's package '{name}' is {other}; run the command from another folder")
+
+
+@pytest.mark.slow
+def test_the_project_and_a_method_of_ones_own_install_into_a_fresh_environment(installed, tmp_path):
+    """What the project needs is taken from this environment: to fetch it again would show nothing more."""
+    env = tmp_path / "env"
+    subprocess.run([sys.executable, "-m", "venv", str(env)], check=True, timeout=300)
+    (site,) = env.glob("lib/python*/site-packages")
+    # The one that comes with Python would hide this environment's.
+    subprocess.run([str(env / "bin" / "python"), "-m", "pip", "uninstall", "-y", "-q", "setuptools"], check=True, timeout=120)
+    # A path in a .pth file brings packages, and not the editable project, whose own .pth is not read there.
+    (site / "base.pth").write_text(next(path for path in sys.path if path.endswith("site-packages")))
+    for path in installed.iterdir():
+        shutil.copytree(path, site / path.name)
+
+    def semcom(*arguments: str) -> str:
+        command = [str(env / "bin" / "python"), "-m", "suite", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    where = "import suite, pathlib; print(pathlib.Path(suite.__file__).parent)"
+    told = subprocess.run([str(env / "bin" / "python"), "-c", where], cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=120)
+    assert Path(told.stdout.strip()) == site / "suite"
+    assert "swinjscc" in semcom("list", "methods")
+    semcom("new", "my_codec", "--package", "--folder", "my_codec")
+    pip = [str(env / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--quiet", "./my_codec"]
+    subprocess.run(pip, cwd=tmp_path, env=clean, check=True, capture_output=True, timeout=300)
+    assert "my_codec" in semcom("list", "methods")
+    run = (
+        "import suite; few = {'cr': ['1/24'], 'snr_db': [4], 'metrics': ['psnr'], 'sheet.images': 0}; "
+        "run = suite.run('my_codec/my_codec.yaml', methods='my_codec,digital/jpeg', limit=1, settings=few, out='o', executor='inline'); "
+        "assert run.failed == 0 and run.report_path.exists(), run"
+    )
+    done = subprocess.run([str(env / "bin" / "python"), "-c", run], cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "My codec" in (tmp_path / "o" / "tables" / "scenes_awgn.md").read_text()

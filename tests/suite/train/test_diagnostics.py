@@ -130,9 +130,12 @@ def test_progress_names_them(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     assert math.isclose(SETTINGS.steps, 6)
 
 
-def test_a_training_that_gives_one_colour_is_told_once_with_what_helps(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_training_that_gives_one_colour_is_told_once_with_what_helps(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = TrainingJob(ConfiguredMethod("gain", "default", "compact", MethodSettings(), SETTINGS), CR, (CR,), ImageSource(None, tmp_path))
     job.__dict__["identity"] = "gain"
+    monkeypatch.setattr("suite.train.progress.LEAST_STEPS", 2)
     progress = TrainingProgress()
     # Too early to tell, stuck, told already, and on its way.
     for step, gain in ((1, 0.0), (3, 0.1), (4, 0.1)):
