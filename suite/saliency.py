@@ -44,12 +44,11 @@ def main(
 ) -> None:
     """Write the maps that are not there yet: white where the model sees an object, black elsewhere."""
     # Late: the help page needs none of it.
-    from rich.progress import track
-
     from benchmarks.common.atomic import write_png
     from benchmarks.common.errors import ImageError
     from benchmarks.datasets.folder import mask_of, open_folder
     from benchmarks.datasets.voc import open_voc, open_voc2007, saliency_map
+    from suite.bars import Bars
 
     images = {"voc": open_voc, "voc2007": open_voc2007, "folder": open_folder}[dataset](data_dir, 256, "train")
     maps = {id: mask_of(data_dir, images.item(id).path) if dataset == "folder" else saliency_map(data_dir, id) for id in images.items()}
@@ -60,11 +59,12 @@ def main(
     for folder in [mask_of(data_dir)] if dataset == "folder" else sorted({path.parent for path in maps.values()}):
         _note_origin(folder, {"model": model, "weights": None if weights is None else weights.name, "background": list(chosen)})
     lost: list[str] = []
-    for id in track(left, "maps", disable=not left):
-        try:
-            write_png(maps[id], _map(images.item(id).path, regions, chosen, device))
-        except ImageError as error:
-            lost.append(str(error))
+    with Bars() as bars:
+        for id in bars.steps(left, "maps", len(left)) if left else ():
+            try:
+                write_png(maps[id], _map(images.item(id).path, regions, chosen, device))
+            except ImageError as error:
+                lost.append(str(error))
     typer.echo(f"{len(left) - len(lost):,} maps written, {len(images) - len(left):,} were there, {len(lost):,} images could not be read")
     if lost:
         typer.echo(lost[0], err=True)
