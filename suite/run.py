@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.common.errors import DatasetError
 from suite import callable_as_function
 from suite.cli import COMMON_HELP, guarded
 from suite.options import GridOptions, takes_grid
@@ -36,7 +37,13 @@ def run(
     # Late: a help page does without the libraries of a run.
     from suite.session import Session
 
-    session = Session(options, search=tune)
+    try:
+        session = Session(options, search=tune)
+    except DatasetError as error:
+        if not options.dry_run or options.data_dir is not None:
+            raise
+        _sketch(options, error)
+        return
     if options.dry_run:
         session.show_plan()
         return
@@ -45,6 +52,20 @@ def run(
         failed = session.evaluate()
         session.report()
     raise typer.Exit(1 if failed else 0)
+
+
+def _sketch(options: GridOptions, error: DatasetError) -> None:
+    """Print what the grid comes to by what is published of its data, since the data are not here."""
+    # Late: a help page does without the libraries of a run.
+    from methods.files import add_files
+    from suite.config.compose import compose
+    from suite.sketch import sketch_of
+
+    added = add_files(options.method_file)
+    grid = compose(options.grid, options.methods, options.datasets, options.limit, options.set_, added, options.weights)
+    print(f"without the data ({error}):")
+    for sentence in sketch_of(grid):
+        print(sentence)
 
 
 if __name__ == "__main__":

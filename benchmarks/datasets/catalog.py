@@ -1,7 +1,8 @@
 """The table of data sets, and the two functions that open one; a data set's module is imported when it is opened."""
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast, get_args
 
@@ -37,6 +38,7 @@ class DatasetSpec:
         source: citation, address and licence.
         opener: "module:function" that opens it.
         layout: its folders and files, each with its type.
+        sizes: split -> published number of images; those that are not fixed are missing.
     """
 
     name: str
@@ -46,6 +48,7 @@ class DatasetSpec:
     source: str
     opener: str
     layout: tuple[Part, ...] = ()
+    sizes: Mapping[Split, int] = field(default_factory=dict)
 
 
 def _captions(path: str) -> Part:
@@ -91,6 +94,7 @@ _SPECS = (
         "Wang et al., Learning to Detect Salient Objects with Image-level Supervision, CVPR 2017; saliencydetection.net/duts; academic use",
         "benchmarks.datasets.duts:open_duts",
         (*_duts("DUTS-TR", "training"), *_duts("DUTS-TE", "test")),
+        sizes={"train": 10_553, "test": 5_019},
     ),
     DatasetSpec(
         "voc",
@@ -100,6 +104,7 @@ _SPECS = (
         "Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010; http://host.robots.ox.ac.uk/pascal/VOC; Flickr terms",
         "benchmarks.datasets.voc:open_voc",
         (*_voc("VOC2007", needed=False), *_voc("VOC2012", needed=False)),
+        sizes={"train": 9_000, "test": 1_000},
     ),
     DatasetSpec(
         "voc2007",
@@ -109,6 +114,7 @@ _SPECS = (
         "Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2010; http://host.robots.ox.ac.uk/pascal/VOC; Flickr terms",
         "benchmarks.datasets.voc:open_voc2007",
         (*_voc("VOC2007"), _MAPS),
+        sizes={"train": 8_967, "test": 996},
     ),
     DatasetSpec(
         "kodak",
@@ -118,6 +124,7 @@ _SPECS = (
         "Kodak Lossless True Color Image Suite; https://r0k.us/graphics/kodak; released for unrestricted use",
         "benchmarks.datasets.kodak:open_kodak",
         (Part("kodak/kodim01.png ... kodim24.png", "768 x 512 or 512 x 768, 8 bits a sample"), _captions("kodak/captions.jsonl")),
+        sizes={"test": 24},
     ),
     DatasetSpec(
         "clic",
@@ -140,6 +147,7 @@ _SPECS = (
         "Asuni, Giachetti, TESTIMAGES: a large-scale archive for testing visual devices and basic image processing algorithms, STAG 2014",
         "benchmarks.datasets.tecnick:open_tecnick",
         (Part("tecnick/**/RGB_OR_1200x1200_*.png", "1200 x 1200, 8 bits a sample"),),
+        sizes={"test": 100},
     ),
     DatasetSpec(
         "cifar10",
@@ -155,6 +163,7 @@ _SPECS = (
             ),
             Part("cifar-10-batches-py/batches.meta", "a pickled dictionary: the names of the classes"),
         ),
+        sizes={"train": 50_000, "test": 10_000},
     ),
     DatasetSpec(
         "coco-captions",
@@ -168,6 +177,7 @@ _SPECS = (
             Part("coco/val2017/*.jpg", "the test images"),
             Part("coco/annotations/captions_train2017.json, coco/train2017/*.jpg", "the same for training", needed=False),
         ),
+        sizes={"train": 118_287, "test": 5_000},
     ),
     DatasetSpec(
         "folder",
@@ -185,6 +195,7 @@ _SPECS = (
         "",
         "van der Walt et al., scikit-image: image processing in Python, PeerJ 2014; each image's licence in skimage.data",
         "benchmarks.datasets.photos:open_photos",
+        sizes={"train": 5, "test": 10},
     ),
     DatasetSpec(
         "scenes",
@@ -193,6 +204,7 @@ _SPECS = (
         "",
         "made by this project, Apache-2.0",
         "benchmarks.datasets.scenes.dataset:open_scenes",
+        sizes={"train": 20_000, "validation": 1_000, "test": 1_000},
     ),
 )
 

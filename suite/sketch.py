@@ -1,0 +1,90 @@
+"""What a grid comes to, from what is published of its data sets alone: a dry run on a machine without the data.
+
+::
+
+    grid ──methods x ratios x readings x cells──> a count an image ──x published sizes──> images, questions, trainings, hours, dollars
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from suite.bars import time_left
+from suite.config.catalog import DATASETS
+from suite.config.grid import Grid
+from suite.config.methods import ConfiguredMethod, resolve
+from suite.errors import SettingsError
+from suite.evaluate.readings import read_grids
+
+# Of SCALE.md's sums: an L4 trains a transformer of the paper's size so many images an hour, an H100 edits or generates one at 8 steps
+# (at 50 it takes 12.6 times as long), an L4 scores one by every metric; US dollars an hour of each.
+TRAINED_AN_HOUR = 1_319_125 * 16 / 34
+SECONDS_AN_EDIT, SECONDS_A_SCORE = 6.6, 0.2
+H100_AN_HOUR, L4_AN_HOUR = 7.0, 1.0
+
+
+def sketch_of(grid: Grid) -> Iterator[str]:
+    """Yield what a run of a grid comes to, a sentence each.
+
+    Raises:
+        SettingsError: nobody has published how many images a data set has.
+        UnknownNameError, SettingsError: a method is not known, or a setting is wrong.
+    """
+    configured_methods = resolve(grid)
+    images = 0
+    for name in grid.datasets:
+        published = DATASETS.get(name).sizes.get("test")
+        if published is None:
+            raise SettingsError(f"how many images {name} has shows only in its folder; give --data-dir")
+        images += min(published, grid.limit or published)
+        yield f"data set {name}: {min(published, grid.limit or published):,} of the {published:,} images that are published"
+    cells = {configured.label: _cells(configured, grid) for configured in configured_methods}
+    scored = images * sum(cells.values())
+    yield f"reconstructions: {scored:,}, {sum(cells.values()):,} of an image"
+    hours = scored * SECONDS_A_SCORE / 3600
+    yield f"scoring by every metric: about {time_left(hours * 3600)} of one L4, ${hours * L4_AN_HOUR:,.0f}"
+    yield from _asked(grid, configured_methods, cells, images)
+    yield from _trained(grid, configured_methods)
+    yield "these are estimates from published sizes and operation counts (suite/SCALE.md); with --data-dir the plan is exact"
+
+
+def _cells(configured: ConfiguredMethod, grid: Grid) -> int:
+    """Return how many reconstructions an image has by a method, each reading and ratio counted."""
+    parts = [read.grid for read in read_grids(configured, grid)]
+    return len(configured.ratios(grid.cr)) * sum(len(part.channels) * len(part.snr_db) * part.repetitions for part in parts)
+
+
+def _asked(grid: Grid, methods: tuple[ConfiguredMethod, ...], cells: dict[str, int], images: int) -> Iterator[str]:
+    captions = {model.model_dump_json(): model for configured in methods for model in configured.captioner_models}
+    for model in captions.values():
+        if model.backend != "dataset":
+            yield f"captions by {model.model}: {images:,}"
+    made: dict[str, int] = {}
+    prices: dict[str, float | None] = {}
+    for configured in methods:
+        for name, questions in configured.traits.asks.items():
+            model = configured.models.get(name)
+            who = f"a model that is not named yet (generative.{name})" if model is None else model.model
+            made[who] = made.get(who, 0) + questions * cells[configured.label] * images
+            # By its name: whether a local one is here is another question.
+            if model is not None and model.backend == "openai":
+                price = grid.generative.limits.prices.get(model.model)
+                prices[who] = None if price is None else price.expected("edit" if name == "editor" else "generate")
+    for who, count in made.items():
+        if who in prices:
+            price_of_one = prices[who]
+            cost = "no price is given (generative.prices)" if price_of_one is None else f"at most about ${count * price_of_one:,.0f}"
+            yield f"images by {who}: at most {count:,} calls, {cost}"
+        else:
+            hours = count * SECONDS_AN_EDIT / 3600
+            yield f"images by {who}: at most {count:,}; about {hours:,.0f} H100 hours at 8 steps, ${hours * H100_AN_HOUR:,.0f}"
+
+
+def _trained(grid: Grid, methods: tuple[ConfiguredMethod, ...]) -> Iterator[str]:
+    steps: dict[tuple[str, Fraction | None], int] = {}
+    for configured in methods:
+        own = configured.trained
+        if own.traits.trainable:
+            ratios = (None,) if own.traits.one_model_for_all_rates else own.ratios(grid.cr)
+            steps |= {(own.label, cr): own.training.steps * own.training.batch for cr in ratios}
+    hours = sum(steps.values()) / TRAINED_AN_HOUR
+    yield f"trainings, as far as there are no checkpoints: {len(steps)}; at most about {hours:,.0f} L4 hours, ${hours * L4_AN_HOUR:,.0f}"
