@@ -62,11 +62,11 @@ def _asked(grid: Grid, methods: tuple[ConfiguredMethod, ...], cells: dict[str, i
     prices: dict[str, float | None] = {}
     for configured in methods:
         for name, questions in configured.traits.asks.items():
-            model = configured.models.get(name)
-            who = f"a model that is not named yet (generative.{name})" if model is None else model.model
+            asked = configured.models.get(name)
+            who = f"a model that is not named yet (generative.{name})" if asked is None else asked.model
             made[who] = made.get(who, 0) + questions * cells[configured.label] * images
             # By its name: whether a local one is here is another question.
-            if model is not None and model.backend == "openai":
+            if asked is not None and asked.backend == "openai":
                 price = grid.generative.limits.prices.get(model.model)
                 prices[who] = None if price is None else price.expected("edit" if name == "editor" else "generate")
     for who, count in made.items():
