@@ -81,3 +81,24 @@ def test_an_image_that_cannot_be_read_is_told_and_the_others_get_their_maps(devk
     (devkit / "JPEGImages" / f"{train.items()[0].partition('/')[2]}.jpg").write_bytes(b"nothing")
     result = made(devkit, "--model", "geodesic")
     assert result.exit_code == 1 and f"{len(train) - 1} maps written, 0 were there, 1 images could not be read" in result.output
+
+
+def test_a_folder_of_images_gets_masks_beside_them(tmp_path):
+    """Images in folders inside too; the maps are then the masks of trainings on the folder."""
+    pixels = np.full((48, 64, 3), 30, np.uint8)
+    pixels[12:36, 20:44] = (220, 180, 60)
+    for name in ("a.jpg", "trips/b.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / name, quality=95)
+    result = CliRunner().invoke(app, ["--data-dir", str(tmp_path), "--dataset", "folder", "--model", "geodesic"])
+    assert result.exit_code == 0, result.output
+    dataset = open_dataset("folder", tmp_path, 32, "train")
+    assert dataset.items() == ("a", "trips/b")
+    for id in dataset.items():
+        mask = dataset.load(id).mask
+        assert mask is not None and mask[16, 16] == 1 and mask[1, 1] == 0
+    assert json.loads((tmp_path / "masks" / "origin.json").read_text())["model"] == "geodesic"
+    assert (
+        "0 maps written, 2 were there"
+        in CliRunner().invoke(app, ["--data-dir", str(tmp_path), "--dataset", "folder", "--model", "geodesic"]).output
+    )
