@@ -137,8 +137,8 @@ def _texts_compared_with(prepared: Prepared) -> Iterator[str]:
 
 
 def _metrics_inside(prepared: Prepared) -> Iterator[str]:
-    """Yield which of the metrics a method chooses by."""
+    """Yield which of the metrics a method chooses by, or has imitated what they look at."""
     titles = {spec.name: spec.title for spec in lookup(prepared.metrics.names, prepared.grid.metric_settings)}
     for name, title in titles.items():
         if who := [each.label for each in prepared.configured_methods if name in each.traits.metrics_inside]:
-            yield f"{title} does not measure {', '.join(who)} from outside: the method chooses among results of its own by it."
+            yield f"{title} does not measure {', '.join(who)} from outside: the method chooses by it, or learnt from what it looks at."

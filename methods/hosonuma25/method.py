@@ -62,6 +62,8 @@ class Hosonuma25(UsesModels, Method[HosonumaSettings]):
             refine_only=frozenset({"digital"}),
             coarse=False,
             asks=asks,
+            # The map that it sends, and paints by, is the one that this metric compares.
+            metrics_inside=frozenset({"saliency_iou_geodesic"}) if settings.mask_source == "saliency" else frozenset(),
         )
 
     @classmethod

@@ -96,6 +96,7 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
             uses_snr_at_sender=settings.snr_adaptive,
             trainable=settings.authors_checkpoint is None,
             one_model_for_all_rates=settings.rate_adaptive,
+            metrics_inside=settings.imitated,
         )
 
     def load_authors_checkpoint(self, source: str | Path | Mapping[str, Tensor]) -> None:

@@ -58,6 +58,12 @@ class SwinJSCCSettings(MethodSettings):
         """Pixels that sides must be multiples of for every stage to split into whole windows."""
         return self.patch * 2 ** (len(self.dims) - 1) * self.window
 
+    @property
+    def imitated(self) -> frozenset[str]:
+        """Metrics that look through the network of the loss; a CLIP of one's own has the metrics' names of the grid that names it."""
+        lpips = self.perceptual_weight > 0 and self.perceptual_trunk != "clip"
+        return frozenset({f"lpips_{self.perceptual_trunk}"}) if lpips else frozenset()
+
     @model_validator(mode="after")
     def _consistent(self) -> "SwinJSCCSettings":
         if not self.dims or len({len(self.dims), len(self.depths), len(self.heads)}) != 1:

@@ -91,7 +91,7 @@ def test_a_metric_by_which_a_method_chooses_is_told(monkeypatch):
 
     chooses_by("clip_score_scenes")
     assert notes(*OF_TEXT, methods="nam24,digital/jpeg") == [
-        f"{TITLE} does not measure nam24/default from outside: the method chooses among results of its own by it."
+        f"{TITLE} does not measure nam24/default from outside: the method chooses by it, or learnt from what it looks at."
     ]
     assert notes("channels=[awgn]", methods="nam24") == [], "a metric that nobody reads"
     chooses_by("clip_scor")

@@ -43,6 +43,9 @@ def test_it_is_registered_as_a_method_of_one_operating_point():
     for variant in VARIANTS.values():
         traits = Hosonuma25.traits(HosonumaSettings(**variant))
         assert (traits.rates, traits.coarse, traits.describes, traits.refines) == ("fixed", False, True, True)
+        # What is sent is a map of saliency, or of classes.
+        inside = {"saliency_iou_geodesic"} if HosonumaSettings(**variant).mask_source == "saliency" else set()
+        assert traits.metrics_inside == inside
     assert HosonumaSettings(**VARIANTS["original"]).prior == "palette"
 
 

@@ -184,6 +184,8 @@ def test_traits_follow_the_settings() -> None:
     assert [traits[name].one_model_for_all_rates for name in VARIANT_NAMES] == [False, False, True, True]
     assert all(trait.trainable and trait.rates == "variable" for trait in traits.values())
     assert not SwinJSCC.traits(SwinJSCCSettings(authors_checkpoint="w.model", receiver_scale="sent")).trainable
+    inside = {name: set(trait.metrics_inside) for name, trait in traits.items() if trait.metrics_inside}
+    assert inside == {"perceptual": {"lpips_vgg"}, "perceptual-alex": {"lpips_alex"}}
 
 
 def test_what_does_not_fit_is_refused_by_name() -> None:
