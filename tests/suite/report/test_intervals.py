@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from suite.report.intervals import holm, mark_best, mean_intervals, paired_differences, wilcoxon_p
+from suite.report.intervals import mark_best, mean_intervals, paired_differences
+from suite.report.signed_ranks import holm, wilcoxon_p
 
 
 def test_interval_is_the_wider_of_students_and_the_bootstrap_t() -> None:
