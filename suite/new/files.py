@@ -28,13 +28,13 @@ def write_new(name: str, kind: Kind, folder: Path, package: bool) -> list[Path]:
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
         raise SettingsError(f"'{name}' cannot be the name of a method and its file; take small letters, digits and underscores: my_codec")
+    texts = {folder / file: text for file, text in rendered(name, kind, package).items()}
+    if there := [path for path in texts if path.exists()]:
+        raise SettingsError(f"{there[0]} is there already and stays as it is; take another name, or another folder with --folder")
     if name in sys.stdlib_module_names or (name not in METHODS and find_spec(name) is not None):
         raise SettingsError(f"'{name}' is the name of a Python module, which the file would hide; take another name")
     if name in METHODS:
         raise SettingsError(f"there is a method '{name}' already; take another name")
-    texts = {folder / file: text for file, text in rendered(name, kind, package).items()}
-    if there := [path for path in texts if path.exists()]:
-        raise SettingsError(f"{there[0]} is there already and stays as it is; take another name, or another folder with --folder")
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
         write_text(path, text)
