@@ -67,7 +67,7 @@ def _asked(grid: Grid, methods: tuple[ConfiguredMethod, ...], cells: dict[str, i
             made[who] = made.get(who, 0) + questions * cells[configured.label] * images
             # By its name: whether a local one is here is another question.
             if asked is not None and asked.backend == "openai":
-                price = grid.generative.limits.prices.get(model.model)
+                price = grid.generative.limits.prices.get(asked.model)
                 prices[who] = None if price is None else price.expected("edit" if name == "editor" else "generate")
     for who, count in made.items():
         if who in prices:
