@@ -108,7 +108,7 @@ def _ranks(points: pd.DataFrame, higher: bool) -> dict[Series, dict[str, float]]
 
 
 def summary_table(found: pd.DataFrame, points: Points, info: RunInfo) -> PlainTable:
-    """Return the summary as it is printed, the best mean rank first.
+    """Return the summary as it is printed, the best mean rank first, and those that share no cell with the reference last.
 
     Args:
         found: of :func:`summary_points`.
@@ -119,7 +119,11 @@ def summary_table(found: pd.DataFrame, points: Points, info: RunInfo) -> PlainTa
         return PlainTable("Summary", "tab:summary", ["Method"], [], notes=["The records hold no metric.", *info.warnings])
     metric = str(found["metric"].iloc[0])
     name = series_label(str(found["reference_method"].iloc[0]), str(found["reference_variant"].iloc[0]))
-    shown = found.sort_values(["rank", "gain"], ascending=[True, False], kind="stable", na_position="last")
+    is_reference = found["method"].eq(found["reference_method"]) & found["variant"].eq(found["reference_variant"])
+    # A rank among two methods of a fixed rate is no place before those that share the reference's cells.
+    apart = found["gain"].isna() & ~is_reference
+    order = ["apart", "rank", "gain"]
+    shown = found.assign(apart=apart).sort_values(order, ascending=[True, True, False], kind="stable", na_position="last")
     spans = points.points[points.points["metric"].eq(metric)].groupby(_SERIES)["symbols_total"].agg(span_text)
     rows = [_row(row, spans.get((row["method"], row["variant"]), "–")) for row in shown.to_dict("records")]
     title = info.metrics[metric].title

@@ -94,3 +94,12 @@ def test_where_nothing_has_a_value_there_is_nothing_to_sum_up(results: RunResult
     dead = results.records.assign(status="failed", error="no luck", psnr=np.nan, lpips_alex=np.nan, fid=np.nan)
     run = RunResults(results.layout, dead, results.info)
     assert write_tables(run, RunLayout(tmp_path)) and "nan" not in (tmp_path / "tables" / "summary.md").read_text()
+
+
+def test_methods_that_share_no_cell_with_the_reference_stand_last(results: RunResults) -> None:
+    """First among two methods of a fixed rate is not first of all."""
+    other = results.records[results.records["method"].eq("beta")].assign(method="gamma", cr=float("nan"), psnr=99.0)
+    third = other.assign(method="delta", psnr=98.0)
+    run = RunResults(results.layout, pd.concat([results.records, other, third], ignore_index=True), results.info)
+    apart = [row[1] == "–" for row in run.summary_table.rows]
+    assert any(apart) and apart == sorted(apart)
