@@ -115,7 +115,7 @@ class Method(ABC, Generic[S]):
         Asked for images that keep their size: the suite mirrors them to it before they are sent, counts the symbols of it, and cuts what
         is decoded.
         """
-        return height, width
+        return Geometry.rounded_up(height, width, settings.multiple)
 
     def check_ready(self) -> None:
         """Raise a :class:`MethodError` if anything that a run will need is missing; asked before anything runs."""

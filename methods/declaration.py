@@ -100,6 +100,11 @@ class MethodSettings(Settings):
 
     evaluation_only: ClassVar[frozenset[str]] = frozenset()
 
+    @property
+    def multiple(self) -> int:
+        """Pixels that the sides of an image must be multiples of."""
+        return 1
+
     def identity_fields(self, without: Collection[str] = ()) -> dict[str, Any]:
         """Return the fields that enter an identity, ``without`` some."""
         fields = self.model_dump(mode="python", exclude=set(without))

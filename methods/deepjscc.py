@@ -37,6 +37,11 @@ class DeepJSCCSettings(MethodSettings):
     widths: tuple[int, int, int, int] = (16, 32, 32, 32)
     kernel: Literal[3, 5, 7] = 5
 
+    @property
+    def multiple(self) -> int:
+        """Two strides of 2."""
+        return DOWNSAMPLING
+
 
 @METHODS.register("deepjscc")
 class DeepJSCC(TrainableMethod[DeepJSCCSettings]):
@@ -76,11 +81,6 @@ class DeepJSCC(TrainableMethod[DeepJSCCSettings]):
     def traits(cls, settings: DeepJSCCSettings) -> Traits:
         """One network a CR; the sender needs no channel knowledge."""
         return Traits(trainable=True)
-
-    @classmethod
-    def padded(cls, settings: DeepJSCCSettings, height: int, width: int) -> tuple[int, int]:
-        """Return sides that two halvings divide."""
-        return Geometry.rounded_up(height, width, DOWNSAMPLING)
 
     def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
         """Return exactly the budget's k symbols an image; what the last feature map has beyond them is not sent."""

@@ -60,6 +60,11 @@ class EditedSettings(MethodSettings):
         return self.codec_variant or next(iter(METHODS.get(self.codec).variants))
 
     @property
+    def multiple(self) -> int:
+        """The codec's."""
+        return int(self.codec_complete.multiple)
+
+    @property
     def codec_complete(self) -> Any:
         """The codec's complete settings.
 
@@ -135,11 +140,6 @@ class Edited(StageTwo[EditedSettings], Method[EditedSettings], nn.Module):
         kept = {each.name: getattr(own, each.name) for each in fields(own)}
         stage_two = {"describes": True, "refines": True, "refine_only": frozenset({"texts"}), "asks": {"editor": 1}, "trainable": False}
         return Traits(**{**kept, **stage_two})
-
-    @classmethod
-    def padded(cls, settings: EditedSettings, height: int, width: int) -> tuple[int, int]:
-        """Return the sides that the codec asks for."""
-        return METHODS.get(settings.codec).padded(settings.codec_complete, height, width)
 
     @classmethod
     def codec(cls, settings: EditedSettings) -> Codec:

@@ -9,7 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from benchmarks.datasets import Dataset
 from benchmarks.metrics import lookup
+from suite.config.grid import Grid
+from suite.evaluate.plan import sizes_of
 from suite.evaluate.readings import read_grids
 from suite.link.declared import LOSSLESS
 from suite.prepare import Prepared, image_sizes
@@ -142,3 +145,14 @@ def _metrics_inside(prepared: Prepared) -> Iterator[str]:
     for name, title in titles.items():
         if who := [each.label for each in prepared.configured_methods if name in each.traits.metrics_inside]:
             yield f"{title} does not measure {', '.join(who)} from outside: the method chooses by it, or learnt from what it looks at."
+
+
+def dataset_info(dataset: Dataset, grid: Grid) -> dict[str, Any]:
+    """Return what ``run.json`` says of a test set; its images by name where the grid does not take all, and the groups they come in."""
+    images = list(dataset.items())[: grid.limit]
+    named: dict[str, Any] = {"images": images} if len(images) < len(dataset) else {}
+    if grid.fit == "native":
+        named["sizes"] = {id: list(size) for id, size in sizes_of(dataset, images).items()}
+    if groups := {id: group for id in images if (group := dataset.group(id)) != id}:
+        named["groups"] = groups
+    return {"pictures": len(dataset), "fingerprint": dataset.fingerprint(), "sheet": images[: grid.sheet.images], **named}

@@ -12,16 +12,14 @@ from benchmarks.common.errors import DatasetError
 from benchmarks.common.fetching import nothing_fetched
 from benchmarks.common.project import REFERENCE, not_shipped
 from benchmarks.common.storage import StoragePath, open_path
-from benchmarks.datasets import Dataset
 from methods.files import add_files
 from suite.config.compose import compose
-from suite.config.grid import Grid
 from suite.dry_run import plan_sentences, weights_table
 from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Executor
 from suite.evaluate.kept import changed_code, with_kept_code
-from suite.evaluate.plan import WorkUnit, sizes_of
+from suite.evaluate.plan import WorkUnit
 from suite.evaluate.reuse import reuse
 from suite.evaluate.runner import evaluate, remaining
 from suite.keys import key_names
@@ -30,15 +28,15 @@ from suite.prepare import SHIPPED, Prepared, check_trainable, prepare
 from suite.report.results import RunResults, load_results
 from suite.report.rewrite import rewrite
 from suite.report.tables import main_table
-from suite.run_notes import run_notes
+from suite.run_notes import dataset_info, run_notes
 from suite.runs.folder import RunFolder
 from suite.runs.info import kept_note, read_info
 from suite.runs.labels import names_of
-from suite.runs.layout import RunLayout
 from suite.runs.lock import at_work
 from suite.runs.records import load
 from suite.train.checkpoint import Card, Checkpoint, copy_into, find
 from suite.train.jobs import TrainingJob, code_note
+from suite.train.named import checkpoints_in
 from suite.train.progress import TrainingProgress
 from suite.train.tune import TrainingsFailedError, train_missing
 
@@ -67,7 +65,7 @@ class Session:
                 raise DatasetError(f"there is no folder {folder}; give the folder that holds the images")
         self.folder = RunFolder(open_path(options.out or RESULTS / self.grid.name), self.grid)
         self.address = options.address
-        self._checkpoints = [_checkpoints_in(place) for place in options.checkpoints]
+        self._checkpoints = [checkpoints_in(place) for place in options.checkpoints]
         self.search = search
         self.console = console or Console()
         self.dry_run = options.dry_run
@@ -254,7 +252,7 @@ class Session:
             metrics=metrics.described(self.grid),
             metrics_left_out=metrics.left_out,
             notes=run_notes(self.prepared),
-            datasets={name: _noted(data, self.grid) for name, (data, _) in datasets.items()},
+            datasets={name: dataset_info(data, self.grid) for name, (data, _) in datasets.items()},
             names=_names(self.prepared),
         )
 
@@ -286,27 +284,3 @@ def _training(card: Card) -> dict[str, Any]:
     machine = ", ".join([*hardware.get("gpus", ()), str(hardware.get("processor") or hardware.get("machine") or "")])
     told = {name: getattr(card, name) for name in ("minutes", "steps", "seed", "data", "validation")}
     return told | {"machine": machine}
-
-
-def _checkpoints_in(place: str) -> StoragePath:
-    """Return a folder of checkpoints, which may be a run's.
-
-    Raises:
-        TrainingError: there is no such folder.
-    """
-    folder = open_path(place)
-    if not folder.is_dir():
-        raise TrainingError(f"there is no folder {place}; give the folder of checkpoints, or of a run that trained them")
-    inner = RunLayout(folder).checkpoints
-    return inner if inner.is_dir() else folder
-
-
-def _noted(dataset: Dataset, grid: Grid) -> dict[str, Any]:
-    """Return what ``run.json`` says of a test set; its images by name where the grid does not take all, and the groups they come in."""
-    images = list(dataset.items())[: grid.limit]
-    named: dict[str, Any] = {"images": images} if len(images) < len(dataset) else {}
-    if grid.fit == "native":
-        named["sizes"] = {id: list(size) for id, size in sizes_of(dataset, images).items()}
-    if groups := {id: group for id in images if (group := dataset.group(id)) != id}:
-        named["groups"] = groups
-    return {"pictures": len(dataset), "fingerprint": dataset.fingerprint(), "sheet": images[: grid.sheet.images], **named}

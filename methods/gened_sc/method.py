@@ -77,7 +77,7 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
         if geometry.cr is None:
             raise RateError("GenED-SC needs a CR to know how many channels its branches send; give the geometry one")
         self._layouts = (
-            _layout(settings, geometry, _foreground_dims(settings), settings.depths, settings.heads),
+            _layout(settings, geometry, settings.foreground_dims, settings.depths, settings.heads),
             _layout(settings, geometry, settings.background_dims, settings.background_depths, settings.background_heads),
         )
         self._check(geometry.height, geometry.width)
@@ -97,11 +97,6 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
         self.register_load_state_dict_post_hook(lambda method, _: setattr(method, "_noise_at", None))
         self._clip: Any = None
         self._phi: Any = None
-
-    @classmethod
-    def padded(cls, settings: GenEDSCSettings, height: int, width: int) -> tuple[int, int]:
-        """Return sides of whole windows at every stage and of whole patches of M."""
-        return Geometry.rounded_up(height, width, settings.multiple)
 
     @classmethod
     def traits(cls, settings: GenEDSCSettings) -> Traits:
@@ -296,12 +291,6 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
         side = self.settings.patch * self.settings.importance_patch
         if height % side or width % side:
             raise MethodError(f"a {height} x {width} image does not split into patches of {side} pixels; its sides must be multiples of it")
-
-
-def _foreground_dims(settings: GenEDSCSettings) -> tuple[int, ...]:
-    if settings.foreground == "swin":
-        return settings.dims
-    return tuple(max(1, round(settings.convolutional_width * dim)) for dim in settings.dims)
 
 
 def _layout(settings: GenEDSCSettings, geometry: Geometry, dims: tuple[int, ...], depths: tuple[int, ...], heads: tuple[int, ...]) -> Any:

@@ -140,6 +140,11 @@ class GenEDSCSettings(MethodSettings):
     mask_loss: Literal["entropy", "entropy+iou"] = "entropy"
 
     @property
+    def foreground_dims(self) -> tuple[int, ...]:
+        """Channels of the foreground branch as it is built."""
+        return self.dims if self.foreground == "swin" else tuple(max(1, round(self.convolutional_width * dim)) for dim in self.dims)
+
+    @property
     def multiple(self) -> int:
         """Pixels that sides must be multiples of for whole windows at every stage and whole patches of M."""
         return math.lcm(self.patch * 2 ** (len(self.dims) - 1) * self.window, self.patch * self.importance_patch)

@@ -87,11 +87,6 @@ class SGDJSCC(UsesModels, TrainableMethod[SGDJSCCSettings]):
             resume(self, settings.initial)
 
     @classmethod
-    def padded(cls, settings: SGDJSCCSettings, height: int, width: int) -> tuple[int, int]:
-        """Return sides of whole latent positions; tiles need not be whole."""
-        return Geometry.rounded_up(height, width, DOWNSAMPLING)
-
-    @classmethod
     def traits(cls, settings: SGDJSCCSettings) -> Traits:
         """Captions are described once an image; the authors' parameters are not trained and serve one ratio."""
         own = settings.checkpoint == "own"

@@ -138,6 +138,14 @@ class SGDJSCCSettings(MethodSettings):
         return super().identity_fields(without if self.sends_text else {*without, "caption_tokens"})
 
     @property
+    def multiple(self) -> int:
+        """Pixels a latent position; tiles need not be whole."""
+        # Late: its layers need torch, which a plan does without.
+        from methods.sgdjscc.networks.autoencoder import DOWNSAMPLING
+
+        return DOWNSAMPLING
+
+    @property
     def sends_text(self) -> bool:
         """Whether captions are sent."""
         return self.guidance in ("text", "both")

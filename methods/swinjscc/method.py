@@ -80,11 +80,6 @@ class SwinJSCC(TrainableMethod[SwinJSCCSettings]):
             self.load_authors_checkpoint(settings.authors_checkpoint)
 
     @classmethod
-    def padded(cls, settings: SwinJSCCSettings, height: int, width: int) -> tuple[int, int]:
-        """Return sides of whole windows at every stage, as the weights have them."""
-        return Geometry.rounded_up(height, width, settings.multiple)
-
-    @classmethod
     def traits(cls, settings: SwinJSCCSettings) -> Traits:
         """Adaptation decides; the authors' weights are not trained further.
 

@@ -1,6 +1,6 @@
 """One published number beside ours."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,21 +54,3 @@ def published() -> Mapping[str, Any]:
     """Return the content of ``benchmarks/published.yaml``."""
     content: Mapping[str, Any] = load_yaml(PUBLISHED.read_text(encoding="utf-8"), str(PUBLISHED))
     return content
-
-
-def comparisons(data_dir: Path | None) -> Iterator[Comparison]:
-    """Yield what can be compared here, and what would be missing for the rest.
-
-    Args:
-        data_dir: folder with ``kodak/``, ``ResultsCalibra/`` and ``clipscore/``, as far as they are there.
-    """
-    # Late: each loads libraries of its own.
-    from suite.calibration.codecs import capacity_points, kodak_codecs
-    from suite.calibration.image_quality import calibration_pairs, clip_score_example
-    from suite.calibration.link import pdsch
-
-    yield from kodak_codecs(data_dir)
-    yield from capacity_points()
-    yield from pdsch()
-    yield from calibration_pairs(data_dir)
-    yield from clip_score_example(data_dir)

@@ -3,11 +3,15 @@
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from suite.calibration.comparison import Comparison, comparisons
+from suite.calibration.codecs import capacity_points, kodak_codecs
+from suite.calibration.comparison import Comparison
+from suite.calibration.image_quality import calibration_pairs, clip_score_example
+from suite.calibration.link import pdsch
 
 _HEAD = f"{'published':>10} {'ours':>10} {'difference':>10}  "
 
@@ -32,6 +36,19 @@ def differing(data_dir: Path | None, as_json: bool) -> int:
         counts = Counter(each.state for each in found)
         print("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()))
     return sum(each.state == "differs" for each in found)
+
+
+def comparisons(data_dir: Path | None) -> Iterator[Comparison]:
+    """Yield what can be compared here, and what would be missing for the rest.
+
+    Args:
+        data_dir: folder with ``kodak/``, ``ResultsCalibra/`` and ``clipscore/``, as far as they are there.
+    """
+    yield from kodak_codecs(data_dir)
+    yield from capacity_points()
+    yield from pdsch()
+    yield from calibration_pairs(data_dir)
+    yield from clip_score_example(data_dir)
 
 
 def line(each: Comparison) -> str:

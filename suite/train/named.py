@@ -8,6 +8,7 @@ from benchmarks.common.project import not_shipped, shipped
 from benchmarks.common.storage import StoragePath, open_path, read_many
 from suite.config.methods import ConfiguredMethod
 from suite.errors import TrainingError
+from suite.runs.layout import RunLayout
 from suite.train.checkpoint import Checkpoint, read
 from suite.train.jobs import trained_variant
 
@@ -59,3 +60,16 @@ def _absent(where: str) -> str:
     """Return the sentence on weights that come with the repository and are not here, "" for a place of anybody else's."""
     path = open_path(where)
     return not_shipped(shipped(path)) if isinstance(path, Path) else ""
+
+
+def checkpoints_in(place: str) -> StoragePath:
+    """Return a folder of checkpoints, which may be a run's.
+
+    Raises:
+        TrainingError: there is no such folder.
+    """
+    folder = open_path(place)
+    if not folder.is_dir():
+        raise TrainingError(f"there is no folder {place}; give the folder of checkpoints, or of a run that trained them")
+    inner = RunLayout(folder).checkpoints
+    return inner if inner.is_dir() else folder
