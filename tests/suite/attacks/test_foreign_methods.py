@@ -196,9 +196,9 @@ def test_a_metric_of_whole_cells_that_fails_on_an_image_fails_its_cells(hangs, r
 def test_what_hangs_keeps_no_network_and_no_lock(make_grid, images):
     (unit,) = units(make_grid, images, methods=["blocks_for_tests"])
     networks = Networks()
-    first = networks.describing(unit.configured, unit.grid, "who")
-    assert networks.describing(unit.configured, unit.grid, "who") is first
+    first = networks.describing(unit.configured, (32, 32), unit.grid, "who")
+    assert networks.describing(unit.configured, (32, 32), unit.grid, "who") is first
     # As a thread does that hangs while it builds.
     networks._lock.acquire()
     networks.forget()
-    assert networks.describing(unit.configured, unit.grid, "who") is not first
+    assert networks.describing(unit.configured, (32, 32), unit.grid, "who") is not first

@@ -148,7 +148,7 @@ def test_metrics_of_text_take_the_captioners_words_where_the_data_set_has_none(g
     class Scorer:
         columns = ("psnr", "clip_score_vit_b_32")
 
-        def reference(self, id, image, caption, mask=None):
+        def reference(self, id, image, caption, *more):
             seen.append(caption)
 
         def score(self, reference, pixels):
@@ -206,14 +206,14 @@ def test_models_and_their_words_change_results_and_limits_do_not(grid, plan, tmp
 
 
 def test_the_networks_weights_do_not_depend_on_what_only_the_evaluation_reads(grid):
-    from suite.train.jobs import _trained_settings, _trained_variant
+    from suite.train.jobs import _trained_settings, trained_variant
 
     (full,) = resolve(grid(methods=METHODS[2:]))
     (plain,) = resolve(grid(methods=[{"name": "gened_sc", "variants": ["stage-one"], "settings": TINY}], generative={"editor": None}))
-    assert _trained_settings(full) == _trained_settings(plain) and _trained_variant(full) == _trained_variant(plain) == "stage-one"
+    assert _trained_settings(full) == _trained_settings(plain) and trained_variant(full) == trained_variant(plain) == "stage-one"
     assert full.settings != plain.settings and not {"captioner", "editor"} & set(plain.identity_fields)
     assert full.identity_fields["stage_two"] and not plain.identity_fields["stage_two"]
     (sampled,) = resolve(grid(methods=[{"name": "sgdjscc", "settings": {"steps": 7}}]))
     assert sampled.identity_fields["steps"] == 7 and "steps" not in _trained_settings(sampled)
     bare = replace(full, variant="bare", settings=full.settings)
-    assert _trained_variant(bare) == "bare"
+    assert trained_variant(bare) == "bare"
