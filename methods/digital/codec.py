@@ -43,10 +43,12 @@ class Codec(ABC):
     Class attributes:
         name: as written in a setting.
         levels: quality levels, worst first.
+        least_side: pixels that either side of an image must have.
     """
 
     name: str
     levels: range
+    least_side: int = 1
 
     @abstractmethod
     def encode(self, image: Image.Image, level: int) -> bytes:

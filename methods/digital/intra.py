@@ -71,6 +71,9 @@ class HevcCodec(IntraCodec):
         chroma: samples of chroma beside four of luma, "420" or "444".
     """
 
+    # x265 opens no encoder below.
+    least_side = 32
+
     def __init__(self, chroma: Chroma) -> None:
         try:
             import pillow_heif

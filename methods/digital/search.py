@@ -144,9 +144,14 @@ class ImageFiles:
         """
         found = [fitted for way in range(len(self._stream.codecs)) if (fitted := self._fit(way, limit, downscale)) is not None]
         if not found:
-            ways = range(len(self._stream.codecs))
-            last = 0 if downscale == "never" else len(self._stream.sizes) - 1
-            smallest = min(len(self._message(way, step, self._stream.codecs[way].levels[0])) for way in ways for step in (0, last))
+            tried = [(way, step) for way in range(len(self._stream.codecs)) for step in self._steps(way, downscale)]
+            if not tried:
+                least, (width, height) = self._stream.codecs[0].least_side, self._stream.sizes[0]
+                raise RateError(
+                    f"{self._stream.name} codes no image below {least} x {least} pixels, and this one is {width} x {height}; "
+                    "choose another codec"
+                )
+            smallest = min(len(self._message(way, step, self._stream.codecs[way].levels[0])) for way, step in (tried[0], tried[-1]))
             raise RateError(
                 f"{limit} bytes are too few for a {self._stream.name} file of this image, the smallest has {smallest}; "
                 f"choose a larger CR, a smaller codec overhead (strip_headers) or another codec"
@@ -155,7 +160,7 @@ class ImageFiles:
 
     def _fit(self, way: int, limit: int, downscale: Downscale) -> Fitted | None:
         best, worse = None, 0
-        for step in range(1 if downscale == "never" else len(self._stream.sizes)):
+        for step in self._steps(way, downscale):
             level = self._largest_level(way, step, limit)
             if level is None:
                 continue
@@ -167,6 +172,11 @@ class ImageFiles:
             if worse == _PATIENCE:
                 break
         return best
+
+    def _steps(self, way: int, downscale: Downscale) -> list[int]:
+        """Return the steps at which a way can code the image."""
+        sizes = self._stream.sizes[:1] if downscale == "never" else self._stream.sizes
+        return [step for step, size in enumerate(sizes) if min(size) >= self._stream.codecs[way].least_side]
 
     def _largest_level(self, way: int, step: int, limit: int) -> int | None:
         """Bisect for a level that fits while the next one does not."""

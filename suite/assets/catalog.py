@@ -11,7 +11,7 @@ from benchmarks.common.names import unknown
 from benchmarks.datasets import DATASETS
 from benchmarks.metrics import METRICS
 from benchmarks.metrics.base import WeightFile
-from benchmarks.metrics.weights import hub_folder
+from benchmarks.metrics.weights import hub_folder, torch_files
 from methods.sgdjscc.release.assets import ASSETS as SGDJSCC
 from methods.sgdjscc.release.assets import CLIP_FILE, CLIP_SOURCE
 
@@ -107,7 +107,7 @@ class Asset:
             return weights_dir
         roots: Mapping[Root, Path] = {
             "data": data_dir,
-            "torch": hub_folder() / "checkpoints",
+            "torch": torch_files(),
             "pyiqa": hub_folder() / "pyiqa",
             "open_clip": Path("~/.cache/clip").expanduser(),
             "here": Path(),

@@ -24,12 +24,15 @@ from suite.report.results import RunResults, load_results
 from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import RunInfo
 from suite.runs.labels import cr_fraction, cr_label, names_of, series_id, without_reading
+from suite.runs.layout import RunLayout
 
 SCHEMA = 1
 CONTENTS = "submission.json"
 # Unpacked; a million records take a tenth of it.
 MOST_BYTES = 4_000_000_000
 _OLDEST = (1980, 1, 1, 0, 0, 0)
+
+RUN_JSON = RunLayout(Path()).run_json.name
 
 
 def problems(results: RunResults) -> Iterator[str]:
@@ -115,7 +118,7 @@ def pack(results: RunResults, file: Path) -> Path:
     if found := list(problems(results)):
         raise RecordError(f"{results.layout.path} cannot be submitted: {'; '.join(found)}")
     layout = results.layout
-    contents = {"run.json": layout.run_json.read_bytes()}
+    contents = {layout.run_json.name: layout.run_json.read_bytes()}
     contents |= {f"records/{path.as_posix()}": layout.record(path).read_bytes() for path in layout.record_files()}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
     failed = int(results.records["status"].eq("failed").sum())
@@ -155,7 +158,7 @@ def _write_checked(archive: zipfile.ZipFile, files: dict[str, str], folder: Path
         raise ValueError("its files are not those that it lists")
     for name, expected in files.items():
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or path.parts[0] not in ("run.json", "records"):
+        if path.is_absolute() or ".." in path.parts or "\\" in name or path.parts[0] not in (RUN_JSON, "records"):
             raise ValueError(f"{name!r} does not belong into it")
         content = archive.read(name)
         if hashlib.sha256(content).hexdigest() != expected:

@@ -78,7 +78,8 @@ def test_pairs_are_read_from_the_published_layout(tmp_path, monkeypatch):
     found = [each for each in calibration_pairs(tmp_path) if each.what.startswith("ssim")]
     if not found or found[0].state == "missing":
         pytest.skip("pyiqa is not installed")
-    assert len(found) == 5 and {each.state for each in found} == {"differs"}
+    # Nearly the original each: near those published pairs that are, and nowhere near the others.
+    assert [each.state for each in found] == ["differs", "agrees", "agrees", "differs", "differs"]
     assert all(each.ours is not None and 0.99 < each.ours < 1.0 for each in found)
 
 

@@ -239,6 +239,18 @@ def test_a_codec_of_the_extra_comes_back_or_says_what_to_install(codec: str, lib
         method(codec=codec)
 
 
+def test_hevc_is_not_asked_for_images_that_x265_cannot_open() -> None:
+    """A budget that nothing fits ends in a sentence, however small the image would have to be made."""
+    pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8))
+    files = ImageFiles(FileStream(make_codecs("hevc", True), (48, 48), True), noise, 128)
+    with pytest.raises(RateError, match="3 bytes are too few for a hevc file"):
+        files.fit(3, "best")
+    tiny = ImageFiles(FileStream(make_codecs("hevc", True), (16, 16), True), noise.resize((16, 16)), 128)
+    with pytest.raises(RateError, match="codes no image below 32 x 32 pixels, and this one is 16 x 16"):
+        tiny.fit(500, "best")
+
+
 def test_an_avif_file_is_sent_without_its_container() -> None:
     for coder in make_codecs("avif", agreed_headers=True):
         file = coder.encode(sample_image(), 30)
