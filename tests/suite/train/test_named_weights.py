@@ -103,7 +103,7 @@ def test_the_shipped_photograph_networks_are_those_of_their_grid():
     grid = compose("photos", "deepjscc,swinjscc,gened_sc,sgdjscc", "scenes", None, CELL)
     for configured in prepare(grid).configured_methods:
         if configured.trained.traits.trainable:
-            for cr in grid.cr:
+            for cr in configured.ratios(grid.cr):
                 assert named_weights(configured, cr).card.settings == configured.trained.settings.model_dump(
                     mode="json", exclude=set(configured.cls.Settings.evaluation_only)
                 )
