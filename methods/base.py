@@ -108,15 +108,6 @@ class Method(ABC, Generic[S]):
         """Return the files of others that the method can use, and where these settings look for them."""
         return ()
 
-    @classmethod
-    def padded(cls, settings: S, height: int, width: int) -> tuple[int, int]:
-        """Return the smallest (height, width) that holds an image of these sides and that the method can be built for.
-
-        Asked for images that keep their size: the suite mirrors them to it before they are sent, counts the symbols of it, and cuts what
-        is decoded.
-        """
-        return Geometry.rounded_up(height, width, settings.multiple)
-
     def check_ready(self) -> None:
         """Raise a :class:`MethodError` if anything that a run will need is missing; asked before anything runs."""
 

@@ -102,7 +102,11 @@ class MethodSettings(Settings):
 
     @property
     def multiple(self) -> int:
-        """Pixels that the sides of an image must be multiples of."""
+        """Pixels that the sides of an image must be multiples of.
+
+        Images that keep their size are mirrored to such sides before they are sent; the symbols of those are counted, and what is decoded
+        is cut.
+        """
         return 1
 
     def identity_fields(self, without: Collection[str] = ()) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def prepare(grid: Grid, data_dir: Path | None = None, train_data: Path | None = 
     left_out = [sentence for configured in configured_methods if (sentence := ratios_left_out(configured, grid.cr))]
     sizes = image_sizes(grid, [dataset for dataset, _ in datasets.values()])
     for configured in configured_methods:
-        fitting = {configured.padded(*size) for size in sizes} if grid.fit == "native" else sizes
+        fitting = {configured.sent_size(size, grid.fit) for size in sizes}
         for cr in configured.ratios(grid.cr) if configured.label not in lacking else ():
             for size in sorted(fitting):
                 check_fits(configured, size, cr)

@@ -18,6 +18,7 @@ from typing import Any, get_args
 
 from benchmarks.common.hashing import digest
 from benchmarks.common.names import unknown
+from benchmarks.datasets.base import Fit
 from methods.base import Geometry, Method, MethodSettings, Traits
 from methods.files import add_file, file_of
 from methods.generative.backends.base import open_backend
@@ -133,7 +134,11 @@ class ConfiguredMethod:
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Return the smallest (height, width) that holds such an image and that :meth:`build` accepts."""
-        return self.cls.padded(self.settings, height, width)
+        return Geometry.rounded_up(height, width, self.settings.multiple)
+
+    def sent_size(self, size: tuple[int, int], fit: Fit) -> tuple[int, int]:
+        """Return the (height, width) that images are sent in: their own, but where those that keep their size do not fit the method."""
+        return self.padded(*size) if fit == "native" else size
 
     def build(self, height: int, width: int, cr: Fraction | None) -> Method:
         """Return the network for images of this size, its weights as its constructor draws them."""

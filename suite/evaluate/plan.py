@@ -200,8 +200,8 @@ class WorkUnit:
 
     @property
     def padded(self) -> tuple[int, int]:
-        """Height and width that its images are sent in: their own, but where those that keep their size do not fit the method."""
-        return self.configured.padded(*self.images.size) if self.grid.fit == "native" else self.images.size
+        """Height and width that its images are sent in."""
+        return self.configured.sent_size(self.images.size, self.grid.fit)
 
     @property
     def reconstructions(self) -> int:

@@ -86,7 +86,7 @@ class CaptionRequest:
 
     def size(self, configured: ConfiguredMethod) -> tuple[int, int]:
         """Return height and width that a method is shown the images in, as :attr:`~suite.evaluate.plan.WorkUnit.padded`."""
-        return configured.padded(*self.images.size) if self.grid.fit == "native" else self.images.size
+        return configured.sent_size(self.images.size, self.grid.fit)
 
 
 @dataclass(frozen=True)
