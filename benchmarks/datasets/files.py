@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from benchmarks.datasets.formats import SUFFIXES
 from benchmarks.datasets.images import image_size_of, read_mask, read_reduced, read_rgb, resize_mask
 from benchmarks.datasets.listing import Listing, ids_of
 from benchmarks.datasets.masks import Mask
+
+T = TypeVar("T")
 
 
 class ImageDataset(Dataset):
@@ -49,6 +52,7 @@ class ImageDataset(Dataset):
             if (other := self._entries.setdefault(entry.id, entry)) is not entry:
                 raise DatasetError(f"{other.path} and {entry.path} have one id, '{entry.id}'; rename one of them")
         self._ids = tuple(self._entries)
+        self._sizes: dict[str, tuple[int, int]] = {}
 
     def items(self) -> Sequence[str]:
         """Return every id, in order."""
@@ -84,7 +88,10 @@ class ImageDataset(Dataset):
         if self.fit != "native":
             return self.height, self.width
         if item.box is None:
-            return image_size_of(item.path)
+            # A plan asks several times, and each time would open the file.
+            if id not in self._sizes:
+                self._sizes[id] = image_size_of(item.path)
+            return self._sizes[id]
         left, upper, right, lower = item.box
         return lower - upper, right - left
 
@@ -180,7 +187,7 @@ def found_in(folder: Path, most: int = 8) -> str:
     return ", ".join(names[:most]) + rest if names else "nothing"
 
 
-def require_some(entries: Sequence[Item], name: str, expected: str, folder: Path) -> Sequence[Item]:
+def require_some(entries: Sequence[T], name: str, expected: str, folder: Path) -> Sequence[T]:
     """Return ``entries``.
 
     Raises:

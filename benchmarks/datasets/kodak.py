@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks.common.errors import DatasetError
 from benchmarks.datasets.base import Fit, Split
-from benchmarks.datasets.files import ImageDataset, found_in, listed, require_dir, require_folder
+from benchmarks.datasets.files import ImageDataset, listed, require_dir, require_folder, require_some
 from benchmarks.datasets.listing import list_images
 
 FULL = 24
@@ -19,8 +18,6 @@ def open_kodak(data_dir: Path | None, image_size: int | tuple[int, int], split: 
     root = require_dir(data_dir, "kodak")
     folder = require_folder(root, "kodak", "kodak")
     found = list_images(folder, suffixes={".png"})
-    if not found.images:
-        raise DatasetError(f"the data set 'kodak' expects images (kodim01.png ...) in {folder}, which holds {found_in(folder)}")
-    count = len(found.images)
+    count = len(require_some(found.images, "kodak", "images (kodim01.png ...)", folder))
     notes = [] if count == FULL else [f"{folder} holds {count} of the {FULL} Kodak images"]
     return listed("kodak", split, image_size, found, fit, notes)
