@@ -2,14 +2,14 @@
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.common.errors import DatasetError, MetricUnavailableError
+from benchmarks.common.errors import DatasetError
 from benchmarks.datasets import open_dataset
 from benchmarks.datasets.kodak import FULL
 from benchmarks.link.capacity import ergodic_capacity
@@ -94,7 +94,7 @@ def _pillow(images: Images, file_format: str, quality: int) -> tuple[float, floa
         with Image.open(buffer) as image:
             return buffer.getvalue(), np.asarray(image.convert("RGB"))
 
-    return _means([(id, pixels, *coded(pixels)) for id, pixels in images])
+    return _means(images, coded)
 
 
 def _of_codec(images: Images, codec: Codec, level: int) -> tuple[float, float]:
@@ -102,16 +102,16 @@ def _of_codec(images: Images, codec: Codec, level: int) -> tuple[float, float]:
         data = codec.encode(Image.fromarray(pixels), level)
         return data, np.asarray(codec.decode(data, (pixels.shape[1], pixels.shape[0])))
 
-    return _means([(id, pixels, *coded(pixels)) for id, pixels in images])
+    return _means(images, coded)
 
 
-def _means(coded: Sequence[tuple[str, np.ndarray, bytes, np.ndarray]]) -> tuple[float, float]:
-    try:
-        scorer = Scorer(["psnr"])
-    except MetricUnavailableError as error:
-        raise DatasetError(str(error)) from error
-    psnr_db = [scorer.score(scorer.reference(id, pixels), decoded)["psnr"] for id, pixels, _, decoded in coded]
-    bpp = [8 * len(data) / (pixels.shape[0] * pixels.shape[1]) for _, pixels, data, _ in coded]
+def _means(images: Images, coded: Callable[[np.ndarray], tuple[bytes, np.ndarray]]) -> tuple[float, float]:
+    """Return mean PSNR and mean bits a pixel of images that ``coded`` makes a file of and decodes."""
+    scorer, psnr_db, bpp = Scorer(["psnr"]), [], []
+    for id, pixels in images:
+        data, decoded = coded(pixels)
+        psnr_db.append(scorer.score(scorer.reference(id, pixels), decoded)["psnr"])
+        bpp.append(8 * len(data) / (pixels.shape[0] * pixels.shape[1]))
     return float(np.mean(psnr_db)), float(np.mean(bpp))
 
 
