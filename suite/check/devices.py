@@ -33,7 +33,7 @@ def devices(subject: Subject) -> None:
     texts = subject.source(method, batch).descriptions
     with _quiet(), FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv(), static_shapes=True) as mode, torch.inference_mode():
         if isinstance(method, nn.Module):
-            _move(method, lambda tensor: mode.from_tensor(tensor).to(DEVICE))
+            move(method, lambda tensor: mode.from_tensor(tensor).to(DEVICE))
         images = mode.from_tensor(batch.images).to(DEVICE)
         masks = None if batch.masks is None else mode.from_tensor(batch.masks).to(DEVICE)
         sent = _followed("encode", lambda: encode(method, Source(images, masks, texts), point))
@@ -57,7 +57,7 @@ def _loss(subject: Subject) -> None:
         return
     with _quiet(), FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv(), static_shapes=True) as mode, torch.no_grad():
         method.train()
-        _move(method, lambda tensor: mode.from_tensor(tensor).to(DEVICE))
+        move(method, lambda tensor: mode.from_tensor(tensor).to(DEVICE))
         images = mode.from_tensor(batch.images).to(DEVICE)
         masks = None if batch.masks is None else mode.from_tensor(batch.masks).to(DEVICE)
         targets = Targets(masks, [""] * BATCH, list(batch.captions))
@@ -81,7 +81,8 @@ def _quiet() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _move(network: nn.Module, place: Callable[[Tensor], Tensor]) -> None:
+def move(network: nn.Module, place: Callable[[Tensor], Tensor]) -> None:
+    """Put every parameter and buffer of a network where ``place`` puts it; none requires a gradient then."""
     # As .to() does; that one swaps what a tensor is, which one without values does not bear.
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):

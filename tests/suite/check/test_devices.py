@@ -11,7 +11,7 @@ from benchmarks.link.link import CHANNELS, Link
 from benchmarks.metrics import METRICS, MetricSettings, Scorer, check, metric_table
 from methods.gened_sc.method import GenEDSC
 from suite.check import subjects
-from suite.check.devices import DEVICE, devices
+from suite.check.devices import DEVICE, devices, move
 from suite.check.subject import Fault, NotChecked, Subject
 
 # What leaves the device on purpose: files and messages are bytes, and are made where bytes are.
@@ -115,9 +115,5 @@ def test_metrics_mix_no_devices(name: str) -> None:
 def _placed(metric: object, mode: FakeTensorMode) -> None:
     """Put the parameters of every network that a metric holds on the device, without values."""
     held = [each for value in vars(metric).values() for each in (value, *getattr(value, "__dict__", {}).values())]
-    for module in (module for network in held if isinstance(network, torch.nn.Module) for module in network.modules()):
-        for name, parameter in module.named_parameters(recurse=False):
-            placed = mode.from_tensor(parameter.detach()).to(DEVICE)
-            module.register_parameter(name, torch.nn.Parameter(placed, requires_grad=False))
-        for name, buffer in module.named_buffers(recurse=False):
-            module.register_buffer(name, mode.from_tensor(buffer).to(DEVICE))
+    for network in (each for each in held if isinstance(each, torch.nn.Module)):
+        move(network, lambda tensor: mode.from_tensor(tensor).to(DEVICE))
