@@ -224,9 +224,10 @@ class Session:
         notes = [note for job, found in checkpoints.items() if (note := code_note(job, found)) is not None]
         kept = changed_code(units)
         code = {configured.label: configured.code for configured in self.prepared.configured_methods}
-        weights = {job.label: found.card.sha256 for job, found in checkpoints.items()}
-        weights |= {f"{label} {cr or ''}".strip(): found.card.sha256 for (label, cr), found in self.prepared.named.items()}
-        trainings = {job.label: _training(found.card) for job, found in checkpoints.items()}
+        cards = {job.label: found.card for job, found in checkpoints.items()}
+        cards |= {f"{label} {cr or ''}".strip(): found.card for (label, cr), found in self.prepared.named.items()}
+        weights = {network: card.sha256 for network, card in cards.items()}
+        trainings = {network: _training(card) for network, card in cards.items()}
         self.folder.add(weights=weights, trainings=trainings, code=code, weights_notes=notes, code_changed=kept)
         for note in [*notes, *([kept_note(kept)] if kept else [])]:
             self._say(note)

@@ -1,5 +1,6 @@
 """Weights that are named: found by method, variant and ratio, told in every table, and refused where they are not the method's."""
 
+import json
 import shutil
 
 import pytest
@@ -38,6 +39,17 @@ def test_weights_are_taken_by_name_and_nothing_is_trained(other_folder):
         (unit,) = {unit.weights for unit in prepared.units("run", {})}
         assert unit == other_folder / "best.safetensors"
         assert any("Weights taken by name from" in note and "deepjscc/default 1/24 (3,000 steps)" in note for note in run_notes(prepared))
+
+
+def test_a_run_notes_how_named_weights_were_trained(other_folder, tmp_path):
+    """As those that it found by their training: the hash, and what the card tells."""
+    options = ["--grid", "quick", "--methods", "deepjscc", "--limit", "2", "--out", str(tmp_path / "run"), "--set", "sheet.images=0"]
+    options += [part for cell in (*CELL, "cr=[1/24]") for part in ("--set", cell)]
+    assert CliRunner().invoke(app, [*options, "--weights", f"deepjscc={other_folder}"]).exit_code == 0
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    card = json.loads((other_folder / "best.json").read_text())
+    assert told["weights"] == {"deepjscc/default 1/24": card["sha256"]}
+    assert told["trainings"]["deepjscc/default 1/24"]["steps"] == card["steps"]
 
 
 def test_the_weights_of_a_codec_serve_the_method_behind_it():
