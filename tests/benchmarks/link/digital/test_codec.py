@@ -133,6 +133,28 @@ def test_leaving_early_changes_nothing():
     assert torch.equal(code.decode([ratios])[0], straight[:, :848])
 
 
+@pytest.mark.parametrize(
+    ("scheme", "bits", "combines"),
+    [(PAPER, 848, False), (Scheme.of("qpsk", "1/3"), 1500, False), (Scheme.of("64qam", "5/6"), 3000, False), (PAPER, 360, True)],
+    ids=str,
+)
+@pytest.mark.parametrize("snr_db", [2.0, 6.5, 16.0])
+def test_every_message_of_the_decoder_is_the_same_float_as_sionnas(scheme, bits, combines, snr_db):
+    from sionna.phy.fec.ldpc import LDPC5GDecoder
+
+    code = block_code(bits, scheme, 50, combines=combines)
+    sent = torch.from_numpy(np.random.default_rng(4).integers(0, 2, (8, bits)).astype(np.float32))
+    seen = AWGN.transmit(code.modulate(sent), snr_db, KeyedDraws(1, [str(row) for row in range(8)], "awgn", snr_db, 0), "digital")
+    ratios = code.demodulate(seen.symbols, seen.noise_variance)
+    theirs = LDPC5GDecoder(code._encoder, cn_update="boxplus-phi", return_state=True, harq_mode=combines, device="cpu")
+    heard, versions = (ratios[:, None], {"rv": [0]}) if combines else (ratios, {})
+    with torch.no_grad():
+        for iterations in (1, 7):
+            (bits_here, state_here), (bits, state) = (each(heard, num_iter=iterations, **versions) for each in (code._decoder, theirs))
+            assert torch.equal(bits_here, bits)
+            assert torch.equal(state_here, state)
+
+
 def test_importing_sionna_leaves_the_global_generator_alone():
     torch.manual_seed(5)
     expected = torch.rand(4)
