@@ -123,6 +123,9 @@ class Digital(Method[DigitalSettings]):
         **{"bpg": "BPG + LDPC, adaptive", "bpg-fixed": "BPG + LDPC, fixed"},
         **{"hevc": "HEVC intra + LDPC, adaptive", "hevc-fixed": "HEVC intra + LDPC, fixed"},
         **{"jpegxl": "JPEG XL + LDPC, adaptive", "jpegxl-fixed": "JPEG XL + LDPC, fixed"},
+        **{"jpeg-capacity": "JPEG at capacity", "webp-capacity": "WebP at capacity", "avif-capacity": "AVIF at capacity"},
+        **{"jpeg2000-capacity": "JPEG 2000 at capacity", "bpg-capacity": "BPG at capacity"},
+        **{"hevc-capacity": "HEVC intra at capacity", "jpegxl-capacity": "JPEG XL at capacity"},
     }
     legend_names: ClassVar[dict[str, str]] = {
         **{"": "Digital", "jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "jpeg2000": "JPEG 2000", "bpg": "BPG"},
