@@ -18,11 +18,13 @@ def time_left(seconds: float) -> str:
     """Return a time as people say it.
 
     Example:
-        >>> time_left(42), time_left(200), time_left(9000)
-        ('42 s', '3 min', '2 h 30 min')
+        >>> time_left(42), time_left(200), time_left(9000), time_left(1e6)
+        ('42 s', '3 min', '2 h 30 min', '12 days')
     """
     if seconds < 90:
         return f"{seconds:.0f} s"
+    if seconds >= 72 * 3600:
+        return f"{seconds / 86400:,.0f} days"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 

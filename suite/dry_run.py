@@ -12,8 +12,10 @@ from methods.errors import MethodError
 from suite.config.methods import ConfiguredMethod
 from suite.evaluate.forecast import told
 from suite.evaluate.plan import WorkUnit, estimate, readings_told
+from suite.machines import Work
 from suite.prepare import Prepared, check_trainable
 from suite.run_notes import own_sizes
+from suite.sketch import own_questions
 from suite.train.checkpoint import Checkpoint
 from suite.train.jobs import TrainingJob
 
@@ -59,6 +61,17 @@ def plan_sentences(
     yield f"metrics: {', '.join(prepared.metrics.names)}"
     yield from (f"table {ablation.name}: {ablation.title}" for ablation in grid.ablations)
     yield from (f"left out: {name}: {reason}" for name, reason in prepared.metrics.left_out.items())
+
+
+def work_left(prepared: Prepared, left: Sequence[WorkUnit], found: Found) -> Work:
+    """Return what the units left to do and the trainings without a checkpoint come to."""
+    work = Work(trainings=[job.settings.steps * job.settings.batch for job in dict.fromkeys(prepared.jobs.values()) if job not in found])
+    for unit in left:
+        label = unit.configured.label
+        work.records[label] = work.records.get(label, 0) + unit.reconstructions
+        if questions := own_questions(unit.configured):
+            work.answers[label] = work.answers.get(label, 0) + questions * unit.reconstructions
+    return work
 
 
 def _trainings(prepared: Prepared, found: Found, search: int) -> Iterator[str]:

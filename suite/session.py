@@ -14,7 +14,7 @@ from benchmarks.common.project import REFERENCE, not_shipped
 from benchmarks.common.storage import StoragePath, open_path
 from methods.files import add_files
 from suite.config.compose import compose
-from suite.dry_run import plan_sentences, weights_table
+from suite.dry_run import plan_sentences, weights_table, work_left
 from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Executor
@@ -22,7 +22,9 @@ from suite.evaluate.kept import changed_code, with_kept_code
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.reuse import reuse
 from suite.evaluate.runner import evaluate, remaining
+from suite.evaluate.scheduling import RuntimeEstimates
 from suite.keys import key_names
+from suite.machines import forecast
 from suite.options import GridOptions
 from suite.prepare import SHIPPED, Prepared, check_trainable, prepare
 from suite.report.results import RunResults, load_results
@@ -89,12 +91,12 @@ class Session:
         """Where checkpoints are looked for, the run's own first."""
         return [self.folder.layout.checkpoints, *self._checkpoints, SHIPPED]
 
-    def show_plan(self) -> None:
-        """Print what a run would do; start, fetch and write nothing."""
+    def show_plan(self, machines: Mapping[str, int] | None = None) -> None:
+        """Print what a run would do, and how long on ``machines``, as many of each kind; start, fetch and write nothing."""
         with self._looking():
-            self._show_plan()
+            self._show_plan(machines or {})
 
-    def _show_plan(self) -> None:
+    def _show_plan(self, machines: Mapping[str, int]) -> None:
         found = self._found()
         self.console.print(weights_table(self.prepared, found))
         units = self._units(found)
@@ -102,6 +104,10 @@ class Session:
         left = remaining(plan, self.folder.path).units if len(found) == len(set(self.prepared.jobs.values())) else plan
         for sentence in plan_sentences(self.prepared, units, left, found, self.search, self.folder.path):
             self._say(sentence)
+        if machines:
+            measured = RuntimeEstimates.read(self.folder.path).per_record()
+            for sentence in forecast(work_left(self.prepared, left, found), machines, measured):
+                self._say(sentence)
         for line in self.to_fetch:
             self._say(f"to be fetched first: {line}")
 

@@ -14,12 +14,9 @@ from suite.config.grid import Grid
 from suite.config.methods import ConfiguredMethod, resolve
 from suite.errors import SettingsError
 from suite.evaluate.readings import read_grids
+from suite.machines import KINDS, Work
 
-# Of SCALE.md's sums: an L4 trains a transformer of the paper's size so many images an hour, an H100 edits or generates one at 8 steps
-# (at 50 it takes 12.6 times as long), an L4 scores one by every metric; US dollars an hour of each.
-TRAINED_AN_HOUR = 1_319_125 * 16 / 34
-SECONDS_AN_EDIT, SECONDS_A_SCORE = 6.6, 0.2
-H100_AN_HOUR, L4_AN_HOUR = 7.0, 1.0
+H100, L4 = KINDS["h100"], KINDS["l4"]
 
 
 def sketch_of(grid: Grid) -> Iterator[str]:
@@ -30,21 +27,45 @@ def sketch_of(grid: Grid) -> Iterator[str]:
         UnknownNameError, SettingsError: a method is not known, or a setting is wrong.
     """
     configured_methods = resolve(grid)
-    images = 0
-    for name in grid.datasets:
-        published = DATASETS.get(name).sizes.get("test")
-        if published is None:
-            raise SettingsError(f"how many images {name} has shows only in its folder; give --data-dir")
-        images += min(published, grid.limit or published)
-        yield f"data set {name}: {min(published, grid.limit or published):,} of the {published:,} images that are published"
+    sizes = {name: _published(name) for name in grid.datasets}
+    images = sum(min(size, grid.limit or size) for size in sizes.values())
+    for name, size in sizes.items():
+        yield f"data set {name}: {min(size, grid.limit or size):,} of the {size:,} images that are published"
     cells = {configured.label: _cells(configured, grid) for configured in configured_methods}
     scored = images * sum(cells.values())
     yield f"reconstructions: {scored:,}, {sum(cells.values()):,} of an image"
-    hours = scored * SECONDS_A_SCORE / 3600
-    yield f"scoring by every metric: about {time_left(hours * 3600)} of one L4, ${hours * L4_AN_HOUR:,.0f}"
+    hours = scored * L4.seconds_a_score / 3600
+    yield f"scoring by every metric: about {time_left(hours * 3600)} of one L4, ${hours * L4.usd_an_hour:,.0f}"
     yield from _asked(grid, configured_methods, cells, images)
     yield from _trained(grid, configured_methods)
     yield "these are estimates from published sizes and operation counts (suite/SCALE.md); with --data-dir the plan is exact"
+
+
+def work_of(grid: Grid) -> Work:
+    """Return what a run of a grid comes to with none of it done.
+
+    Raises:
+        SettingsError: nobody has published how many images a data set has.
+    """
+    methods = resolve(grid)
+    sizes = [_published(name) for name in grid.datasets]
+    images = sum(min(size, grid.limit or size) for size in sizes)
+    cells = {configured.label: images * _cells(configured, grid) for configured in methods}
+    answers = {each.label: questions * cells[each.label] for each in methods if (questions := own_questions(each))}
+    return Work(cells, answers, list(_shown(grid, methods).values()))
+
+
+def own_questions(configured: ConfiguredMethod) -> int:
+    """Return how many images a method asks for a cell of models that are not somebody else's; a model that is not named yet counts."""
+    asks = configured.traits.asks.items()
+    return sum(n for name, n in asks if (model := configured.models.get(name)) is None or model.backend != "openai")
+
+
+def _published(name: str) -> int:
+    published = DATASETS.get(name).sizes.get("test")
+    if published is None:
+        raise SettingsError(f"how many images {name} has shows only in its folder; give --data-dir")
+    return published
 
 
 def _cells(configured: ConfiguredMethod, grid: Grid) -> int:
@@ -75,16 +96,23 @@ def _asked(grid: Grid, methods: tuple[ConfiguredMethod, ...], cells: dict[str, i
             cost = "no price is given (generative.prices)" if price_of_one is None else f"at most about ${count * price_of_one:,.0f}"
             yield f"images by {who}: at most {count:,} calls, {cost}"
         else:
-            hours = count * SECONDS_AN_EDIT / 3600
-            yield f"images by {who}: at most {count:,}; about {hours:,.0f} H100 hours at 8 steps, ${hours * H100_AN_HOUR:,.0f}"
+            hours = count * (H100.seconds_an_edit or 0.0) / 3600
+            yield f"images by {who}: at most {count:,}; about {hours:,.0f} H100 hours at 8 steps, ${hours * H100.usd_an_hour:,.0f}"
 
 
-def _trained(grid: Grid, methods: tuple[ConfiguredMethod, ...]) -> Iterator[str]:
-    steps: dict[tuple[str, Fraction | None], int] = {}
+def _shown(grid: Grid, methods: tuple[ConfiguredMethod, ...]) -> dict[tuple[str, Fraction | None], int]:
+    """Return the images that each training is shown."""
+    shown: dict[tuple[str, Fraction | None], int] = {}
     for configured in methods:
         own = configured.trained
         if own.traits.trainable:
             ratios = (None,) if own.traits.one_model_for_all_rates else own.ratios(grid.cr)
-            steps |= {(own.label, cr): own.training.steps * own.training.batch for cr in ratios}
-    hours = sum(steps.values()) / TRAINED_AN_HOUR
-    yield f"trainings, as far as there are no checkpoints: {len(steps)}; at most about {hours:,.0f} L4 hours, ${hours * L4_AN_HOUR:,.0f}"
+            shown |= {(own.label, cr): own.training.steps * own.training.batch for cr in ratios}
+    return shown
+
+
+def _trained(grid: Grid, methods: tuple[ConfiguredMethod, ...]) -> Iterator[str]:
+    shown = _shown(grid, methods)
+    hours = sum(shown.values()) / L4.trained_an_hour
+    cost = f"at most about {hours:,.0f} L4 hours, ${hours * L4.usd_an_hour:,.0f}"
+    yield f"trainings, as far as there are no checkpoints: {len(shown)}; {cost}"
