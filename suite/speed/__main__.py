@@ -13,6 +13,9 @@ import typer
 from benchmarks.common.cores import available_cores
 from benchmarks.common.names import unknown
 from suite.cli import guarded
+from suite.errors import SettingsError
+from suite.speed.history import changes, entries, ratios
+from suite.speed.history import keep as add
 from suite.speed.measures import MEASURES, measure
 
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, help="Measure the engine and print ratios.")
@@ -24,6 +27,10 @@ def main(
     only: Annotated[str | None, typer.Option(metavar="a,b", help=f"Only these: {', '.join(MEASURES)}.")] = None,
     seconds: Annotated[float, typer.Option(help="About how long a measurement works; over 60 adds 100,000 cells.")] = 20.0,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything there.")] = None,
+    history: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Say how ratios changed since they were last kept in this file.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Add the ratios to the history.")] = False,
     here: Annotated[bool, typer.Option("--here", hidden=True, help="Measure in this process and print the result as JSON alone.")] = False,
 ) -> None:
     """Measure the engine, each question in a process of its own, and print ratios; exit status 1 if a measurement failed."""
@@ -31,6 +38,8 @@ def main(
     for name in chosen:
         if name not in MEASURES:
             raise unknown("measurement", name, MEASURES)
+    if keep and history is None:
+        raise SettingsError("--keep adds to a history; name its file with --history")
     if here:
         for name in chosen:
             print(json.dumps(measure(name, seconds)))
@@ -39,11 +48,16 @@ def main(
     print(f"{results['machine']['cores']} cores, load {results['machine']['load']:.1f} before the start")
     for name in chosen:
         print(f"\n{name}: {MEASURES[name]}", flush=True)
-        results["measures"][name] = found = apart(name, seconds)
-        show(found or {"failed": True})
+        results["measures"][name] = apart(name, seconds)
+        show(results["measures"][name] or {"failed": True})
     results["machine"]["load_at_the_end"] = os.getloadavg()[0]
     if json_file:
         json_file.write_text(json.dumps(results, indent=2) + "\n")
+    if history is not None:
+        found = ratios(results["measures"])
+        print("", *changes(found, entries(history)), sep="\n")
+        if keep:
+            add(history, found)
     raise typer.Exit(1 if None in results["measures"].values() else 0)
 
 

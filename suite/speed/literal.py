@@ -41,7 +41,8 @@ class LiteralBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H, W, C) tokens to the same shape."""
-        block, (_, height, width, channels) = self.block, x.shape
+        block: Any = self.block
+        _, height, width, channels = x.shape
         kept, sides, shift = x, (block.window, block.window), block.shift
         x = block.norm1(x)
         x = torch.roll(x, (-shift, -shift), dims=(1, 2)) if shift else x
@@ -52,7 +53,7 @@ class LiteralBlock(nn.Module):
         return x + block.mlp(block.norm2(x))
 
     def _attended(self, windows: Tensor, mask: Tensor | None) -> Tensor:
-        layer = self.block.attn
+        layer: Any = self.block.attn
         rows, tokens, channels = windows.shape
         heads = layer.num_heads
         query, key, value = layer.qkv(windows).reshape(rows, tokens, 3, heads, channels // heads).permute(2, 0, 3, 1, 4)

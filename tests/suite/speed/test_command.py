@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from helpers.places import ROOT
+from suite.errors import SettingsError
 from suite.speed import __main__ as speed
+from suite.speed.history import entries
 from suite.speed.measures import MEASURES
 
 ASK = CliRunner()
@@ -54,3 +56,26 @@ def test_a_process_of_its_own_prints_its_result_alone(monkeypatch):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert json.loads(done.stdout) == {"seconds": 2.0}
+
+
+def test_ratios_are_kept_and_compared_and_seconds_are_not(monkeypatch, tmp_path):
+    paces = iter([2.0, 2.2])
+    monkeypatch.setattr(speed, "apart", lambda name, seconds: {"batch 1": {"s": 9.0, "times_as_fast": next(paces)}})
+    history = str(tmp_path / "kept" / "history.jsonl")
+    first = ASK.invoke(speed.app, ["--only", "literal", "--history", history, "--keep"])
+    assert "literal/batch 1/times_as_fast: 2, not measured before" in first.output
+    second = ASK.invoke(speed.app, ["--only", "literal", "--history", history])
+    assert second.exit_code == 0 and "literal/batch 1/times_as_fast: 2.2, was 2 (+10%) at" in second.output
+    (line,) = (tmp_path / "kept" / "history.jsonl").read_text().splitlines()
+    assert json.loads(line)["ratios"] == {"literal/batch 1/times_as_fast": 2.0}
+
+
+def test_a_history_that_is_none_and_a_missing_file_are_told(tmp_path):
+    (tmp_path / "h.jsonl").write_text('{"ratios": 3}\n')
+    with pytest.raises(SettingsError, match="line 1 of .* is no measurement"):
+        entries(tmp_path / "h.jsonl")
+    assert ASK.invoke(speed.app, ["--keep", "--only", "startup"]).exit_code == 2
+
+
+def test_the_shipped_history_can_be_read():
+    assert all(entry["ratios"] and entry["machine"] for entry in entries(ROOT / "results" / "reference" / "speed" / "history.jsonl"))
