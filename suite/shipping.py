@@ -72,10 +72,13 @@ def _files(project: Path) -> Iterator[str]:
     """Yield the files that travel, relative to ``project``; say which of git's stay although they were asked for."""
     tracked = _tracked(project)
     walked = list(_walked(project))
-    for file in walked if tracked is None else tracked:
+    named = walked if tracked is None else tracked
+    own = {path.resolve() for file in named if not (path := project / file).is_symlink()}
+    for file in named:
         parts, path = file.split("/"), project / file
-        # What a link leads to is not the project's.
-        if parts[0] in LEFT_OUT or path.is_symlink() or not path.is_file():
+        # What a link leads to is the project's only where it travels itself.
+        foreign = path.is_symlink() and path.resolve() not in own
+        if parts[0] in LEFT_OUT or foreign or not path.is_file():
             continue
         if any(fnmatch(part.lower(), pattern) for part in parts for pattern in KEY_LIKE):
             log.warning("%s may hold a key by its name and does not go to the cluster; rename it if it holds none", file)

@@ -67,6 +67,7 @@ def checkout(tmp_path) -> Path:
     planted(project, TRACKED + TRACKED_AND_PRIVATE + ["methods/gone.py"])
     (tmp_path / "id_secret").write_text("of somebody")
     (project / "methods" / "link.txt").symlink_to(tmp_path / "id_secret")
+    (project / "methods" / "through.txt").symlink_to(project / "methods" / "link.txt")
     git(tmp_path, "init", "project")
     git(project, "add", "--all", "--force")
     (project / "methods" / "gone.py").unlink()
@@ -154,3 +155,11 @@ def test_nothing_private_arrives_at_a_worker_of_a_cluster(tmp_path):
     # The package is gone once it has been sent.
     assert list(scratch.glob("semcom-*")) == []
     assert PROJECT != project
+
+
+@needs_git
+def test_a_link_to_a_file_that_travels_is_that_file(checkout, tmp_path):
+    (checkout / "methods" / "again.py").symlink_to("../suite/__init__.py")
+    git(checkout, "add", "--all", "--force")
+    with ZipFile(package(tmp_path / "code.zip", project=checkout)) as archive:
+        assert archive.read("methods/again.py") == archive.read("suite/__init__.py")
