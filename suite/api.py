@@ -39,7 +39,7 @@ def run(
     settings: Mapping[str, Any] | None = None,
     method_files: str | Path | Iterable[str | Path] = (),
     tune: int = 0,
-    executor: Executor = "ray",
+    executor: Executor = "auto",
     quiet: bool = False,
 ) -> RunResults:
     """Train what is missing, evaluate the grid, write tables, figures and the page, and return the results.
@@ -57,7 +57,8 @@ def run(
         settings: grid keys, dotted, with their values: ``{"training.steps": 500, "cr": ["1/24"]}``.
         method_files: files of one's own that hold methods, ``PATH`` or ``PATH:CLASS``; where ``methods`` is not given they join the grid's.
         tune: trials of a search before each training.
-        executor: "ray" for pools of actors, "inline" for this process, one unit after the other. Trainings use Ray either way.
+        executor: as in :func:`suite.evaluate.runner.evaluate`: "ray" for pools of actors, "processes", "inline" for this process, "auto".
+            Trainings use Ray either way.
         quiet: show no progress.
 
     Returns:
@@ -128,7 +129,7 @@ def evaluate(
     address: str | None = None,
     settings: Mapping[str, Any] | None = None,
     method_files: str | Path | Iterable[str | Path] = (),
-    executor: Executor = "ray",
+    executor: Executor = "auto",
     quiet: bool = False,
 ) -> RunResults:
     """Evaluate a grid whose networks are trained, or shipped, and return the results; nothing is drawn.

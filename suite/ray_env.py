@@ -91,6 +91,15 @@ def prepare_environment(address: str | None = None) -> None:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
+def ray_runs() -> bool:
+    """Return whether this process is connected to Ray, such as by a training before."""
+    if "ray" not in sys.modules:
+        return False
+    import ray
+
+    return bool(ray.is_initialized())
+
+
 def on_loopback() -> None:
     """Let the processes of a group on this machine, Gloo's and NCCL's, listen on the loopback device, unless told otherwise."""
     device = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)

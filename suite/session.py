@@ -158,7 +158,7 @@ class Session:
                     self._say(f"training failed: {job.label}: {reason}")
         self.checkpoints = found
 
-    def evaluate(self, executor: Executor = "ray") -> int:
+    def evaluate(self, executor: Executor = "auto") -> int:
         """Evaluate what is left of the grid; return the number of failed cells.
 
         Args:

@@ -1,6 +1,6 @@
 """The evaluation as a whole: what is done is kept, what is left is worked through, what no longer belongs is set aside."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -13,14 +13,16 @@ from methods.generative import SpendingLimitError
 from suite.config.execution import EvaluationSettings
 from suite.errors import EvaluationError, RecordError, RunFolderError
 from suite.evaluate.costs import read_spending
-from suite.evaluate.executors import Executor
+from suite.evaluate.executors import Event, Executor
 from suite.evaluate.executors.inline import inline
+from suite.evaluate.executors.processes import processes, suits
 from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.progress import Tally, follow
 from suite.evaluate.reuse import reuse
 from suite.evaluate.scheduling import RuntimeEstimates, longest_first
 from suite.evaluate.stages.set_metrics import DamagedFeaturesError, cells_files, of_cells, reduce_cells
+from suite.ray_env import ray_runs
 from suite.runs.layout import RunLayout
 from suite.runs.made import is_record_file
 from suite.runs.records import read_unit
@@ -104,10 +106,12 @@ def evaluate(
         settings: how the work is shared.
         console: where progress is shown.
         address: Ray cluster; ``None`` for this machine.
-        executor: "ray", or "inline" for this process, one unit after the other; records are the same.
+        executor: "ray"; "processes", some worker processes on this machine, for methods that ask no models and without GPUs; "inline",
+            this process, one unit after the other; "auto", processes where what is left is small and nothing asks for more, else Ray.
+            Records are the same.
 
     Raises:
-        EvaluationError: there is no such executor, or it cannot use a cluster.
+        EvaluationError: there is no such executor, or it cannot do what is asked for.
         SpendingLimitError: a limit ended the run; units that were done before are published.
     """
     _check_executor(executor, address)
@@ -151,7 +155,7 @@ def _worked(
     ordered = longest_first(units, before.per_record())
     tally = Tally(ordered)
     try:
-        events = inline(ordered, run_dir, settings) if executor == "inline" else stream(ordered, run_dir, settings, address)
+        events = _events(ordered, run_dir, settings, address, executor, before)
         follow(events, tally, console, lambda: str(read_spending(run_dir)))
     finally:
         for label, seconds in tally.costs.seconds.items():
@@ -163,6 +167,25 @@ def _worked(
     if tally.stopped:
         raise SpendingLimitError(tally.stopped)
     return tally
+
+
+def _events(
+    units: Sequence[WorkUnit],
+    run_dir: StoragePath,
+    settings: EvaluationSettings,
+    address: str | None,
+    executor: Executor,
+    costs: RuntimeEstimates,
+) -> Iterator[Event]:
+    if executor == "inline":
+        return inline(units, run_dir, settings)
+    if executor == "processes" and not suits(units, run_dir, settings, dict.fromkeys(costs.seconds, 0.0), unknown_s=0.0):
+        raise EvaluationError("the executor 'processes' asks no models and uses no GPU and no number of workers; use 'ray' or 'auto'")
+    if executor == "processes" or (
+        executor == "auto" and address is None and not ray_runs() and suits(units, run_dir, settings, costs.per_record())
+    ):
+        return processes(units, run_dir, settings)
+    return stream(units, run_dir, settings, address)
 
 
 def _costs(run_dir: StoragePath, console: Console) -> RuntimeEstimates:
@@ -177,8 +200,10 @@ def _costs(run_dir: StoragePath, console: Console) -> RuntimeEstimates:
 def _check_executor(executor: str, address: str | None) -> None:
     if executor not in get_args(Executor):
         raise EvaluationError(f"there is no executor '{executor}'; choose one of {', '.join(get_args(Executor))}")
-    if executor == "inline" and address is not None:
-        raise EvaluationError(f"the executor 'inline' stays in this process and cannot join {address}; leave the address out, or use 'ray'")
+    if executor in ("inline", "processes") and address is not None:
+        raise EvaluationError(
+            f"the executor '{executor}' stays on this machine and cannot join {address}; leave the address out, or use 'ray'"
+        )
 
 
 def _move(source: StoragePath, target: StoragePath) -> None:

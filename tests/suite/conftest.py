@@ -53,7 +53,7 @@ def make_grid():
 
 @pytest.fixture
 def without_ray(monkeypatch) -> list[str]:
-    """Carry out the units of runs that would use Ray in this process; returns the identities of those units, as they come."""
+    """Carry out the units of runs that would use other processes in this one; returns the identities of those units, as they come."""
     seen: list[str] = []
 
     def stream(units, run_dir, settings, address=None):
@@ -61,6 +61,7 @@ def without_ray(monkeypatch) -> list[str]:
         yield from inline(units, run_dir, settings)
 
     monkeypatch.setattr(runner, "stream", stream)
+    monkeypatch.setattr(runner, "processes", stream)
     return seen
 
 

@@ -1,4 +1,4 @@
-"""How the stages of an evaluation are carried out: in this process, or as pools of Ray Data actors."""
+"""How the stages of an evaluation are carried out: in this process, in some beside it, or as pools of Ray Data actors."""
 
 from typing import Literal
 
@@ -6,4 +6,4 @@ from suite.evaluate.stages.captions import CaptionResult
 from suite.evaluate.stages.score import UnitResult
 
 Event = UnitResult | CaptionResult
-Executor = Literal["ray", "inline"]
+Executor = Literal["auto", "ray", "processes", "inline"]

@@ -91,9 +91,10 @@ class Actor:
 
     def __call__(self, rows: Rows) -> Rows:
         """Work on one row."""
-        return {"content": np.array([pickle.dumps(self._result(pickle.loads(rows["content"][0])))], dtype=object)}
+        return {"content": np.array([pickle.dumps(self.result(pickle.loads(rows["content"][0])))], dtype=object)}
 
-    def _result(self, item: Any) -> Any:
+    def result(self, item: Any) -> Any:
+        """Return what comes of an object, or a :class:`WorkerFailure`."""
         try:
             return item if isinstance(item, WorkerFailure) else self._work(item)
         except (OSError, SemcomError) as error:

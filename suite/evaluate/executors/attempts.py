@@ -50,20 +50,12 @@ class Attempts:
         with self._turn(alone=deaths > 0):
             try:
                 if deaths > self._retries:
-                    return give_up(sentence_of(WorkerDiedError(self._sentence(stage, deaths))))
+                    return give_up(sentence_of(WorkerDiedError(death_sentence(stage, deaths, self._silence_s))))
                 with file.open("ab") as dots:
                     dots.write(b".")
                 return work()
             finally:
                 file.unlink(missing_ok=True)
-
-    def _sentence(self, stage: str, deaths: int) -> str:
-        silent = f", or silent for {self._silence_s:g} s and ended for it" if self._silence_s else ""
-        times = "once" if deaths == 1 else f"{deaths} times"
-        return (
-            f"the worker died {times} at this unit ({stage}): killed, out of memory, or ended by the code it ran{silent}; mend that code, "
-            "give workers more memory (fewer evaluation.workers, a smaller evaluation.batch), or raise evaluation.retries"
-        )
 
     @contextmanager
     def _turn(self, alone: bool) -> Iterator[None]:
@@ -78,6 +70,16 @@ class Attempts:
                 self._under_way -= 1
                 self._alone = False
                 self._changed.notify_all()
+
+
+def death_sentence(stage: str, deaths: int, silence_s: float) -> str:
+    """Return the reason of cells at which workers died, with the way out."""
+    silent = f", or silent for {silence_s:g} s and ended for it" if silence_s else ""
+    times = "once" if deaths == 1 else f"{deaths} times"
+    return (
+        f"the worker died {times} at this unit ({stage}): killed, out of memory, or ended by the code it ran{silent}; mend that code, "
+        "give workers more memory (fewer evaluation.workers, a smaller evaluation.batch), or raise evaluation.retries"
+    )
 
 
 def forget_attempts(prefix: Path) -> None:

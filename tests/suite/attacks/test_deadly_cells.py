@@ -14,7 +14,7 @@ from benchmarks.datasets import open_dataset
 from helpers.places import ROOT
 from suite.config.execution import EvaluationSettings
 from suite.config.methods import resolve
-from suite.evaluate.executors import pools
+from suite.evaluate.executors import pools, processes
 from suite.evaluate.executors.attempts import Attempts, forget_attempts
 from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import make_units
@@ -108,6 +108,24 @@ def test_units_that_end_their_worker_are_given_up_and_no_others(hows, retries, l
         stage, times = "describe" if variant == "describe" else "transmit", "2 times" if retries else "once"
         assert error.startswith(f"WorkerDiedError: the worker died {times} at this unit ({stage}): killed, out of memory, or"), error
         assert ("or silent for 10 s and ended for it" in error) == bool(limit)
+
+
+@pytest.mark.parametrize(("how", "retries", "limit"), [("kill", 1, 0), pytest.param("stop", 0, 10, marks=pytest.mark.slow)])
+def test_so_are_those_that_end_a_worker_process(how, retries, limit, make_grid, images, tmp_path, brightest, monkeypatch):
+    monkeypatch.setattr(processes, "LEAST_SILENCE_S", 10.0)
+    settings = {"unit": 1, "retries": retries, "time_limit_s": limit}
+    methods = [f"deadly_for_tests/{each}" for each in ("harmless", how)]
+    grid = make_grid(methods=methods, cr=["1/2"], channels=["awgn"], snr_db=[20], sheet={"images": 0}, evaluation=settings)
+    dataset = open_dataset("folder", images, grid.image_size, "test", grid.fit)
+    work = make_units("run", grid, resolve(grid), {"folder": (dataset, images)}, {}, ("psnr",), {})
+    events = list(processes.processes(work, tmp_path, EvaluationSettings.model_validate(settings)))
+    assert sorted(each.identity for each in events) == sorted(unit.identity for unit in work)
+    records = load(tmp_path)
+    failed = records[records["status"].eq("failed")]
+    assert len(records) == 10 and list(failed["image"]) == [brightest] and list(failed["variant"]) == [how]
+    (error,) = failed["error"]
+    assert error.startswith(f"WorkerDiedError: the worker died {'2 times' if retries else 'once'} at this unit (transmit and score)")
+    assert ("or silent for 10 s and ended for it" in error) == bool(limit)
 
 
 def test_attempts_are_counted_until_the_work_is_done(tmp_path):

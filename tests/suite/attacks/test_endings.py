@@ -41,6 +41,9 @@ LONG = (
     *("--set", "evaluation.unit=1", "--set", "sheet.images=0"),
 )
 
+# Few enough cells to do without Ray.
+SMALL = tuple("repetitions=5" if each == "repetitions=2000" else each for each in LONG)
+
 # As on a busy machine: the thread that drives the stream outlasts Ray's patience with it, and lets references go one by one.
 SLOW_STREAM = """
 import runpy, time
@@ -172,10 +175,10 @@ def command(images, tmp_path):
     """Start a long run of the command; its output goes to ``log``."""
     started: list[psutil.Popen] = []
 
-    def start(*program: str) -> psutil.Popen:
-        arguments = [sys.executable, *(program or ("-m", "suite.run")), *LONG, "--data-dir", str(images), "--out", str(tmp_path / "run")]
+    def start(*program: str, arguments: tuple[str, ...] = LONG) -> psutil.Popen:
+        whole = [sys.executable, *(program or ("-m", "suite.run")), *arguments, "--data-dir", str(images), "--out", str(tmp_path / "run")]
         with (tmp_path / "log").open("wb") as log:
-            started.append(psutil.Popen(arguments, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True))
+            started.append(psutil.Popen(whole, cwd=PROJECT, stdout=log, stderr=log, start_new_session=True))
         return started[0]
 
     yield start
@@ -249,6 +252,16 @@ def test_while_units_run_the_command_is_terminated_or_ray_dies(whom, program, co
     said = (tmp_path / "log").read_text()
     assert said.splitlines()[-1].startswith(sentence), said
     assert "Traceback" not in said and "***" not in said and gone(others)
+
+
+def test_a_small_run_without_ray_is_terminated_with_its_workers(command, tmp_path):
+    process = command(arguments=SMALL)
+    until(lambda: any("serve(" in title for title in processes_below(process.pid).values()), process, tmp_path / "log")
+    others = family(process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE_S) == 143, (tmp_path / "log").read_text()
+    said = (tmp_path / "log").read_text()
+    assert said.splitlines()[-1].startswith("terminated; ") and "Traceback" not in said and gone(others)
 
 
 @pytest.fixture

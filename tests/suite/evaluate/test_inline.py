@@ -163,7 +163,7 @@ def test_the_executor_of_this_process_resumes_and_shows_progress_as_the_other_do
 
 def test_an_executor_that_cannot_serve_is_refused(make_grid, images, tmp_path, console):
     units = plan(make_grid(), images)
-    with pytest.raises(EvaluationError, match="no executor 'dask'; choose one of ray, inline"):
+    with pytest.raises(EvaluationError, match="no executor 'dask'; choose one of auto, ray, processes, inline"):
         runner.evaluate(units, tmp_path, units[0].grid.evaluation, console, executor="dask")
     with pytest.raises(EvaluationError, match="cannot join auto"):
         runner.evaluate(units, tmp_path, units[0].grid.evaluation, console, "auto", executor="inline")
