@@ -74,14 +74,15 @@ def carried_points(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_limits(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
-    """Write ``figures/limits_<channel>`` as PNG, PDF and CSV for each channel whose capacity is known; return the paths."""
+    """Write ``figures/limits_<channel>`` as PNG, PDF, SVG and CSV for each channel whose capacity is known; return the paths."""
     limits = limit_points(results.info.grid, results.records)
     if limits.empty:
         return []
     carried = carried_points(results.records)
     written: list[Path] = []
     with drawing():
-        style = series_styles(carried) if len(carried) else {}
+        # Of all methods of the run, so that a colour means the same as in the other figures.
+        style = series_styles(results.records[["method", "variant"]].drop_duplicates())
         for channel, group in limits.groupby("channel"):
             stem = layout.figures / file_stem("limits", str(channel))
             own = carried[carried["channel"].eq(channel)]

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Mapping
 
+from suite.report.ablation_figure import ABLATION, whole
 from suite.report.results import RunResults
+from suite.report.training_figure import TRAINING
 from suite.runs.labels import file_stem, series_label
 
 
 def figure_captions(results: RunResults) -> dict[str, str]:
-    """Return name of figure -> caption, in the order of the page: curves by metric, limits, qualitative sheets."""
+    """Return name of figure -> caption, in the order of the page: curves by metric, ablations,
+    trainings, limits, qualitative sheets.
+    """
     captions: dict[str, str] = {}
     points = results.points
     cells = list(points.groupby(["dataset", "channel"]).groups) if len(points) else []
@@ -30,6 +34,15 @@ def figure_captions(results: RunResults) -> dict[str, str]:
             f"Mean ranks over images of {dataset}, 1 the best, of methods of a CR; "
             "a bar joins those that cannot be told apart (Nemenyi, 5 %)."
         )
+    for ablation in results.ablations:
+        method, _, variant = whole(ablation).partition("/")
+        for dataset, channel in cells:
+            captions[file_stem(ABLATION, ablation.name, dataset, channel)] = (
+                f"{ablation.title}, on {dataset}, {channel}: difference of each variant to {series_label(method, variant)} on average over "
+                "SNR, with its 95 % interval."
+            )
+    captions[f"{TRAINING}_psnr"] = "PSNR of held-out images as the networks of this run were trained, the mean over their operating points."
+    captions[f"{TRAINING}_loss"] = "Loss as the networks of this run were trained; each part of a training has a loss of its own."
     for channel in sorted(results.records["channel"].unique()):
         captions[file_stem("limits", channel)] = (
             f"Limits over {channel}: what its capacity would carry, beside what the digital codecs did."

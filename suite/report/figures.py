@@ -1,4 +1,4 @@
-"""Figures of a run, from its points alone: PNG, PDF and the points as CSV.
+"""Figures of a run, from its points alone: PNG, PDF, SVG and the points as CSV.
 
 ::
 
@@ -41,7 +41,11 @@ _MARKERS = "osD^vPXp"
 _COLOURS = (0, 1, 2, 3, 4, 9, 5, 7)
 _LINES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (4, 1, 1, 1)))
 _LOG_FROM = 6.0
-_METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
+_METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
+}
 _STYLE = {
     "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7,
     "lines.linewidth": 1.2, "lines.markersize": 4, "axes.linewidth": 0.6, "grid.linewidth": 0.4, "pdf.fonttype": 42, "savefig.dpi": 300,
@@ -146,13 +150,15 @@ def panels(count: int, height: float = PANEL_HEIGHT, sharey: bool = True) -> "tu
     return figure, grid[:count]
 
 
-def save(figure: "Figure", stem: Path) -> list[Path]:
-    """Write a figure as PNG and PDF; the bytes do not depend on the time of writing."""
+def save(figure: "Figure", stem: Path, svg: bool = True) -> list[Path]:
+    """Write a figure as PNG, PDF and, where it is no sheet of images, SVG; the bytes do not depend on the time of writing."""
     paths = []
     figure.draw_without_rendering()
     # "none" would leave an engine in its place, for which each format is drawn once more.
     figure.set_layout_engine(None)
     for kind, metadata in _METADATA.items():
+        if kind == "svg" and not svg:
+            continue
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, metadata=metadata)
         paths.append(write_bytes(stem.with_name(f"{stem.name}.{kind}"), buffer.getvalue()))
@@ -260,7 +266,7 @@ def write_figures(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
 def write_curve(
     kind: str, folder: Path, stem: str, points: pd.DataFrame, style: dict[Series, SeriesStyle], heading: str, names: Mapping[str, Names]
 ) -> list[Path]:
-    """Write the points of one metric over SNR or over symbols as PNG, PDF and CSV; nothing where no point has a value.
+    """Write the points of one metric over SNR or over symbols as PNG, PDF, SVG and CSV; nothing where no point has a value.
 
     Args:
         kind: "snr" or "symbols".

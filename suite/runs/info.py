@@ -152,6 +152,7 @@ class RunInfo(_Lenient):
         code_changed: methods of which records were kept although their code has changed since.
         names: ``method/variant`` -> what people call it, at length and in legends, for a reader without the method's file.
         trainings: network -> how it was trained: minutes, steps, seed, data, machine, validation.
+        weights: network -> SHA-256 of the weights that it was sent with.
     """
 
     name: str = ""
@@ -168,6 +169,7 @@ class RunInfo(_Lenient):
     code_changed: tuple[str, ...] = ()
     names: Mapping[str, tuple[str, str]] = {}
     trainings: Mapping[str, TrainingInfo] = {}
+    weights: Mapping[str, str] = {}
     _document: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod
