@@ -275,7 +275,7 @@ class Session:
 
 def _names(prepared: Prepared) -> dict[str, tuple[str, str]]:
     """Return what people call the methods of a run, for a reader who has not their files."""
-    named = {each.label: names_of(each.method, each.variant) for each in prepared.configured_methods}
+    named = {f"{each.method}/{each.variant}": names_of(each.method, each.variant) for each in prepared.configured_methods}
     return {label: names for label, names in named.items() if names is not None}
 
 

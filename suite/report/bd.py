@@ -17,7 +17,7 @@ import pandas as pd
 
 from suite.report.formats import PlainTable
 from suite.report.intervals import Array
-from suite.report.points import ENVELOPE, Points
+from suite.report.points import Points, of_one_network
 from suite.report.summary import reference
 from suite.runs.info import RunInfo
 from suite.runs.labels import series_label
@@ -38,7 +38,7 @@ def bd_points(points: Points, info: RunInfo) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     frame = points.points
-    usable = frame[frame["cr"].notna() & frame["variant"].ne(ENVELOPE)] if len(frame) else frame
+    usable = of_one_network(frame[frame["cr"].notna()]) if len(frame) else frame
     for (dataset, channel, metric, snr_db), cell in usable.groupby(_CELL) if len(usable) else []:
         base = reference(points, metric)
         curves = {series: curve.sort_values("symbols_total") for series, curve in cell.groupby(["method", "variant"])}

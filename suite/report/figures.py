@@ -13,7 +13,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,18 @@ from suite.report.formats import csv_text, write_bytes
 from suite.report.points import ENVELOPE
 from suite.report.processes import Task, draw_all
 from suite.report.results import RunResults
-from suite.runs.labels import STAGE_ONE, Names, cr_label, file_stem, remember_names, series_label, with_reading, without_reading
+from suite.report.seeds import shown_points
+from suite.runs.labels import (
+    STAGE_ONE,
+    Names,
+    cr_label,
+    file_stem,
+    remember_names,
+    series_label,
+    with_reading,
+    without_reading,
+    without_seed,
+)
 from suite.runs.layout import RunLayout
 
 if TYPE_CHECKING:
@@ -34,8 +45,7 @@ COLUMN_WIDTH = 3.5
 PAGE_WIDTH = 7.16
 PANEL_HEIGHT = 2.1
 # Inches; so many lines of a legend the usual height has room for.
-LEGEND_LINE = 0.15
-LEGEND_LINES = 3
+LEGEND_LINE, LEGEND_LINES = 0.15, 3
 _COARSE = f"/{STAGE_ONE}"
 _MARKERS = "osD^vPXp"
 _COLOURS = (0, 1, 2, 3, 4, 9, 5, 7)
@@ -56,14 +66,8 @@ _STYLE = {
 
 # For names in scripts that the figures' font has no signs of; those that are here.
 _FALLBACKS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Yu Gothic",
-)
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "Yu Gothic",
+)  # fmt: skip
 
 Series = tuple[str, str]
 
@@ -84,14 +88,16 @@ ENVELOPE_STYLE = SeriesStyle((0.0, 0.0, 0.0), "", (0, (1, 1.2)), True)
 def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
     """Give every (method, variant) its look, in colours that the colour-blind can tell apart.
 
-    The coarse image of a method has the colour and marker of the final one, hollow and dashed; the digital envelope is black.
+    The coarse image of a method has the colour and marker of the final one, hollow and dashed; so has a network of another training
+    seed, dotted, and the mean over seeds, dash-dotted. The digital envelope is black.
     """
     import seaborn
 
     # Without the pink and the yellow of the palette, which are too pale for a line on white.
     palette = [seaborn.color_palette("colorblind", 10)[index] for index in _COLOURS]
     count = len(palette)
-    series = sorted({(m, v) for m, v in zip(points["method"], points["variant"], strict=True)})
+    told = sorted({(m, v) for m, v in zip(points["method"], points["variant"], strict=True)})
+    series = sorted({(method, without_seed(variant)[0]) for method, variant in told})
     final = [s for s in series if not _is_coarse(s[1]) and s[1] != ENVELOPE]
     chosen = {
         s: SeriesStyle(palette[i % count], _MARKERS[(i + i // count) % len(_MARKERS)], _LINES[i // count % len(_LINES)], True)
@@ -107,7 +113,13 @@ def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
             parents = [(method, with_reading(base, reading)), *(s for s in final if (s[0], without_reading(s[1])[0]) == (method, base))]
             parent = next((chosen[s] for s in parents if s in chosen), SeriesStyle(palette[-1], "o", "-", True))
             chosen[method, variant] = SeriesStyle(parent.colour, parent.marker, _LINES[1], False)
-    return {s: chosen[s] for s in series}
+    return {s: _of_seed(s[1], chosen[s[0], without_seed(s[1])[0]]) for s in told}
+
+
+def _of_seed(variant: str, look: SeriesStyle) -> SeriesStyle:
+    # Seeds beside a network leave every other colour as it was.
+    seed, over_all = (told := without_seed(variant)[1]), told.endswith("seeds")
+    return replace(look, line=_LINES[3 if over_all else 2], filled=over_all) if seed else look
 
 
 def _is_coarse(variant: str) -> bool:
@@ -282,7 +294,7 @@ def write_curve(
     title, name = f"{points['dataset'].iloc[0]}, {points['channel'].iloc[0]}", f"{kind}_{stem}"
     written = [write_bytes(folder / f"{name}.csv", csv_text(points).encode())]
     with drawing():
-        return written + save(_KINDS[kind](points, style, title, heading), folder / name)
+        return written + save(_KINDS[kind](shown_points(points), style, title, heading), folder / name)
 
 
 _KINDS = {"snr": _snr_figure, "symbols": _symbols_figure}

@@ -13,7 +13,7 @@ import pandas as pd
 from suite.report.formats import Block, Cell, MetricTable, Row, span_text
 from suite.report.points import ENVELOPE, ENVELOPE_OF, Points
 from suite.runs.info import RunInfo
-from suite.runs.labels import cr_label, file_stem, series_label
+from suite.runs.labels import cr_label, file_stem, series_label, without_seed
 
 _UNEQUAL = 1.05
 
@@ -70,6 +70,13 @@ def _shared(points: pd.DataFrame, info: RunInfo, absent: Sequence[str], flagged:
         notes.append(
             f"{series_label(ENVELOPE_OF, ENVELOPE)} is derived: in each cell the {ENVELOPE_OF} variant with the best mean among those "
             "with the fewest failures."
+        )
+    seeds = {seed for variant in points["variant"].unique() if (seed := without_seed(variant)[1]).endswith("seeds")}
+    if seeds:
+        notes.append(
+            f"Rows of {' and of '.join(sorted(seeds))} are means over networks trained by as many seeds, one of which has the name alone; "
+            "their intervals are over images and trainings at once, and of few trainings wide. Marks and comparisons are of the single "
+            "networks, never of two of one kind."
         )
     notes += [f"{info.metrics[flag].title}: {marked} of {asked} images." for flag, (marked, asked) in flagged.items() if marked]
     left_out = {**info.metrics_left_out, **dict.fromkeys(absent, "no image here has a value")}

@@ -3,7 +3,7 @@
 ::
 
     records ──repetitions averaged──> (images x cells) matrix of a metric
-                                          ├─intervals──> mean, low, high, n
+                                          ├─intervals──> mean, low, high, n; over several training seeds too
                                           ├─paired, within a block of equal CR──> pairs, marks
                                           └─paired, each of a CR with each of fixed rate──> pairs, with the symbols of both
 
@@ -22,9 +22,10 @@ from benchmarks.link.digital.settings import CAPACITY
 from suite.errors import RecordError
 from suite.report.groups import Codes, of_images
 from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
+from suite.report.seeds import crossed_interval, trained_several_times
 from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import Better, RunInfo
-from suite.runs.labels import series_id, without_reading
+from suite.runs.labels import series_id, without_reading, without_seed
 from suite.runs.records import metric_columns
 
 ENVELOPE = "envelope"
@@ -72,6 +73,11 @@ class Points:
     flagged: Mapping[tuple[str, str], Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     grouped: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     measured: Mapping[tuple[str, str, str], Measured] = field(default_factory=dict)
+
+
+def of_one_network(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of what was sent, without rows that are derived of several: the envelope, and means over training seeds."""
+    return points[points["source"].eq("")] if len(points) else points
 
 
 def check_metrics(records: pd.DataFrame, info: RunInfo) -> None:
@@ -137,7 +143,18 @@ def _metric_points(
             for column, mark in zip(family.block, mark_best(values[:, family.block], local, better), strict=True):
                 marks[column] = mark
         pairs += _pair_rows(metric, family, cells, compared)
-    return points.assign(mark=marks), pd.DataFrame(pairs), Measured(values, images, cells, groups)
+    points = points.assign(mark=marks)
+    points = pd.concat([points, *_over_seeds(points, values, groups)], ignore_index=True)
+    return points, pd.DataFrame(pairs), Measured(values, images, cells, groups)
+
+
+def _over_seeds(points: pd.DataFrame, values: Array, groups: Codes | None) -> Iterator[pd.DataFrame]:
+    """Yield a row for each cell of a network that was trained by several seeds: the mean over them."""
+    for variant, places in trained_several_times(points):
+        found, own = crossed_interval(values[:, places], groups), points.loc[places]
+        told = {"variant": variant, "mark": "", "source": ", ".join(own["variant"]), "failed": int(own["failed"].sum())}
+        told |= {"mean": found.mean[0], "low": found.low[0], "high": found.high[0], "n": int(found.n[0])}
+        yield own.head(1).assign(**told, symbols_total=own["symbols_total"].mean())
 
 
 @dataclass(frozen=True)
@@ -160,7 +177,10 @@ def _families(cells: pd.DataFrame) -> Iterator[_Family]:
     """Yield, for each CR and SNR, every two of its methods, and each of them with each of fixed rate."""
     for (cr, snr_db), rows in cells.groupby(["cr", "snr_db"], dropna=False, sort=True):
         block = rows.index.tolist()
-        yield _Family(cr, snr_db, list(combinations(block, 2)), block)
+        networks = [(method, without_seed(variant)[0]) for method, variant in zip(rows["method"], rows["variant"], strict=True)]
+        network = dict(zip(block, networks, strict=True))
+        # What seeds of one network differ in is no question of methods.
+        yield _Family(cr, snr_db, [pair for pair in combinations(block, 2) if network[pair[0]] != network[pair[1]]], block)
         fixed = cells.index[cells["cr"].isna() & cells["snr_db"].eq(snr_db)].tolist()
         if np.isfinite(cr) and fixed:
             yield _Family(cr, snr_db, list(product(block, fixed)))
