@@ -15,6 +15,7 @@ from suite.config.methods import resolve
 from suite.config.reading import build_grid
 from suite.errors import SettingsError
 from suite.prepare import prepare
+from suite.report.checks import trends
 from suite.report.figures import series_styles
 from suite.report.intervals import mean_intervals
 from suite.report.points import build_points
@@ -99,6 +100,7 @@ def test_a_grid_of_two_seeds_has_two_networks_and_a_row_over_both(results: RunRe
     assert any("Rows of 2 seeds are means" in note for note in results.notes["scenes", "awgn"])
     assert not any({"deepjscc", "deepjscc seed 1"} == {pair.first, pair.second} for pair in results.pairs.itertuples())
     assert len(results.summary) == 3, "derived rows are no methods"
+    assert any(trend.claim.startswith("digital/jpeg") for trend in trends(results.records, {"psnr": "higher"}))
 
 
 def test_looks_tell_seeds_apart_in_the_colour_of_their_method(results: RunResults) -> None:
