@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from suite.report.ablation_figure import ABLATION, whole
 from suite.report.results import RunResults
 from suite.report.training_figure import TRAINING
-from suite.runs.labels import file_stem, series_label
+from suite.runs.labels import file_stem, series_label, without_seed
 
 
 def figure_captions(results: RunResults) -> dict[str, str]:
@@ -15,12 +15,14 @@ def figure_captions(results: RunResults) -> dict[str, str]:
     """
     captions: dict[str, str] = {}
     points = results.points
+    seeded = len(points) > 0 and any(without_seed(variant)[1].endswith("seeds") for variant in points["variant"].unique())
     cells = list(points.groupby(["dataset", "channel"]).groups) if len(points) else []
     for metric in results.metrics:
         heading = results.info.metrics[metric].heading
         for dataset, channel in cells:
             stem, where = file_stem(dataset, channel, metric), f"on {dataset}, {channel}"
             over = "groups of images" if (dataset, channel) in results.comparison.grouped else "images"
+            over += " and training seeds" if seeded else ""
             captions[f"snr_{stem}"] = f"{heading} over SNR {where}: a panel a CR, bands are 95 % intervals over {over}."
             captions[f"symbols_{stem}"] = (
                 f"{heading} over all symbols sent an image {where}: a panel an SNR, fixed rates are single points."
