@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # The first of each that a run has.
 DISTORTION = ("psnr", "ms_ssim", "ssim")
-PERCEPTION = ("lpips_alex", "lpips_vgg", "dists", "fid", "brisque_live", "niqe", "gmsd")
+PERCEPTION = ("lpips_alex", "lpips_vgg", "st_lpips_alex", "dists", "fid", "brisque_live", "niqe", "gmsd")
 PLANE = "plane"
 _KEYS = ["dataset", "channel", "method", "variant", "cr", "snr_db"]
 
