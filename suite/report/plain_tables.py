@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 
@@ -33,7 +34,8 @@ def symbol_points(records: pd.DataFrame) -> pd.DataFrame:
 
 def _schemes(schemes: pd.Series) -> str:
     """Return the schemes of some transmissions, the most frequent first, "" where there are none."""
-    return ", ".join(schemes.dropna().sort_values().value_counts().index)
+    counts = Counter(schemes.dropna().tolist())
+    return ", ".join(sorted(counts, key=lambda scheme: (-counts[scheme], scheme)))
 
 
 def symbols_table(cells: pd.DataFrame, warnings: Sequence[str] = (), image_size: int | None = None) -> PlainTable:
