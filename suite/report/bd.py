@@ -39,9 +39,10 @@ def bd_points(points: Points, info: RunInfo) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     frame = points.points
     usable = of_one_network(frame[frame["cr"].notna()]) if len(frame) else frame
+    bases = {metric: reference(points, metric) for metric in usable["metric"].unique()} if len(usable) else {}
     for (dataset, channel, metric, snr_db), cell in usable.groupby(_CELL) if len(usable) else []:
-        base = reference(points, metric)
-        curves = {series: curve.sort_values("symbols_total") for series, curve in cell.groupby(["method", "variant"])}
+        base = bases[metric]
+        curves = {series: _curve(curve) for series, curve in cell.groupby(["method", "variant"])}
         names = {"dataset": dataset, "channel": channel, "metric": metric, "snr_db": snr_db}
         names |= {"reference_method": base[0], "reference_variant": base[1]}
         sign = 1.0 if info.metrics[metric].better == "higher" else -1.0
@@ -51,9 +52,14 @@ def bd_points(points: Points, info: RunInfo) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _delta(curve: pd.DataFrame, anchor: pd.DataFrame, sign: float) -> dict[str, Any]:
-    both = (each[["symbols_total", "mean"]].to_numpy() for each in (curve, anchor))
-    one, other = (each[np.isfinite(each).all(axis=1)] for each in both)
+def _curve(points: pd.DataFrame) -> Array:
+    """Return symbols and means, (n rates, 2), symbols rising."""
+    symbols, means = points["symbols_total"].to_numpy(), points["mean"].to_numpy()
+    return np.stack([symbols, means], axis=1)[np.argsort(symbols)]
+
+
+def _delta(curve: Array, anchor: Array, sign: float) -> dict[str, Any]:
+    one, other = (each[np.isfinite(each).all(axis=1)] for each in (curve, anchor))
     return delta((one[:, 0], sign * one[:, 1]), (other[:, 0], sign * other[:, 1]), sign)
 
 

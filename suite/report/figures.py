@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from suite.report.formats import csv_text, write_bytes
@@ -51,11 +52,8 @@ _MARKERS = "osD^vPXp"
 _COLOURS = (0, 1, 2, 3, 4, 9, 5, 7)
 _LINES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (4, 1, 1, 1)))
 _LOG_FROM = 6.0
-_METADATA: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    "svg": {"Date": None, "Creator": None},
-}
+_LINE_OF = ["method", "variant", "mean", "low", "high"]
+_METADATA = {"png": ("Software",), "pdf": ("CreationDate", "Creator", "Producer"), "svg": ("Date", "Creator")}
 _STYLE = {
     "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7,
     "lines.linewidth": 1.2, "lines.markersize": 4, "axes.linewidth": 0.6, "grid.linewidth": 0.4, "pdf.fonttype": 42, "savefig.dpi": 300,
@@ -165,14 +163,13 @@ def panels(count: int, height: float = PANEL_HEIGHT, sharey: bool = True) -> "tu
 def save(figure: "Figure", stem: Path, svg: bool = True) -> list[Path]:
     """Write a figure as PNG, PDF and, where it is no sheet of images, SVG; the bytes do not depend on the time of writing."""
     paths = []
-    figure.draw_without_rendering()
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
     # "none" would leave an engine in its place, for which each format is drawn once more.
     figure.set_layout_engine(None)
-    for kind, metadata in _METADATA.items():
-        if kind == "svg" and not svg:
-            continue
+    for kind in (each for each in _METADATA if svg or each != "svg"):
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata=metadata)
+        figure.savefig(buffer, format=kind, metadata=dict.fromkeys(_METADATA[kind]))
         paths.append(write_bytes(stem.with_name(f"{stem.name}.{kind}"), buffer.getvalue()))
     return paths
 
@@ -189,18 +186,20 @@ def marker_style(style: SeriesStyle) -> dict[str, Any]:
 
 def _curve(axes: "Axes", x: str, line: pd.DataFrame, style: SeriesStyle, label: str) -> None:
     """Draw one method: a line with its interval, or a single point with an error bar; the envelope lies on the line it repeats."""
-    line = line[line["mean"].notna()].sort_values(x)
-    interval = line[line["low"].notna()]
-    if len(line) == 1 and len(interval):
-        below, above = interval["mean"] - interval["low"], interval["high"] - interval["mean"]
-        axes.errorbar(
-            line[x], line["mean"], yerr=[below, above], linestyle="none", capsize=2, elinewidth=0.8, label=label, **marker_style(style)
-        )
+    # As arrays: a frame for each step of each line takes longer than drawing it.
+    at, mean, low, high = (line[name].to_numpy() for name in (x, "mean", "low", "high"))
+    order = np.argsort(at)
+    order = order[~np.isnan(mean[order])]
+    at, mean, low, high = at[order], mean[order], low[order], high[order]
+    known = ~np.isnan(low)
+    if len(at) == 1 and known.any():
+        errors = [mean - low, high - mean]
+        axes.errorbar(at, mean, yerr=errors, linestyle="none", capsize=2, elinewidth=0.8, label=label, **marker_style(style))
         return
     above_all = style is ENVELOPE_STYLE
-    axes.plot(line[x], line["mean"], linestyle=style.line, label=label, zorder=4 if above_all else 2, **marker_style(style))
+    axes.plot(at, mean, linestyle=style.line, label=label, zorder=4 if above_all else 2, **marker_style(style))
     if not above_all:
-        axes.fill_between(interval[x], interval["low"], interval["high"], color=style.colour, alpha=0.12, linewidth=0)
+        axes.fill_between(at[known], low[known], high[known], color=style.colour, alpha=0.12, linewidth=0)
 
 
 def _legend(figure: "Figure", axes: "Sequence[Axes]") -> None:
@@ -216,7 +215,7 @@ def _snr_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], title: s
     """Metric over SNR; each CR has a panel, in which fixed-rate methods stand too."""
     ratios = sorted(points["cr"].dropna().unique()) or [math.nan]
     figure, grid = panels(len(ratios))
-    snrs = sorted(points["snr_db"].unique())
+    snrs, points = sorted(points["snr_db"].unique()), points[[*_LINE_OF, "cr", "snr_db"]]
     for axes, cr in zip(grid, ratios, strict=True):
         shown = points[points["cr"].isna() | points["cr"].eq(cr)]
         for (method, variant), line in shown.groupby(["method", "variant"]):
@@ -233,7 +232,7 @@ def _symbols_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], titl
     """Metric over all transmitted symbols; each SNR has a panel, fixed-rate methods are single points."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    snrs = sorted(points["snr_db"].unique())
+    snrs, points = sorted(points["snr_db"].unique()), points[[*_LINE_OF, "snr_db", "symbols_total"]]
     figure, grid = panels(len(snrs))
     for axes, snr in zip(grid, snrs, strict=True):
         for (method, variant), line in points[points["snr_db"].eq(snr)].groupby(["method", "variant"]):

@@ -95,7 +95,8 @@ def _metric_table(points: pd.DataFrame, info: RunInfo) -> MetricTable:
     for cr, block in points.groupby("cr", dropna=False):
         rows = []
         for (method, variant), row in block.groupby(["method", "variant"]):
-            cells = {p.snr_db: Cell(p.mean, p.low, p.high, p.n, p.failed, p.mark, digits) for p in row.itertuples(index=False)}
+            columns = (row[name].tolist() for name in ("snr_db", "mean", "low", "high", "n", "failed", "mark"))
+            cells = {snr: Cell(*values, digits) for snr, *values in zip(*columns, strict=True)}
             rows.append(Row(series_label(method, variant), span_text(row["symbols_total"]), [cells.get(snr, missing) for snr in snrs]))
         blocks.append(Block(cr_label(cr), rows))
     heading = info.metrics[metric].heading

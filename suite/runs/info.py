@@ -124,6 +124,7 @@ class TrainingInfo(_Lenient):
         minutes: it took, on ``machine``.
         steps, seed, data: of the training.
         validation: held-out values by name.
+        parameters: number of real values of the network, ``None`` in runs of before it was noted.
     """
 
     minutes: float
@@ -132,6 +133,7 @@ class TrainingInfo(_Lenient):
     data: str
     machine: str = ""
     validation: Mapping[str, float] = {}
+    parameters: int | None = None
 
 
 class RunInfo(_Lenient):

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 
 from benchmarks.common.names import slug
 from methods.names import display_name
@@ -57,6 +58,7 @@ def of_all_seeds(variant: str, count: int) -> str:
     return with_reading(f"{whole} {count} seeds{stage}", reading)
 
 
+@cache
 def without_seed(variant: str) -> tuple[str, str]:
     """Return the variant of a method and which training seed or seeds it is of, "" where it names none."""
     whole, stage, reading = _parts(variant)
