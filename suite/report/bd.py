@@ -46,8 +46,9 @@ def bd_points(points: Points, info: RunInfo) -> pd.DataFrame:
         names = {"dataset": dataset, "channel": channel, "metric": metric, "snr_db": snr_db}
         names |= {"reference_method": base[0], "reference_variant": base[1]}
         sign = 1.0 if info.metrics[metric].better == "higher" else -1.0
-        anchor = curves.pop(base, None)
-        for (method, variant), curve in curves.items() if anchor is not None else []:
+        if (anchor := curves.pop(base, None)) is None:
+            continue
+        for (method, variant), curve in curves.items():
             rows.append(names | {"method": method, "variant": variant, "rates": len(curve)} | _delta(curve, anchor, sign))
     return pd.DataFrame(rows, columns=_COLUMNS)
 

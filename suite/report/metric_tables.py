@@ -96,7 +96,9 @@ def _metric_table(points: pd.DataFrame, info: RunInfo) -> MetricTable:
         rows = []
         for (method, variant), row in block.groupby(["method", "variant"]):
             columns = (row[name].tolist() for name in ("snr_db", "mean", "low", "high", "n", "failed", "mark"))
-            cells = {snr: Cell(*values, digits) for snr, *values in zip(*columns, strict=True)}
+            cells = {
+                snr: Cell(mean, low, high, n, failed, mark, digits) for snr, mean, low, high, n, failed, mark in zip(*columns, strict=True)
+            }
             rows.append(Row(series_label(method, variant), span_text(row["symbols_total"]), [cells.get(snr, missing) for snr in snrs]))
         blocks.append(Block(cr_label(cr), rows))
     heading = info.metrics[metric].heading
