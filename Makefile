@@ -1,5 +1,5 @@
-# `make run` shows the suite at work, `make test` checks it, `make docs` builds the site, `make scene-models` trains the built-in world's networks;
-# all build .venv first, from constraints.txt.
+# `make run` shows the suite at work, `make test` checks it, `make docs` builds the site, `make picture` takes README's picture of a page,
+# `make scene-models` trains the built-in world's networks; all build .venv first, from constraints.txt.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ SCENE_MODELS ?= full
 SCENE_MODELS_OUT := $(if $(filter smoke,$(SCENE_MODELS)),results/scene-models-smoke,results/reference/scene_models)
 READY := $(VENV)/.ready
 
-.PHONY: run scene-models docs test test-all lint clean
+.PHONY: run scene-models docs picture test test-all lint clean
 
 run: $(READY)
 	@echo "[3/3] Running the quick grid"
@@ -21,6 +21,10 @@ scene-models: $(READY)
 docs: $(READY)
 	@echo "[3/3] Building the site of the pages in build/docs"
 	@$(BIN)/python -m suite.docs --out build/docs
+
+picture: $(READY)
+	@echo "[3/3] Taking README's picture of the explorer from the shipped page, which takes Chromium"
+	@PYTHONPATH=tests $(BIN)/python -m helpers.explorer_picture
 
 test: $(READY)
 	@echo "[3/3] Running the tests: those of suite/ here, the others beside them, whose report follows"

@@ -13,6 +13,7 @@ from suite.cli import guarded
 
 FAILED = 1
 HEADER = ("Method", "parameters", "MACs, sender", "MACs, receiver", "sender (ms)", "receiver (ms)", "memory (MiB)")
+ENERGY = ("sender (J)", "receiver (J)")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 
@@ -27,24 +28,31 @@ def main(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything there.")] = None,
     here: Annotated[bool, typer.Option("--here", hidden=True, help="Measure in this process and print a JSON line a variant.")] = False,
 ) -> None:
-    """Print parameters, multiply-accumulate operations, time and memory of methods, for one image on one thread.
+    """Print parameters, multiply-accumulate operations, time, memory and energy of methods, for one image on one thread.
 
     Without generative stages, whose seconds and prices are in the tables of a run. Memory is what a receiver adds to the peak of its
-    process. Example: `python -m suite.complexity swinjscc/base gened_sc/full --set training.preset=paper --set image_size=256`
+    process; energy, where the machine tells it, what the processor packages spend.
+    Example: `python -m suite.complexity swinjscc/base gened_sc/full --set training.preset=paper --set image_size=256`
     """
     if here:
         _measure_here(methods, tuple(set_ or ()))
         return
     rows = [row for place in methods for row in _measured_apart(place, set_ or [])]
     # Late: the help page needs none of it.
+    from suite.check.energy import find_meter
     from suite.report.formats import PlainTable, to_markdown
 
+    measured = [row for row in rows if "fault" not in row]
+    told, why = any(row["encode"].get("joules") is not None for row in measured), find_meter()[1]
+    energy = "Energy is of the processor packages, with whatever else they did." if told else f"Energy is left out: {why}." if why else ""
     notes = (
         "One image of the grid's size, on one thread; MACs of convolutions, matrix products and attention.",
         "The link is not in it, nor is a generative stage.",
+        *([energy] if energy else []),
     )
-    body = [_shown(row) for row in rows if "fault" not in row]
-    typer.echo(to_markdown(PlainTable("Complexity", "tab:complexity", HEADER, body, frozenset(range(1, len(HEADER))), notes)))
+    header = (*HEADER, *ENERGY) if told else HEADER
+    body = [[*_shown(row), *(_joules(row) if told else ())] for row in measured]
+    typer.echo(to_markdown(PlainTable("Complexity", "tab:complexity", header, body, frozenset(range(1, len(header))), notes)))
     for row in rows:
         if "fault" in row:
             typer.echo(f"{row['method']}: {row['fault']}", err=True)
@@ -56,14 +64,16 @@ def main(
 def _measure_here(methods: list[str], assignments: tuple[str, ...]) -> None:
     # Late: the parent needs none of it.
     from suite.check.cost import measured
+    from suite.check.energy import find_meter
     from suite.check.subject import Fault, NotChecked, subjects
     from suite.runs.labels import series_label
 
+    meter, _ = find_meter()
     for subject in [subject for place in methods for subject in subjects(place, assignments)]:
         row: dict[str, Any] = {"method": subject.configured.label}
         row["name"] = series_label(subject.configured.method, subject.configured.variant)
         try:
-            row |= asdict(measured(subject))
+            row |= asdict(measured(subject, meter))
         except (Fault, NotChecked) as error:
             row["fault"] = str(error)
         print(json.dumps(row), flush=True)
@@ -82,6 +92,11 @@ def _shown(row: dict[str, Any]) -> list[str]:
     ends = (row["encode"], row["decode"])
     macs = [f"{end['macs'] / 1e6:,.1f} M" for end in ends]
     return [row["name"], f"{row['parameters']:,}", *macs, *(f"{1000 * end['seconds']:.3g}" for end in ends), f"{row['megabytes']:.0f}"]
+
+
+def _joules(row: dict[str, Any]) -> list[str]:
+    spent = (row[end].get("joules") for end in ("encode", "decode"))
+    return ["–" if joules is None else f"{joules:.3g}" for joules in spent]
 
 
 if __name__ == "__main__":

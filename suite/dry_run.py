@@ -28,7 +28,7 @@ def weights_table(prepared: Prepared, found: Found) -> Table:
     for configured in prepared.configured_methods:
         for cr in configured.ratios(prepared.grid.cr):
             state = _weights_state(prepared, configured, cr, found)
-            table.add_row(Text(configured.method), Text(configured.variant), str(cr or "fixed"), state)
+            table.add_row(Text(configured.method), Text(configured.told_variant), str(cr or "fixed"), state)
     return table
 
 

@@ -35,7 +35,7 @@ def _check_called(configured_methods: Sequence[ConfiguredMethod]) -> None:
     """Refuse two rows that a reader could not tell apart."""
     called: dict[str, str] = {}
     for configured in configured_methods:
-        name = series_label(configured.method, configured.variant)
+        name = series_label(configured.method, configured.told_variant)
         if (other := called.setdefault(name, configured.label)) != configured.label:
             raise SettingsError(f"tables would call {other} and {configured.label} '{name}' both; change the display_names of one")
 

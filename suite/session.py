@@ -36,7 +36,7 @@ from suite.runs.info import kept_note, read_info
 from suite.runs.labels import names_of
 from suite.runs.lock import at_work
 from suite.runs.records import load
-from suite.train.checkpoint import Card, Checkpoint, copy_into, find
+from suite.train.checkpoint import Checkpoint, copy_into, find
 from suite.train.jobs import TrainingJob, code_note
 from suite.train.named import checkpoints_in
 from suite.train.progress import TrainingProgress
@@ -230,10 +230,10 @@ class Session:
         notes = [note for job, found in checkpoints.items() if (note := code_note(job, found)) is not None]
         kept = changed_code(units)
         code = {configured.label: configured.code for configured in self.prepared.configured_methods}
-        cards = {job.label: found.card for job, found in checkpoints.items()}
-        cards |= {f"{label} {cr or ''}".strip(): found.card for (label, cr), found in self.prepared.named.items()}
-        weights = {network: card.sha256 for network, card in cards.items()}
-        trainings = {network: _training(card) for network, card in cards.items()}
+        networks = {job.label: found for job, found in checkpoints.items()}
+        networks |= {f"{label} {cr or ''}".strip(): found for (label, cr), found in self.prepared.named.items()}
+        weights = {network: found.card.sha256 for network, found in networks.items()}
+        trainings = {network: _training(found) for network, found in networks.items()}
         self.folder.add(weights=weights, trainings=trainings, code=code, weights_notes=notes, code_changed=kept)
         for note in [*notes, *([kept_note(kept)] if kept else [])]:
             self._say(note)
@@ -281,13 +281,13 @@ class Session:
 
 def _names(prepared: Prepared) -> dict[str, tuple[str, str]]:
     """Return what people call the methods of a run, for a reader who has not their files."""
-    named = {each.label: names_of(each.method, each.variant) for each in prepared.configured_methods}
+    named = {f"{each.method}/{each.variant}": names_of(each.method, each.variant) for each in prepared.configured_methods}
     return {label: names for label, names in named.items() if names is not None}
 
 
-def _training(card: Card) -> dict[str, Any]:
-    """Return what ``run.json`` says of how weights came about."""
-    hardware = card.hardware
+def _training(found: Checkpoint) -> dict[str, Any]:
+    """Return what ``run.json`` says of weights and how they came about."""
+    card, hardware = found.card, found.card.hardware
     machine = ", ".join([*hardware.get("gpus", ()), str(hardware.get("processor") or hardware.get("machine") or "")])
     told = {name: getattr(card, name) for name in ("minutes", "steps", "seed", "data", "validation")}
-    return told | {"machine": machine}
+    return told | {"machine": machine, "parameters": found.parameters}

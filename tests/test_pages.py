@@ -53,6 +53,6 @@ def test_the_readme_says_what_the_gened_sc_of_its_figure_learned_from():
         assert card["preset"] == "compact" and card["training"]["channels"] == ["awgn"]
         assert settings.score_supervision == "saliency" and settings.mask_weight > 0
         assert not settings.needs_clip_to_train and settings.background_loss != "contextual"
-    _, _, below = (ROOT / "README.md").read_text(encoding="utf-8").partition("figures/page.png)")
+    _, _, below = (ROOT / "README.md").read_text(encoding="utf-8").partition("figures/explorer.png)")
     caption = " ".join(below.strip().partition("\n\n")[0].split())
     assert all(words in caption for words in ("GenED-SC", "compact network", "supervision by the object masks", "without CLIP or VGG"))

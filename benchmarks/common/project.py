@@ -11,6 +11,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 _RELATIVE = Path("results", "reference")
 REFERENCE = PROJECT / _RELATIVE
+LICENCE = "Apache-2.0"
+"""Of the project and of the networks that come with it, in SPDX's short form."""
 
 
 def shipped(path: Path) -> Path:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.base import Method, Signal
+from suite.check.energy import EnergyMeter
 from suite.check.receiver import decode_apart
 from suite.check.subject import BATCH, Subject, asked, subjects
 from suite.evaluate.stages.images import Batch
@@ -25,10 +26,12 @@ class Stage:
     Attributes:
         seconds: the least of several rounds on one thread.
         macs: multiply-accumulate operations of convolutions, matrix products and attention, as PyTorch counts them.
+        joules: what the processor packages spent meanwhile, whatever else they do included; ``None`` where the machine does not tell.
     """
 
     seconds: float
     macs: int
+    joules: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,18 +64,25 @@ def cost(subject: Subject) -> str:
     )
 
 
-def measured(subject: Subject) -> Cost:
-    """Return the cost of a method in evaluation, on one thread of this machine."""
+def measured(subject: Subject, meter: EnergyMeter | None = None) -> Cost:
+    """Return the cost of a method in evaluation, on one thread of this machine.
+
+    Args:
+        subject: the method.
+        meter: of the machine's energy, if it is to be measured.
+    """
     batch, method = subject.batch(*range(BATCH)), subject.build()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         macs = _macs(subject, method, batch)
         rounds = [_round(subject, method, batch) for _ in range(ROUNDS)]
+        joules = (None, None) if meter is None else _joules(meter, subject, method, batch)
     finally:
         torch.set_num_threads(threads)
     numbers = sum(parameter.numel() for parameter in method.parameters()) if isinstance(method, nn.Module) else 0
-    encode, decode = (Stage(min(times) / BATCH, count) for times, count in zip(zip(*rounds, strict=True), macs, strict=True))
+    ends = zip(zip(*rounds, strict=True), macs, joules, strict=True)
+    encode, decode = (Stage(min(times) / BATCH, count, spent) for times, count, spent in ends)
     return Cost(encode, decode, numbers, decode_apart(subject)[1].megabytes)
 
 
@@ -99,6 +109,14 @@ def _round(subject: Subject, method: Method, batch: Batch) -> tuple[float, float
     started = time.perf_counter()
     subject.decoded(method, received)
     return encoding, time.perf_counter() - started
+
+
+def _joules(meter: EnergyMeter, subject: Subject, method: Method, batch: Batch) -> tuple[float, float]:
+    """Return the joules of an image at the sender and at the receiver."""
+    received = subject.received(_encoded(subject, method, batch), batch)
+    sending = meter.joules(lambda: _encoded(subject, method, batch))
+    receiving = meter.joules(lambda: subject.decoded(method, received))
+    return sending / BATCH, receiving / BATCH
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from benchmarks.common.validation import Settings
 from benchmarks.datasets.base import Fit
@@ -44,6 +44,7 @@ def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
+Seed = Annotated[int, Field(ge=0)]
 Some = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
@@ -76,10 +77,27 @@ class GridTraining(TrainingSettings):
     Attributes:
         preset: size of every network, "compact" or "paper" or one of a method's own.
         data: training set: a built-in one, or a format ("folder", "duts", "voc", "voc2007") read from ``--train-data``.
+        seeds: seeds by each of which every network is trained and evaluated, two or more, for rows of their own and one of the mean over
+            them, whose interval takes in the variance over trainings; empty to train once, by ``seed``. The network of ``seed`` is the one
+            without a seed in its name. What is taken from ``weights`` is evaluated once.
     """
 
     preset: str = "compact"
     data: str = "photos"
+    seeds: tuple[Seed, ...] = ()
+
+    first_values: ClassVar[Mapping[str, Any]] = {"seeds": ()}
+
+    @field_validator("seeds")
+    @classmethod
+    def _several(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(value) == 1:
+            raise ValueError(f"one seed is training.seed={value[0]}; name two or more seeds, or none")
+        return _distinct(value)
+
+    def of_weights(self) -> dict[str, Any]:
+        """Return the fields that determine the weights of a network, of which several seeds make several."""
+        return {name: value for name, value in super().of_weights().items() if name != "seeds"}
 
 
 class Grid(Settings):

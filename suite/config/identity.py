@@ -24,9 +24,11 @@ CHANGES_RESULTS = frozenset(
     }
 )
 LEAVES_RESULTS = frozenset({"name", "description", "limit", "evaluation", "sheet", "ablations"})
+# The key of run.json's identity for the seeds of a grid's trainings, of which each has networks of its own.
+SEEDS = "training.seeds"
 # Of the former: what may change in a run folder, because the records there say which cells they are of; what is there stays.
 GROWS = frozenset(
-    {"methods", "datasets", "snr_db", "cr", "channels", "repetitions", "metrics", "metric_settings", "readings", "generative"}
+    {"methods", "datasets", "snr_db", "cr", "channels", "repetitions", "metrics", "metric_settings", "readings", "generative", SEEDS}
 )
 # The evaluation batch is the exception in `evaluation`: float rounding depends on it, so it enters each unit's identity.
 # Of `generative` only the models change results: not the response cache, the limits, the prices or the concurrency.

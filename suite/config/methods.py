@@ -42,6 +42,8 @@ class ConfiguredMethod:
         training: how it is trained, if it is.
         weights: where trained weights lie that are taken by its name, "" for those that are found by their training.
         only: the ratios that the grid evaluates it at, empty for all.
+        seed: the training seed that tells it from others of its kind, where the grid trains by several; ``None`` for the one that is
+            ``training.seed``, so that a network is found again when seeds are added.
     """
 
     method: str
@@ -51,10 +53,11 @@ class ConfiguredMethod:
     training: TrainingSettings
     weights: str = ""
     only: tuple[Fraction, ...] = ()
+    seed: int | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker must know the user's file before it meets the classes of it.
-        fields = (self.method, self.variant, self.preset, self.settings, self.training, self.weights, self.only)
+        fields = (self.method, self.variant, self.preset, self.settings, self.training, self.weights, self.only, self.seed)
         file = file_of(self.method)
         return _restored, ("" if file is None else f"{file}:{self.cls.__name__}", pickle.dumps(fields))
 
@@ -69,7 +72,7 @@ class ConfiguredMethod:
         codec = self.cls.codec(self.settings)
         if codec is None:
             return self
-        return ConfiguredMethod(codec.method, codec.variant, self.preset, codec.settings, self.training, self.weights, self.only)
+        return replace(self, method=codec.method, variant=codec.variant, settings=codec.settings)
 
     @property
     def code(self) -> str:
@@ -91,8 +94,13 @@ class ConfiguredMethod:
 
     @property
     def label(self) -> str:
-        """``method/variant``, as tables and messages name it."""
-        return f"{self.method}/{self.variant}"
+        """``method/variant``, as tables and messages name it, and its seed where it has one of its own."""
+        return f"{self.method}/{self.told_variant}"
+
+    @property
+    def told_variant(self) -> str:
+        """The variant as records hold it, but for the reading of the link; :mod:`suite.runs.labels` takes it apart again."""
+        return self.variant if self.seed is None else f"{self.variant} seed {self.seed}"
 
     @property
     def models(self) -> dict[str, ModelSettings]:
@@ -204,8 +212,20 @@ def _variants(entry: MethodEntry, grid: Grid) -> list[ConfiguredMethod]:
     for variant in entry.variants or (next(iter(cls.variants)),):
         keys = {**shared, **sized, **_choose(cls.variants, variant, f"variant of {entry.name}", _besides(cls)), **entry.settings}
         settings = validate(cls.Settings, keys, f"methods.{entry.name}.settings")
-        result.append(ConfiguredMethod(entry.name, variant, preset, settings, own, entry.weights, entry.cr))
+        configured = ConfiguredMethod(entry.name, variant, preset, settings, own, entry.weights, entry.cr)
+        result += _by_seeds(configured, training.seeds)
     return result
+
+
+def _by_seeds(configured: ConfiguredMethod, seeds: Sequence[int]) -> list[ConfiguredMethod]:
+    """Return a method once a training seed; by itself where nothing is trained, or by no other seed than its own."""
+    if not seeds or configured.weights or not configured.trained.traits.trainable:
+        return [configured]
+    training = configured.training
+    return [
+        replace(configured, training=training.model_copy(update={"seed": seed}), seed=None if seed == training.seed else seed)
+        for seed in seeds
+    ]
 
 
 def _takes(cls: type[Method], name: str) -> bool:

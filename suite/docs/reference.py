@@ -47,7 +47,7 @@ def _effect(key: Key) -> str:
     if not moves_results(key.path):
         inner = key.model is not None and any(moves_results(each.path) for each in keys_of(key.model, key.path))
         return "some of it" if inner else "no"
-    return "yes" if key.path[0] in GROWS else _NOT_GROWING
+    return "yes" if {key.path[0], ".".join(key.path)} & GROWS else _NOT_GROWING
 
 
 def _method(name: str, cls: type[Method[Any]]) -> str:

@@ -136,7 +136,7 @@ class WorkUnit:
             **references,
             **once,
             "method": self.configured.method,
-            "variant": self.configured.variant,
+            "variant": self.configured.told_variant,
             "settings": self.configured.identity_fields,
             "weights": self.weights_hash,
             "cr": self.cr,
@@ -162,7 +162,7 @@ class WorkUnit:
     @property
     def variant(self) -> str:
         """The variant as records name it, with the reading that its cells are of."""
-        return with_reading(self.configured.variant, self.reading)
+        return with_reading(self.configured.told_variant, self.reading)
 
     @property
     def cells(self) -> list[tuple[str, float, int]]:

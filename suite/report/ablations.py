@@ -14,7 +14,7 @@ import pandas as pd
 from suite.config.ablations import Ablation, AblationRow
 from suite.report.formats import PlainTable, csv_text, span_text, to_markdown
 from suite.report.latex import to_latex
-from suite.report.points import ENVELOPE, Points
+from suite.report.points import Points, of_one_network
 from suite.runs.info import RunInfo
 from suite.runs.labels import cr_label, series_label
 
@@ -31,7 +31,8 @@ def ablation_points(ablation: Ablation, points: Points) -> pd.DataFrame:
     frame = points.points
     if frame.empty:
         return frame
-    frame = frame[frame["variant"].ne(ENVELOPE)].assign(row=frame["method"] + "/" + frame["variant"])
+    frame = of_one_network(frame)
+    frame = frame.assign(row=frame["method"] + "/" + frame["variant"])
     frame = frame[frame["row"].isin([row.series for row in ablation.rows])]
     chosen = _chosen(ablation, frame)
     parts = [frame[frame["snr_db"].eq(snr)] for snr in chosen]

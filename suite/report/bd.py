@@ -17,7 +17,7 @@ import pandas as pd
 
 from suite.report.formats import PlainTable
 from suite.report.intervals import Array
-from suite.report.points import ENVELOPE, Points
+from suite.report.points import Points, of_one_network
 from suite.report.summary import reference
 from suite.runs.info import RunInfo
 from suite.runs.labels import series_label
@@ -38,22 +38,29 @@ def bd_points(points: Points, info: RunInfo) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     frame = points.points
-    usable = frame[frame["cr"].notna() & frame["variant"].ne(ENVELOPE)] if len(frame) else frame
+    usable = of_one_network(frame[frame["cr"].notna()]) if len(frame) else frame
+    bases = {metric: reference(points, metric) for metric in usable["metric"].unique()} if len(usable) else {}
     for (dataset, channel, metric, snr_db), cell in usable.groupby(_CELL) if len(usable) else []:
-        base = reference(points, metric)
-        curves = {series: curve.sort_values("symbols_total") for series, curve in cell.groupby(["method", "variant"])}
+        base = bases[metric]
+        curves = {series: _curve(curve) for series, curve in cell.groupby(["method", "variant"])}
         names = {"dataset": dataset, "channel": channel, "metric": metric, "snr_db": snr_db}
         names |= {"reference_method": base[0], "reference_variant": base[1]}
         sign = 1.0 if info.metrics[metric].better == "higher" else -1.0
-        anchor = curves.pop(base, None)
-        for (method, variant), curve in curves.items() if anchor is not None else []:
+        if (anchor := curves.pop(base, None)) is None:
+            continue
+        for (method, variant), curve in curves.items():
             rows.append(names | {"method": method, "variant": variant, "rates": len(curve)} | _delta(curve, anchor, sign))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _delta(curve: pd.DataFrame, anchor: pd.DataFrame, sign: float) -> dict[str, Any]:
-    both = (each[["symbols_total", "mean"]].to_numpy() for each in (curve, anchor))
-    one, other = (each[np.isfinite(each).all(axis=1)] for each in both)
+def _curve(points: pd.DataFrame) -> Array:
+    """Return symbols and means, (n rates, 2), symbols rising."""
+    symbols, means = points["symbols_total"].to_numpy(), points["mean"].to_numpy()
+    return np.stack([symbols, means], axis=1)[np.argsort(symbols)]
+
+
+def _delta(curve: Array, anchor: Array, sign: float) -> dict[str, Any]:
+    one, other = (each[np.isfinite(each).all(axis=1)] for each in (curve, anchor))
     return delta((one[:, 0], sign * one[:, 1]), (other[:, 0], sign * other[:, 1]), sign)
 
 

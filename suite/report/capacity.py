@@ -33,6 +33,8 @@ CAPTION_BYTES = 106
 CAPTION_ERROR = 1e-3
 CAPACITY = "capacity"
 _INK = "#222222"
+# So many SNRs have a tick each.
+_TICKS = 8
 
 
 def limit_points(grid: GridInfo, records: pd.DataFrame) -> pd.DataFrame:
@@ -74,14 +76,15 @@ def carried_points(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_limits(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
-    """Write ``figures/limits_<channel>`` as PNG, PDF and CSV for each channel whose capacity is known; return the paths."""
+    """Write ``figures/limits_<channel>`` as PNG, PDF, SVG and CSV for each channel whose capacity is known; return the paths."""
     limits = limit_points(results.info.grid, results.records)
     if limits.empty:
         return []
     carried = carried_points(results.records)
     written: list[Path] = []
     with drawing():
-        style = series_styles(carried) if len(carried) else {}
+        # Of all methods of the run, so that a colour means the same as in the other figures.
+        style = series_styles(results.records[["method", "variant"]].drop_duplicates())
         for channel, group in limits.groupby("channel"):
             stem = layout.figures / file_stem("limits", str(channel))
             own = carried[carried["channel"].eq(channel)]
@@ -95,19 +98,22 @@ def write_limits(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
                 panel.set_title(f"{channel}, CR = {cr_label(cr)}")
             if bounded:
                 _caption(axes[-1], group.drop_duplicates("snr_db"))
+            snrs = sorted(group["snr_db"].unique())
+            for panel in axes if len(snrs) <= _TICKS else ():
+                panel.set_xticks(snrs, [f"{snr:g}" for snr in snrs])
             with_axes(figure, axes, "SNR (dB)")
             written += save(figure, stem)
     return written
 
 
 def _carry(axes: "Axes", limit: pd.DataFrame, carried: pd.DataFrame, style: dict[Any, Any]) -> None:
-    axes.plot(limit["snr_db"], limit["bytes_at_capacity"] / 1000, color=_INK, linestyle="--", label=CAPACITY)
+    axes.plot(limit["snr_db"], limit["bytes_at_capacity"], color=_INK, linestyle="--", label=CAPACITY)
     for (method, variant), line in carried.groupby(["method", "variant"]):
         look = style[method, variant]
         name = series_label(method, variant, legend=True)
-        axes.plot(line["snr_db"], line["bytes"] / 1000, color=look.colour, marker=look.marker, linestyle=look.line, label=name)
+        axes.plot(line["snr_db"], line["bytes"], color=look.colour, marker=look.marker, linestyle=look.line, label=name)
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("kilobytes an image")
+    axes.set_ylabel("bytes an image")
 
 
 def _caption(axes: "Axes", limit: pd.DataFrame) -> None:

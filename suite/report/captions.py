@@ -3,20 +3,26 @@
 import re
 from collections.abc import Mapping
 
+from suite.report.ablation_figure import ABLATION, whole
 from suite.report.results import RunResults
-from suite.runs.labels import file_stem, series_label
+from suite.report.training_figure import TRAINING
+from suite.runs.labels import file_stem, series_label, without_seed
 
 
 def figure_captions(results: RunResults) -> dict[str, str]:
-    """Return name of figure -> caption, in the order of the page: curves by metric, limits, qualitative sheets."""
+    """Return name of figure -> caption, in the order of the page: curves by metric, ablations,
+    trainings, limits, qualitative sheets.
+    """
     captions: dict[str, str] = {}
     points = results.points
+    seeded = len(points) > 0 and any(without_seed(variant)[1].endswith("seeds") for variant in points["variant"].unique())
     cells = list(points.groupby(["dataset", "channel"]).groups) if len(points) else []
     for metric in results.metrics:
         heading = results.info.metrics[metric].heading
         for dataset, channel in cells:
             stem, where = file_stem(dataset, channel, metric), f"on {dataset}, {channel}"
             over = "groups of images" if (dataset, channel) in results.comparison.grouped else "images"
+            over += " and training seeds" if seeded else ""
             captions[f"snr_{stem}"] = f"{heading} over SNR {where}: a panel a CR, bands are 95 % intervals over {over}."
             captions[f"symbols_{stem}"] = (
                 f"{heading} over all symbols sent an image {where}: a panel an SNR, fixed rates are single points."
@@ -30,6 +36,15 @@ def figure_captions(results: RunResults) -> dict[str, str]:
             f"Mean ranks over images of {dataset}, 1 the best, of methods of a CR; "
             "a bar joins those that cannot be told apart (Nemenyi, 5 %)."
         )
+    for ablation in results.ablations:
+        method, _, variant = whole(ablation).partition("/")
+        for dataset, channel in cells:
+            captions[file_stem(ABLATION, ablation.name, dataset, channel)] = (
+                f"{ablation.title}, on {dataset}, {channel}: difference of each variant to {series_label(method, variant)} on average over "
+                "SNR, with its 95 % interval."
+            )
+    captions[f"{TRAINING}_psnr"] = "PSNR of held-out images as the networks of this run were trained, the mean over their operating points."
+    captions[f"{TRAINING}_loss"] = "Loss as the networks of this run were trained; each part of a training has a loss of its own."
     for channel in sorted(results.records["channel"].unique()):
         captions[file_stem("limits", channel)] = (
             f"Limits over {channel}: what its capacity would carry, beside what the digital codecs did."

@@ -26,7 +26,7 @@ from suite.report.intervals import mean_intervals
 from suite.report.qualitative import read_sample
 from suite.report.results import RunResults
 from suite.runs.columns import WHOLE_CELL
-from suite.runs.labels import STAGE_ONE, cr_label, with_reading, without_reading
+from suite.runs.labels import STAGE_ONE, cr_label, with_reading, without_reading, without_seed
 from suite.runs.records import metric_columns
 
 # A fall of PSNR by more than this much a dB of SNR is a cliff.
@@ -123,7 +123,7 @@ def _codes(records: pd.DataFrame) -> Iterator[Trend]:
 
 def _refined(row: pd.Series) -> bool:
     """Return whether a generative stage made the image."""
-    variant, _ = without_reading(str(row["variant"]))
+    variant, _ = without_reading(without_seed(str(row["variant"]))[0])
     if variant.endswith(COARSE):
         return False
     method = METHODS.get(str(row["method"]))

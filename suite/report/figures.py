@@ -1,4 +1,4 @@
-"""Figures of a run, from its points alone: PNG, PDF and the points as CSV.
+"""Figures of a run, from its points alone: PNG, PDF, SVG and the points as CSV.
 
 ::
 
@@ -13,17 +13,29 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from suite.report.formats import csv_text, write_bytes
 from suite.report.points import ENVELOPE
 from suite.report.processes import Task, draw_all
 from suite.report.results import RunResults
-from suite.runs.labels import STAGE_ONE, Names, cr_label, file_stem, remember_names, series_label, with_reading, without_reading
+from suite.report.seeds import shown_points
+from suite.runs.labels import (
+    STAGE_ONE,
+    Names,
+    cr_label,
+    file_stem,
+    remember_names,
+    series_label,
+    with_reading,
+    without_reading,
+    without_seed,
+)
 from suite.runs.layout import RunLayout
 
 if TYPE_CHECKING:
@@ -34,14 +46,14 @@ COLUMN_WIDTH = 3.5
 PAGE_WIDTH = 7.16
 PANEL_HEIGHT = 2.1
 # Inches; so many lines of a legend the usual height has room for.
-LEGEND_LINE = 0.15
-LEGEND_LINES = 3
+LEGEND_LINE, LEGEND_LINES = 0.15, 3
 _COARSE = f"/{STAGE_ONE}"
 _MARKERS = "osD^vPXp"
 _COLOURS = (0, 1, 2, 3, 4, 9, 5, 7)
 _LINES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (4, 1, 1, 1)))
 _LOG_FROM = 6.0
-_METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
+_LINE_OF = ["method", "variant", "mean", "low", "high"]
+_METADATA = {"png": ("Software",), "pdf": ("CreationDate", "Creator", "Producer"), "svg": ("Date", "Creator")}
 _STYLE = {
     "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7,
     "lines.linewidth": 1.2, "lines.markersize": 4, "axes.linewidth": 0.6, "grid.linewidth": 0.4, "pdf.fonttype": 42, "savefig.dpi": 300,
@@ -52,14 +64,8 @@ _STYLE = {
 
 # For names in scripts that the figures' font has no signs of; those that are here.
 _FALLBACKS = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Yu Gothic",
-)
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "Yu Gothic",
+)  # fmt: skip
 
 Series = tuple[str, str]
 
@@ -80,14 +86,16 @@ ENVELOPE_STYLE = SeriesStyle((0.0, 0.0, 0.0), "", (0, (1, 1.2)), True)
 def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
     """Give every (method, variant) its look, in colours that the colour-blind can tell apart.
 
-    The coarse image of a method has the colour and marker of the final one, hollow and dashed; the digital envelope is black.
+    The coarse image of a method has the colour and marker of the final one, hollow and dashed; so has a network of another training
+    seed, dotted, and the mean over seeds, dash-dotted. The digital envelope is black.
     """
     import seaborn
 
     # Without the pink and the yellow of the palette, which are too pale for a line on white.
     palette = [seaborn.color_palette("colorblind", 10)[index] for index in _COLOURS]
     count = len(palette)
-    series = sorted({(m, v) for m, v in zip(points["method"], points["variant"], strict=True)})
+    told = sorted({(m, v) for m, v in zip(points["method"], points["variant"], strict=True)})
+    series = sorted({(method, without_seed(variant)[0]) for method, variant in told})
     final = [s for s in series if not _is_coarse(s[1]) and s[1] != ENVELOPE]
     chosen = {
         s: SeriesStyle(palette[i % count], _MARKERS[(i + i // count) % len(_MARKERS)], _LINES[i // count % len(_LINES)], True)
@@ -103,7 +111,13 @@ def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
             parents = [(method, with_reading(base, reading)), *(s for s in final if (s[0], without_reading(s[1])[0]) == (method, base))]
             parent = next((chosen[s] for s in parents if s in chosen), SeriesStyle(palette[-1], "o", "-", True))
             chosen[method, variant] = SeriesStyle(parent.colour, parent.marker, _LINES[1], False)
-    return {s: chosen[s] for s in series}
+    return {s: _of_seed(s[1], chosen[s[0], without_seed(s[1])[0]]) for s in told}
+
+
+def _of_seed(variant: str, look: SeriesStyle) -> SeriesStyle:
+    # Seeds beside a network leave every other colour as it was.
+    seed, over_all = (told := without_seed(variant)[1]), told.endswith("seeds")
+    return replace(look, line=_LINES[3 if over_all else 2], filled=over_all) if seed else look
 
 
 def _is_coarse(variant: str) -> bool:
@@ -146,15 +160,16 @@ def panels(count: int, height: float = PANEL_HEIGHT, sharey: bool = True) -> "tu
     return figure, grid[:count]
 
 
-def save(figure: "Figure", stem: Path) -> list[Path]:
-    """Write a figure as PNG and PDF; the bytes do not depend on the time of writing."""
+def save(figure: "Figure", stem: Path, svg: bool = True) -> list[Path]:
+    """Write a figure as PNG, PDF and, where it is no sheet of images, SVG; the bytes do not depend on the time of writing."""
     paths = []
-    figure.draw_without_rendering()
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
     # "none" would leave an engine in its place, for which each format is drawn once more.
     figure.set_layout_engine(None)
-    for kind, metadata in _METADATA.items():
+    for kind in (each for each in _METADATA if svg or each != "svg"):
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata=metadata)
+        figure.savefig(buffer, format=kind, metadata=dict.fromkeys(_METADATA[kind]))
         paths.append(write_bytes(stem.with_name(f"{stem.name}.{kind}"), buffer.getvalue()))
     return paths
 
@@ -171,18 +186,20 @@ def marker_style(style: SeriesStyle) -> dict[str, Any]:
 
 def _curve(axes: "Axes", x: str, line: pd.DataFrame, style: SeriesStyle, label: str) -> None:
     """Draw one method: a line with its interval, or a single point with an error bar; the envelope lies on the line it repeats."""
-    line = line[line["mean"].notna()].sort_values(x)
-    interval = line[line["low"].notna()]
-    if len(line) == 1 and len(interval):
-        below, above = interval["mean"] - interval["low"], interval["high"] - interval["mean"]
-        axes.errorbar(
-            line[x], line["mean"], yerr=[below, above], linestyle="none", capsize=2, elinewidth=0.8, label=label, **marker_style(style)
-        )
+    # As arrays: a frame for each step of each line takes longer than drawing it.
+    at, mean, low, high = (line[name].to_numpy() for name in (x, "mean", "low", "high"))
+    order = np.argsort(at)
+    order = order[~np.isnan(mean[order])]
+    at, mean, low, high = at[order], mean[order], low[order], high[order]
+    known = ~np.isnan(low)
+    if len(at) == 1 and known.any():
+        errors = [mean - low, high - mean]
+        axes.errorbar(at, mean, yerr=errors, linestyle="none", capsize=2, elinewidth=0.8, label=label, **marker_style(style))
         return
     above_all = style is ENVELOPE_STYLE
-    axes.plot(line[x], line["mean"], linestyle=style.line, label=label, zorder=4 if above_all else 2, **marker_style(style))
+    axes.plot(at, mean, linestyle=style.line, label=label, zorder=4 if above_all else 2, **marker_style(style))
     if not above_all:
-        axes.fill_between(interval[x], interval["low"], interval["high"], color=style.colour, alpha=0.12, linewidth=0)
+        axes.fill_between(at[known], low[known], high[known], color=style.colour, alpha=0.12, linewidth=0)
 
 
 def _legend(figure: "Figure", axes: "Sequence[Axes]") -> None:
@@ -198,7 +215,7 @@ def _snr_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], title: s
     """Metric over SNR; each CR has a panel, in which fixed-rate methods stand too."""
     ratios = sorted(points["cr"].dropna().unique()) or [math.nan]
     figure, grid = panels(len(ratios))
-    snrs = sorted(points["snr_db"].unique())
+    snrs, points = sorted(points["snr_db"].unique()), points[[*_LINE_OF, "cr", "snr_db"]]
     for axes, cr in zip(grid, ratios, strict=True):
         shown = points[points["cr"].isna() | points["cr"].eq(cr)]
         for (method, variant), line in shown.groupby(["method", "variant"]):
@@ -215,7 +232,7 @@ def _symbols_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], titl
     """Metric over all transmitted symbols; each SNR has a panel, fixed-rate methods are single points."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    snrs = sorted(points["snr_db"].unique())
+    snrs, points = sorted(points["snr_db"].unique()), points[[*_LINE_OF, "snr_db", "symbols_total"]]
     figure, grid = panels(len(snrs))
     for axes, snr in zip(grid, snrs, strict=True):
         for (method, variant), line in points[points["snr_db"].eq(snr)].groupby(["method", "variant"]):
@@ -260,7 +277,7 @@ def write_figures(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
 def write_curve(
     kind: str, folder: Path, stem: str, points: pd.DataFrame, style: dict[Series, SeriesStyle], heading: str, names: Mapping[str, Names]
 ) -> list[Path]:
-    """Write the points of one metric over SNR or over symbols as PNG, PDF and CSV; nothing where no point has a value.
+    """Write the points of one metric over SNR or over symbols as PNG, PDF, SVG and CSV; nothing where no point has a value.
 
     Args:
         kind: "snr" or "symbols".
@@ -276,7 +293,7 @@ def write_curve(
     title, name = f"{points['dataset'].iloc[0]}, {points['channel'].iloc[0]}", f"{kind}_{stem}"
     written = [write_bytes(folder / f"{name}.csv", csv_text(points).encode())]
     with drawing():
-        return written + save(_KINDS[kind](points, style, title, heading), folder / name)
+        return written + save(_KINDS[kind](shown_points(points), style, title, heading), folder / name)
 
 
 _KINDS = {"snr": _snr_figure, "symbols": _symbols_figure}

@@ -129,18 +129,24 @@ def _interval(deviations: Array, counts: Array, groups: Codes | None) -> tuple[A
     tail = (1 - CONFIDENCE) / 2
     error = _error(sums, sizes)
     reach = _student(1 - tail, n - 1) * error
-    # Where no image lacks a value every resample has as many, and no product has to find that.
-    drawn = counts @ sizes if groups is not None or not sizes.all() else np.full((1, sizes.shape[1]), float(len(sizes)))
+    drawn = _drawn(counts, sizes, groups)
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = counts @ sums / drawn
+        # In place: these are the largest arrays of a report.
+        means, errors = counts @ sums, counts @ sums**2
+        means /= drawn
         if groups is None:
-            errors = np.sqrt(np.maximum(counts @ sums**2 / drawn - means**2, 0.0) / (drawn - 1))
+            errors /= drawn
+            errors -= means**2
+            np.maximum(errors, 0.0, out=errors)
+            errors /= drawn - 1
+            np.sqrt(errors, out=errors)
         else:
             taken = counts @ (sizes > 0)
-            squares = counts @ sums**2 - 2 * means * (counts @ (sums * sizes)) + means**2 * (counts @ sizes**2)
+            squares = errors - 2 * means * (counts @ (sums * sizes)) + means**2 * (counts @ sizes**2)
             errors = np.sqrt(np.maximum(squares / taken, 0.0) / (taken - 1)) * taken / drawn
         # A resample of one image over and over has no error to be measured by.
-        studentised = np.where(errors > _NO_ERROR * error, means / errors, np.nan)
+        errors[~(errors > _NO_ERROR * error)] = np.nan
+        studentised = np.divide(means, errors, out=means)
     low, high = -reach, reach
     enough = (n >= _STUDENTISED_FROM) & np.isfinite(studentised).any(axis=0)
     if enough.any():
@@ -148,6 +154,21 @@ def _interval(deviations: Array, counts: Array, groups: Codes | None) -> tuple[A
         low[enough] = np.minimum(low[enough], -ends[0] * error[enough])
         high[enough] = np.maximum(high[enough], -ends[1] * error[enough])
     return low, high
+
+
+def _drawn(counts: Array, sizes: Array, groups: Codes | None) -> Array:
+    """Return how many values each resample has of each column, (resamples or 1, m)."""
+    if groups is not None:
+        return counts @ sizes
+    # Where no image lacks a value every resample has as many, and where the same ones do, as many as there.
+    whole = sizes.all(axis=0)
+    if whole.all():
+        return np.full((1, sizes.shape[1]), float(len(sizes)))
+    drawn = np.full((len(counts), sizes.shape[1]), float(len(sizes)))
+    patterns, place = np.unique(np.packbits(sizes[:, ~whole].astype(bool), axis=0), axis=1, return_inverse=True)
+    distinct = np.unpackbits(patterns, axis=0, count=len(sizes)).astype(float)
+    drawn[:, ~whole] = (counts @ distinct)[:, place.ravel()]
+    return drawn
 
 
 def _quantiles(values: Array, at: Sequence[float]) -> Array:

@@ -13,7 +13,7 @@ import pandas as pd
 from suite.report.formats import Block, Cell, MetricTable, Row, span_text
 from suite.report.points import ENVELOPE, ENVELOPE_OF, Points
 from suite.runs.info import RunInfo
-from suite.runs.labels import cr_label, file_stem, series_label
+from suite.runs.labels import cr_label, file_stem, series_label, without_seed
 
 _UNEQUAL = 1.05
 
@@ -71,6 +71,13 @@ def _shared(points: pd.DataFrame, info: RunInfo, absent: Sequence[str], flagged:
             f"{series_label(ENVELOPE_OF, ENVELOPE)} is derived: in each cell the {ENVELOPE_OF} variant with the best mean among those "
             "with the fewest failures."
         )
+    seeds = {seed for variant in points["variant"].unique() if (seed := without_seed(variant)[1]).endswith("seeds")}
+    if seeds:
+        notes.append(
+            f"Rows of {' and of '.join(sorted(seeds))} are means over networks trained by as many seeds, one of which has the name alone; "
+            "their intervals are over images and trainings at once, and of few trainings wide. Marks and comparisons are of the single "
+            "networks, never of two of one kind."
+        )
     notes += [f"{info.metrics[flag].title}: {marked} of {asked} images." for flag, (marked, asked) in flagged.items() if marked]
     left_out = {**info.metrics_left_out, **dict.fromkeys(absent, "no image here has a value")}
     if left_out:
@@ -88,7 +95,10 @@ def _metric_table(points: pd.DataFrame, info: RunInfo) -> MetricTable:
     for cr, block in points.groupby("cr", dropna=False):
         rows = []
         for (method, variant), row in block.groupby(["method", "variant"]):
-            cells = {p.snr_db: Cell(p.mean, p.low, p.high, p.n, p.failed, p.mark, digits) for p in row.itertuples(index=False)}
+            columns = (row[name].tolist() for name in ("snr_db", "mean", "low", "high", "n", "failed", "mark"))
+            cells = {
+                snr: Cell(mean, low, high, n, failed, mark, digits) for snr, mean, low, high, n, failed, mark in zip(*columns, strict=True)
+            }
             rows.append(Row(series_label(method, variant), span_text(row["symbols_total"]), [cells.get(snr, missing) for snr in snrs]))
         blocks.append(Block(cr_label(cr), rows))
     heading = info.metrics[metric].heading

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 
@@ -19,32 +20,32 @@ from suite.runs.records import metric_columns
 # Not within a name, such as jpeg2000.
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_])[-+]?(?:0x[0-9a-fA-F]+|\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![A-Za-z0-9_])")
 
+_CELL = ["dataset", "channel", *SERIES, "snr_db"]
 _TEXT_COLUMNS = (("text_bytes_sent", 1, ""), ("text_ok", 100, " %"), ("text_chrf", 1, ""))
 
 
 def symbol_points(records: pd.DataFrame) -> pd.DataFrame:
     """Return mean symbols, text bytes and measured SNR for each cell, over the rows that did not fail."""
-    sent = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
     means = ["symbols_analog", "symbols_digital", "symbols_pilot", "symbols_total", "measured_snr_db", "text_bytes_sent", "text_symbols"]
     means += ["text_ok", "text_char_error_rate", "text_chrf"]
-    cells = sent.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)
+    cells = _done(records, [*means, "text_scheme"]).groupby(_CELL, dropna=False)
     return cells[means].mean().join(cells["text_scheme"].agg(_schemes)).reset_index()
 
 
 def _schemes(schemes: pd.Series) -> str:
     """Return the schemes of some transmissions, the most frequent first, "" where there are none."""
-    return ", ".join(schemes.dropna().sort_values().value_counts().index)
+    counts = Counter(schemes.dropna().tolist())
+    return ", ".join(sorted(counts, key=lambda scheme: (-counts[scheme], scheme)))
 
 
-def symbols_table(records: pd.DataFrame, warnings: Sequence[str] = (), image_size: int | None = None) -> PlainTable:
+def symbols_table(cells: pd.DataFrame, warnings: Sequence[str] = (), image_size: int | None = None) -> PlainTable:
     """Return what each method puts on the air an image, averaged over images, channels and SNRs.
 
     Args:
-        records: of the run.
+        cells: of :func:`symbol_points`.
         warnings: what belongs below every table.
         image_size: side of the images in pixels, by which symbols are a bandwidth ratio and bytes are bits per pixel.
     """
-    cells = symbol_points(records)
     rows = []
     for (dataset, method, variant, cr), group in cells.groupby(["dataset", *SERIES], dropna=False):
         mean = group.mean(numeric_only=True)
@@ -124,10 +125,12 @@ def failure_points(records: pd.DataFrame, flags: Collection[str] = ()) -> pd.Dat
 
 def _failed(records: pd.DataFrame, flags: Collection[str]) -> pd.DataFrame:
     """Return the rows without a value, each with its reason and the cause."""
+    metrics = metric_columns(records)
+    records = records[["dataset", "channel", "method", "variant", "image", "status", "error", *metrics]]
     parts = [records[records["status"].eq("failed")]]
     for _, rows in records.groupby(["dataset", "channel"]):
         single, whole = rows[rows["image"].ne(WHOLE_CELL) & rows["status"].eq("ok")], rows[rows["image"].eq(WHOLE_CELL)]
-        for name in set(metric_columns(records)).difference(absent_metrics(rows), flags):
+        for name in set(metrics).difference(absent_metrics(rows), flags):
             if not whole[name].notna().any():
                 bad = single[~np.isfinite(single[name])]
                 parts.append(bad.assign(error=f"{name} is not a finite number"))
@@ -152,6 +155,10 @@ def failures_table(records: pd.DataFrame, info: RunInfo) -> PlainTable:
 
 def time_points(records: pd.DataFrame) -> pd.DataFrame:
     """Return the mean seconds of each stage for each cell; apart from the rest, because no two runs measure the same."""
-    done = records[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL)]
     means = [name for name in records.columns if name.startswith("seconds_")]
-    return done.groupby(["dataset", "channel", *SERIES, "snr_db"], dropna=False)[means].mean().reset_index()
+    return _done(records, means).groupby(_CELL, dropna=False)[means].mean().reset_index()
+
+
+def _done(records: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return these columns, and those that name a cell, of the images that did not fail."""
+    return records.loc[records["status"].eq("ok") & records["image"].ne(WHOLE_CELL), [*_CELL, *columns]]

@@ -15,6 +15,7 @@ from suite.report.figures import Series, SeriesStyle, drawing, marker_style, pan
 from suite.report.formats import csv_text, write_bytes
 from suite.report.points import ENVELOPE
 from suite.report.results import RunResults
+from suite.report.seeds import shown_points
 from suite.runs.labels import cr_label, file_stem, series_label
 from suite.runs.layout import RunLayout
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 # The first of each that a run has.
 DISTORTION = ("psnr", "ms_ssim", "ssim")
-PERCEPTION = ("lpips_alex", "lpips_vgg", "dists", "fid", "brisque_live", "niqe", "gmsd")
+PERCEPTION = ("lpips_alex", "lpips_vgg", "st_lpips_alex", "dists", "fid", "brisque_live", "niqe", "gmsd")
 PLANE = "plane"
 _KEYS = ["dataset", "channel", "method", "variant", "cr", "snr_db"]
 
@@ -36,7 +37,7 @@ def plane_metrics(metrics: Sequence[str]) -> tuple[str, str] | None:
 
 def plane_points(points: pd.DataFrame, metrics: tuple[str, str]) -> pd.DataFrame:
     """Return one row a cell with the means of both metrics and the symbols, where both have a value."""
-    own = points[points["metric"].isin(metrics) & points["variant"].ne(ENVELOPE)]
+    own = shown_points(points[points["metric"].isin(metrics) & points["variant"].ne(ENVELOPE)])
     wide = own.pivot_table(index=_KEYS, columns="metric", values="mean", dropna=False, observed=True)
     symbols = own.drop_duplicates(_KEYS).set_index(_KEYS)["symbols_total"]
     return wide.reindex(columns=list(metrics)).dropna().join(symbols).reset_index() if len(wide) else pd.DataFrame()

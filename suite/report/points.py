@@ -3,7 +3,7 @@
 ::
 
     records ──repetitions averaged──> (images x cells) matrix of a metric
-                                          ├─intervals──> mean, low, high, n
+                                          ├─intervals──> mean, low, high, n; over several training seeds too
                                           ├─paired, within a block of equal CR──> pairs, marks
                                           └─paired, each of a CR with each of fixed rate──> pairs, with the symbols of both
 
@@ -22,9 +22,10 @@ from benchmarks.link.digital.settings import CAPACITY
 from suite.errors import RecordError
 from suite.report.groups import Codes, of_images
 from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
-from suite.runs.columns import WHOLE_CELL
+from suite.report.seeds import crossed_interval, trained_several_times
+from suite.runs.columns import GROUP, WHOLE_CELL
 from suite.runs.info import Better, RunInfo
-from suite.runs.labels import series_id, without_reading
+from suite.runs.labels import series_id, without_reading, without_seed
 from suite.runs.records import metric_columns
 
 ENVELOPE = "envelope"
@@ -74,6 +75,11 @@ class Points:
     measured: Mapping[tuple[str, str, str], Measured] = field(default_factory=dict)
 
 
+def of_one_network(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of what was sent, without rows that are derived of several: the envelope, and means over training seeds."""
+    return points[points["source"].eq("")] if len(points) else points
+
+
 def check_metrics(records: pd.DataFrame, info: RunInfo) -> None:
     """Refuse records whose metrics ``run.json`` does not describe, and records of several runs."""
     unknown = sorted(set(metric_columns(records)) - set(info.metrics))
@@ -95,27 +101,25 @@ def _marked(rows: pd.DataFrame, flag: str) -> tuple[int, int]:
     return asked.loc[asked[flag].gt(0), "image"].nunique(), asked["image"].nunique()
 
 
-def _matrix(rows: pd.DataFrame, metric: str, images: pd.Index, cells: int) -> Array:
-    """Return the (images, cells) matrix of a metric, repetitions averaged first."""
-    finite = rows[np.isfinite(rows[metric])]
-    means = finite.groupby(["image", "cell"], sort=True)[metric].mean()
-    values = np.full((len(images), cells), np.nan)
-    values[images.get_indexer(means.index.get_level_values("image")), means.index.get_level_values("cell")] = means.to_numpy()
+def _matrix(rows: pd.DataFrame, metric: str, images: int, cells: int) -> Array:
+    """Return the (images, cells) matrix of a metric, repetitions averaged first; ``rows`` have the number of their image and cell."""
+    measured = rows[metric].to_numpy()
+    finite = np.isfinite(measured)
+    place = rows["number"].to_numpy()[finite] * cells + rows["cell"].to_numpy()[finite]
+    means = pd.Series(measured[finite]).groupby(place).mean()
+    values = np.full((images, cells), np.nan)
+    values.ravel()[means.index.to_numpy()] = means.to_numpy()
     return values
 
 
-def _metric_points(
-    rows: pd.DataFrame, cells: pd.DataFrame, metric: str, better: Better
-) -> tuple[pd.DataFrame, pd.DataFrame, Measured | None]:
+def _metric_points(rows: "_Rows", cells: pd.DataFrame, metric: str, better: Better) -> tuple[pd.DataFrame, pd.DataFrame, Measured | None]:
     """Return the points, the pairs and the values of one metric in one (dataset, channel); no values of a metric of whole cells."""
-    single, whole = rows[rows["image"] != WHOLE_CELL], rows[rows["image"] == WHOLE_CELL]
+    single, whole, images, groups = rows.single, rows.whole, rows.images, rows.groups
     of_whole_cells = bool(whole[metric].notna().any())
-    images = pd.Index(sorted(single["image"].unique()))
-    values = _matrix(single.assign(**{metric: np.nan}) if of_whole_cells else single, metric, images, len(cells))
-    groups = of_images(single, images)
+    values = np.full((len(images), len(cells)), np.nan) if of_whole_cells else _matrix(single, metric, len(images), len(cells))
     means = mean_intervals(values, groups)
     points = cells.assign(metric=metric, mean=means.mean, low=means.low, high=means.high, n=means.n, mark="", source="")
-    usable = single["status"].eq("ok") & (of_whole_cells | np.isfinite(single[metric]))
+    usable = rows.ok & (of_whole_cells | np.isfinite(single[metric]))
     points["failed"] = np.bincount(single["cell"], weights=~usable, minlength=len(cells)).astype(int)
     if of_whole_cells:
         points["mean"] = whole.groupby("cell")[metric].mean().reindex(range(len(cells))).to_numpy()
@@ -137,7 +141,47 @@ def _metric_points(
             for column, mark in zip(family.block, mark_best(values[:, family.block], local, better), strict=True):
                 marks[column] = mark
         pairs += _pair_rows(metric, family, cells, compared)
-    return points.assign(mark=marks), pd.DataFrame(pairs), Measured(values, images, cells, groups)
+    points = points.assign(mark=marks)
+    if derived := list(_over_seeds(points, values, groups)):
+        points = pd.concat([points, *derived], ignore_index=True)
+    return points, pd.DataFrame(pairs), Measured(values, images, cells, groups)
+
+
+def _over_seeds(points: pd.DataFrame, values: Array, groups: Codes | None) -> Iterator[pd.DataFrame]:
+    """Yield a row for each cell of a network that was trained by several seeds: the mean over them."""
+    for variant, places in trained_several_times(points):
+        found, own = crossed_interval(values[:, places], groups), points.loc[places]
+        told = {"variant": variant, "mark": "", "source": ", ".join(own["variant"]), "failed": int(own["failed"].sum())}
+        told |= {"mean": found.mean[0], "low": found.low[0], "high": found.high[0], "n": int(found.n[0])}
+        yield own.head(1).assign(**told, symbols_total=own["symbols_total"].mean())
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The records of one (dataset, channel).
+
+    Attributes:
+        single: of images, with the ``number`` of the image and of the ``cell``.
+        whole: of whole cells.
+        ok: which rows of ``single`` did not fail.
+        images: their names in the order of their numbers.
+        groups: of the images.
+    """
+
+    single: pd.DataFrame
+    whole: pd.DataFrame
+    ok: pd.Series
+    images: pd.Index
+    groups: Codes | None
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> "_Rows":
+        """Take apart the records of images and of whole cells."""
+        of_cell = rows["image"].eq(WHOLE_CELL)
+        single = rows[~of_cell]
+        images = pd.Index(sorted(single["image"].unique()))
+        single = single.assign(number=images.get_indexer(single["image"]))
+        return cls(single, rows[of_cell], single["status"].eq("ok"), images, of_images(single, images))
 
 
 @dataclass(frozen=True)
@@ -160,7 +204,10 @@ def _families(cells: pd.DataFrame) -> Iterator[_Family]:
     """Yield, for each CR and SNR, every two of its methods, and each of them with each of fixed rate."""
     for (cr, snr_db), rows in cells.groupby(["cr", "snr_db"], dropna=False, sort=True):
         block = rows.index.tolist()
-        yield _Family(cr, snr_db, list(combinations(block, 2)), block)
+        networks = [(method, without_seed(variant)[0]) for method, variant in zip(rows["method"], rows["variant"], strict=True)]
+        network = dict(zip(block, networks, strict=True))
+        # What seeds of one network differ in is no question of methods.
+        yield _Family(cr, snr_db, [pair for pair in combinations(block, 2) if network[pair[0]] != network[pair[1]]], block)
         fixed = cells.index[cells["cr"].isna() & cells["snr_db"].eq(snr_db)].tolist()
         if np.isfinite(cr) and fixed:
             yield _Family(cr, snr_db, list(product(block, fixed)))
@@ -218,19 +265,19 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
     for (dataset, channel), rows in records.groupby(["dataset", "channel"], sort=True):
         absent[dataset, channel] = [name for name in absent_metrics(rows) if name not in flags]
         flagged[dataset, channel] = {name: _marked(rows, name) for name in flags}
-        images = pd.Index(rows.loc[rows["image"].ne(WHOLE_CELL), "image"].unique())
-        if (codes := of_images(rows, images)) is not None:
-            groups[dataset, channel] = int(codes.max()) + 1, len(images)
-        grouped = rows.groupby(CELL, dropna=False, sort=True)
-        rows = rows.assign(cell=grouped.ngroup())
-        cells = rows.drop_duplicates("cell").sort_values("cell")[CELL].reset_index(drop=True)
+        # Of the columns only what is asked for below: each step copies all that there are.
+        rows = rows[[*CELL, "image", "status", "symbols_total", *metrics, *([GROUP] if GROUP in rows else [])]]
+        rows = rows.assign(cell=rows.groupby(CELL, dropna=False, sort=True).ngroup())
+        apart = _Rows.of(rows)
+        if apart.groups is not None:
+            groups[dataset, channel] = int(apart.groups.max()) + 1, len(apart.images)
+        cells = rows[[*CELL, "cell"]].drop_duplicates("cell").sort_values("cell")[CELL].reset_index(drop=True)
         cells.insert(0, "dataset", dataset)
         cells.insert(1, "channel", channel)
-        ok = rows[rows["status"].eq("ok") & rows["image"].ne(WHOLE_CELL)]
-        symbols = ok.groupby("cell")["symbols_total"].mean()
+        symbols = apart.single.loc[apart.ok, ["cell", "symbols_total"]].groupby("cell")["symbols_total"].mean()
         cells["symbols_total"] = symbols.reindex(range(len(cells))).to_numpy()
         for metric in (name for name in metrics if name not in absent[dataset, channel]):
-            of_metric, compared, values = _metric_points(rows, cells, metric, info.metrics[metric].better)
+            of_metric, compared, values = _metric_points(apart, cells, metric, info.metrics[metric].better)
             if values is not None:
                 measured[dataset, channel, metric] = values
             points.append(of_metric)

@@ -250,5 +250,5 @@ def write_sheets(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
     with drawing():
         for name, blocks in sheets:
             for number, page in enumerate(_pages(blocks), start=1):
-                written += save(_sheet(page), layout.figures / (name if number == 1 else f"{name}_{number}"))
+                written += save(_sheet(page), layout.figures / (name if number == 1 else f"{name}_{number}"), svg=False)
     return written

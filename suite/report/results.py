@@ -20,7 +20,7 @@ from suite.report.formats import MetricTable, PlainTable
 from suite.report.gains import gain_points, gain_tables
 from suite.report.metric_tables import TableKey, metric_tables, shared_notes
 from suite.report.paper import paper_points, paper_table, read_paper
-from suite.report.plain_tables import failures_table, symbols_table
+from suite.report.plain_tables import failures_table, symbol_points, symbols_table
 from suite.report.points import Points, build_points
 from suite.report.ranks import rank_points, rank_tables
 from suite.report.summary import summary_points, summary_table
@@ -172,9 +172,14 @@ class RunResults:
         return paper_points(self.comparison, self.info)
 
     @cached_property
+    def symbols(self) -> pd.DataFrame:
+        """One row for each cell: mean symbols, text bytes and measured SNR over the images that did not fail."""
+        return symbol_points(self.records)
+
+    @cached_property
     def symbols_table(self) -> PlainTable:
         """What each method put on the air."""
-        return symbols_table(self.records, self.info.warnings, self.info.grid.image_size)
+        return symbols_table(self.symbols, self.info.warnings, self.info.grid.image_size)
 
     @cached_property
     def failures_table(self) -> PlainTable:

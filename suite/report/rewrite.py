@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.common.storage import RemotePath, StoragePath, local_copy, upload
+from suite.report.ablation_figure import write_ablation_figures
 from suite.report.capacity import write_limits
 from suite.report.figures import write_figures
 from suite.report.page.write import write_report
@@ -18,6 +19,7 @@ from suite.report.qualitative import write_sheets
 from suite.report.rank_figure import write_rank_figures
 from suite.report.results import RunResults
 from suite.report.tables import write_tables
+from suite.report.training_figure import write_training_figures
 from suite.runs.layout import NOT_DRAWN, REPORT_FOLDERS, RunLayout
 from suite.runs.made import add_made, keep_only
 
@@ -28,6 +30,8 @@ _STEPS: Mapping[Part, Mapping[str, Callable[[RunResults, RunLayout[Path]], list[
         "curves": write_figures,
         "distortion and perception": write_planes,
         "ranks": write_rank_figures,
+        "ablations": write_ablation_figures,
+        "training curves": write_training_figures,
         "limits": write_limits,
         "sheets": write_sheets,
     },

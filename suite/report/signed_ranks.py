@@ -10,6 +10,7 @@ from scipy import stats
 _EXACT_UP_TO = 50
 # There it goes through every choice of signs where values tie or vanish, and beyond takes the normal approximation.
 _ALL_SIGNS_UP_TO = 13
+_MAX_COLUMNS = 256
 
 Array = NDArray[np.float64]
 
@@ -31,17 +32,21 @@ def wilcoxon_p(differences: Array) -> Array:
     NaN marks an image without a difference; a column with fewer than two differences has no p-value.
     """
     p = np.full(differences.shape[1], np.nan)
-    together = np.isfinite(differences).all(axis=0)
+    present = np.isfinite(differences)
+    # The test leaves zeros out, so that an image without a difference may stand as one.
+    filled = np.where(present, differences, 0.0)
+    together = (filled != 0).any(axis=0)
     if len(differences) <= _EXACT_UP_TO:
         # Up to there scipy decides by ties and zeros anywhere how it computes every column that it is given at once.
-        sizes = np.sort(np.abs(differences), axis=0)
-        together &= (np.diff(sizes, axis=0, prepend=0.0) > 0).all(axis=0)
+        together &= (np.diff(np.sort(np.abs(filled), axis=0), axis=0, prepend=0.0) > 0).all(axis=0) & (len(differences) >= 2)
     else:
-        together &= (differences != 0).any(axis=0)
-    if len(differences) >= 2 and together.any():
-        p[together] = stats.wilcoxon(differences[:, together], axis=0).pvalue
+        together &= present.sum(axis=0) > _EXACT_UP_TO
+    columns = np.flatnonzero(together)
+    for start in range(0, len(columns), _MAX_COLUMNS):
+        part = columns[start : start + _MAX_COLUMNS]
+        p[part] = stats.wilcoxon(np.ascontiguousarray(filled[:, part].T), axis=1).pvalue
     for column in np.flatnonzero(~together):
-        kept = differences[np.isfinite(differences[:, column]), column]
+        kept = differences[present[:, column], column]
         if len(kept) >= 2:
             p[column] = _wilcoxon(kept) if kept.any() else 1.0
     return p

@@ -9,17 +9,19 @@ import hashlib
 import json
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.common.hashing import digest
+from benchmarks.common.project import LICENCE, REFERENCE
 from methods.catalog import entry
 from methods.messages import Geometry
 from methods.registry import METHODS
 from suite.errors import RecordError
+from suite.report.points import of_one_network
 from suite.report.results import RunResults, load_results
 from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import RunInfo
@@ -31,6 +33,7 @@ CONTENTS = "submission.json"
 # Unpacked; a million records take a tenth of it.
 MOST_BYTES = 4_000_000_000
 _OLDEST = (1980, 1, 1, 0, 0, 0)
+_NOT_STATED = "not stated here; ask whoever submits it"
 
 RUN_JSON = RunLayout(Path()).run_json.name
 
@@ -68,20 +71,23 @@ def _lacking(results: RunResults) -> Iterator[str]:
 
 
 def cards(results: RunResults) -> list[dict[str, Any]]:
-    """Return what is known of each method of a run: paper, networks and their training, what it was tested on, failures."""
+    """Return what is known of each method of a run: paper, licence, networks, their size and training, test images, failures."""
     records, info = results.records, results.info
+    shipped = _shipped_weights()
     found = []
     for method, variant in sorted(set(zip(records["method"], records["variant"], strict=True))):
         own = records[records["method"].eq(method) & records["variant"].eq(variant)]
         label = f"{method}/{without_reading(variant)[0].removesuffix('/stage-one')}"
         trained = {name: told.model_dump() for name, told in info.trainings.items() if name.rpartition(" ")[0] == label}
         known = entry(method).paper if method in METHODS.names() else ""
-        weights = [name for name in info.document.get("weights", {}) if name.rpartition(" ")[0] == label]
+        weights = {name: each for name, each in info.document.get("weights", {}).items() if name.rpartition(" ")[0] == label}
         found.append(
             {
                 **{"method": method, "variant": variant, "names": names_of(method, variant) or info.names.get(label), "paper": known},
                 **{"code": info.document.get("code", {}).get(label), "networks": trained},
-                **{"contamination": _contamination(trained, weights, sorted(own["dataset"].unique()))},
+                **{"licence": _licence(method), "weights_licence": _weights_licence(weights, shipped)},
+                **{"parameters": {name: told["parameters"] for name, told in trained.items()}},
+                **{"contamination": _contamination(trained, bool(weights), sorted(own["dataset"].unique()))},
                 **{"over_budget": list(_over_budget(own, info)), "rows": len(own), "failed": int(own["status"].eq("failed").sum())},
             }
         )
@@ -97,7 +103,23 @@ def _over_budget(own: pd.DataFrame, info: RunInfo) -> Iterator[str]:
             yield f"{most:.0f} analogue symbols at CR {cr_label(cr)}, where the budget is {limit}"
 
 
-def _contamination(trained: dict[str, Any], weights: list[str], tested: list[str]) -> str:
+def _licence(method: str) -> str:
+    """Return the licence of a method's code: of one of the project the project's."""
+    own = method in METHODS.names() and METHODS.declared(method) is not None
+    return LICENCE if own else _NOT_STATED
+
+
+def _weights_licence(weights: Mapping[str, str], shipped: Container[str]) -> dict[str, str]:
+    """Return the licence of each network that this suite trained, by its SHA-256: of one that comes with the project the project's."""
+    return {name: LICENCE if each in shipped else _NOT_STATED for name, each in weights.items()}
+
+
+def _shipped_weights() -> frozenset[str]:
+    """Return the SHA-256 of the networks that come with the project."""
+    return frozenset(hashlib.sha256(weights.read_bytes()).hexdigest() for weights in REFERENCE.glob("*/*.safetensors"))
+
+
+def _contamination(trained: dict[str, Any], weights: bool, tested: list[str]) -> str:
     """Return what can be said of whether a method has met its test images."""
     if weights and not trained:
         return "trained by this suite; run.json, of an earlier one, does not say on what"
@@ -179,6 +201,6 @@ def board_key(info: RunInfo, dataset: str) -> str:
 def points_of(results: RunResults, submission: str) -> pd.DataFrame:
     """Return the points of a run as rows of a board: without derived rows, each with the submission and the board it belongs to."""
     points = results.points
-    own = points[points["variant"].ne("envelope")].drop(columns=["mark", "source"])
+    own = of_one_network(points).drop(columns=["mark", "source"])
     keys = {dataset: board_key(results.info, dataset) for dataset in own["dataset"].unique()}
     return own.assign(submission=submission, board=own["dataset"].map(keys), cr=own["cr"].map(lambda cr: 0.0 if math.isnan(cr) else cr))

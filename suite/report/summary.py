@@ -16,7 +16,7 @@ import pandas as pd
 from suite.report.formats import PlainTable, span_text
 from suite.report.groups import image_keys, of_index
 from suite.report.intervals import mean_intervals
-from suite.report.points import ENVELOPE, Points
+from suite.report.points import Points, of_one_network
 from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import RunInfo
 from suite.runs.labels import series_label
@@ -42,7 +42,7 @@ def compared_metric(points: Points, info: RunInfo) -> str | None:
 
 def reference(points: Points, metric: str) -> Series:
     """Return the method that the others are held against: DeepJSCC, or else the first one of the first block of the first table."""
-    measured = points.points[points.points["metric"].eq(metric) & points.points["variant"].ne(ENVELOPE)]
+    measured = of_one_network(points.points[points.points["metric"].eq(metric)])
     cells = measured[measured["mean"].notna()] if measured["mean"].notna().any() else measured
     own = cells[cells["method"].eq(REFERENCE)]
     first = (own if len(own) else cells).sort_values(["dataset", "channel", "cr", *_SERIES], kind="stable").iloc[0]
@@ -100,7 +100,7 @@ def _gains(records: pd.DataFrame, metric: str, base: Series, sign: int) -> dict[
 
 def _ranks(points: pd.DataFrame, higher: bool) -> dict[Series, dict[str, float]]:
     """Return each method's mean rank over the cells where it meets another; one without a value there stands last."""
-    cells = points[points["variant"].ne(ENVELOPE)]
+    cells = of_one_network(points)
     groups = cells.groupby(CELL, dropna=False)
     ranked = cells.assign(rank=groups["mean"].rank(ascending=not higher, na_option="bottom"), ranked=groups["mean"].transform("size"))
     met = ranked[ranked["ranked"].gt(1)].groupby(_SERIES)[["rank", "ranked"]].mean()

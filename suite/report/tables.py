@@ -24,7 +24,7 @@ from suite.errors import RecordError
 from suite.report.ablations import ablation_texts
 from suite.report.formats import LEGEND, csv_text, notes_markdown, to_markdown, to_rich, write_bytes
 from suite.report.latex import notes_latex, to_latex
-from suite.report.plain_tables import failure_points, symbol_points, time_points
+from suite.report.plain_tables import failure_points, time_points
 from suite.report.results import RunResults
 from suite.runs.labels import file_stem
 from suite.runs.layout import RunLayout
@@ -73,7 +73,7 @@ def write_tables(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
         texts[f"{stem}.tex"] = "\n".join(to_latex(table) for table in tables) + notes_latex(notes)
     for stem, table, frame in (
         ("summary", results.summary_table, results.summary),
-        ("symbols", results.symbols_table, symbol_points(results.records)),
+        ("symbols", results.symbols_table, results.symbols),
         ("failures", results.failures_table, failure_points(results.records, results.info.flags)),
     ):
         texts |= {f"{stem}.csv": csv_text(frame), f"{stem}.md": to_markdown(table, level=1), f"{stem}.tex": to_latex(table)}

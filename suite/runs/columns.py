@@ -39,7 +39,7 @@ COLUMNS = (
         "variant",
         "string",
         "",
-        "variant of the method, [label] of the link's reading behind it; before refinement "
+        "variant of the method, seed N behind it where several trained it, [label] of the link's reading behind both; before refinement "
         f"/{STAGE_ONE}, with symbols and text that it was decoded from",
     ),
     Column("dataset", "string", "", "name of the data set"),

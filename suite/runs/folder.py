@@ -13,7 +13,7 @@ from benchmarks.common.atomic import PARTIAL, write_json
 from benchmarks.common.hashing import canonical, digest
 from benchmarks.common.storage import RemotePath, StoragePath
 from suite.config.grid import Grid
-from suite.config.identity import CHANGES_RESULTS, GROWS
+from suite.config.identity import CHANGES_RESULTS, GROWS, SEEDS
 from suite.errors import RunFolderError
 from suite.runs.info import RunInfo, read_info
 from suite.runs.layout import RunLayout
@@ -133,4 +133,6 @@ def _identity_fields(grid: Grid) -> dict[str, Any]:
     del whole["generative"]
     if not grid.readings:
         del whole["readings"]
+    if grid.training.seeds:
+        whole[SEEDS] = grid.training.seeds
     return whole | ({"generative": grid.generative.models} if grid.generative.models else {})

@@ -124,6 +124,7 @@ class TrainingInfo(_Lenient):
         minutes: it took, on ``machine``.
         steps, seed, data: of the training.
         validation: held-out values by name.
+        parameters: number of real values of the network, ``None`` in runs of before it was noted.
     """
 
     minutes: float
@@ -132,6 +133,7 @@ class TrainingInfo(_Lenient):
     data: str
     machine: str = ""
     validation: Mapping[str, float] = {}
+    parameters: int | None = None
 
 
 class RunInfo(_Lenient):
@@ -152,6 +154,7 @@ class RunInfo(_Lenient):
         code_changed: methods of which records were kept although their code has changed since.
         names: ``method/variant`` -> what people call it, at length and in legends, for a reader without the method's file.
         trainings: network -> how it was trained: minutes, steps, seed, data, machine, validation.
+        weights: network -> SHA-256 of the weights that it was sent with.
     """
 
     name: str = ""
@@ -168,6 +171,7 @@ class RunInfo(_Lenient):
     code_changed: tuple[str, ...] = ()
     names: Mapping[str, tuple[str, str]] = {}
     trainings: Mapping[str, TrainingInfo] = {}
+    weights: Mapping[str, str] = {}
     _document: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 
 from benchmarks.common.names import slug
 from methods.names import display_name
@@ -17,6 +18,7 @@ Names = tuple[str, str]
 _MAX_DENOMINATOR = 100_000
 _told: dict[str, Names] = {}
 _READING = re.compile(r" \[([^\[\]]+)\]$")
+_SEEDS = re.compile(r" (seed \d+|\d+ seeds)$")
 
 
 def cr_label(cr: float | Fraction | None) -> str:
@@ -45,17 +47,45 @@ def without_reading(variant: str) -> tuple[str, str]:
     return (variant[: found.start()], found[1]) if found else (variant, "")
 
 
+def of_all_seeds(variant: str, count: int) -> str:
+    """Return the variant of the row over ``count`` training seeds, of a variant without one.
+
+    Example:
+        >>> of_all_seeds("full/stage-one [Eb/N0]", 3), without_seed("full 3 seeds/stage-one [Eb/N0]"), without_seed("base seed 1")
+        ('full 3 seeds/stage-one [Eb/N0]', ('full/stage-one [Eb/N0]', '3 seeds'), ('base', 'seed 1'))
+    """
+    whole, stage, reading = _parts(variant)
+    return with_reading(f"{whole} {count} seeds{stage}", reading)
+
+
+@cache
+def without_seed(variant: str) -> tuple[str, str]:
+    """Return the variant of a method and which training seed or seeds it is of, "" where it names none."""
+    whole, stage, reading = _parts(variant)
+    found = _SEEDS.search(whole)
+    return (with_reading(f"{whole[: found.start()]}{stage}", reading), found[1]) if found else (variant, "")
+
+
+def _parts(variant: str) -> tuple[str, str, str]:
+    """Return a variant without, the ending of its coarse image and the label of its reading."""
+    own, reading = without_reading(variant)
+    whole = own.removesuffix(f"/{STAGE_ONE}")
+    return whole, own[len(whole) :], reading
+
+
 def variant_stem(variant: str) -> str:
     """Return a variant as file names hold it."""
     own, reading = without_reading(variant)
-    return own.replace("/", "-") + (f"@{slug(reading)}" if reading else "")
+    return own.replace("/", "-").replace(" ", "-") + (f"@{slug(reading)}" if reading else "")
 
 
 def series_id(method: str, variant: str) -> str:
     """Return the names by which a method and variant are registered, as files and messages hold them: "swinjscc/sa"."""
-    own, reading = without_reading(variant)
+    unseeded, seed = without_seed(variant)
+    own, reading = without_reading(unseeded)
     own = own.removeprefix("default").removeprefix("/")
-    return with_reading(f"{method}/{own}" if own else method, reading)
+    named = f"{method}/{own}" if own else method
+    return with_reading(f"{named} {seed}" if seed else named, reading)
 
 
 def names_of(method: str, variant: str) -> Names | None:
@@ -82,15 +112,16 @@ def series_label(method: str, variant: str, legend: bool = False) -> str:
     Example:
         >>> series_label("gened_sc", "full/stage-one"), series_label("digital", "webp", legend=True), series_label("gone", "v2")
         ('GenED-SC, stage one', 'WebP', 'gone/v2')
-        >>> series_label("gened_sc", "full [Eb/N0]")
-        'GenED-SC [Eb/N0]'
+        >>> series_label("gened_sc", "full [Eb/N0]"), series_label("swinjscc", "base seed 1")
+        ('GenED-SC [Eb/N0]', 'SwinJSCC, seed 1')
     """
-    own, reading = without_reading(variant)
-    whole, _, stage = own.rpartition("/") if own.endswith(f"/{STAGE_ONE}") else (own, "", "")
+    unseeded, seed = without_seed(variant)
+    whole, ending, reading = _parts(unseeded)
+    stage = ending.removeprefix("/")
     name = display_name(method, whole, legend) or _told.get(f"{method}/{whole}", (None, None))[legend]
     if name is None:
         return series_id(method, variant)
-    return with_reading(f"{name}, {stage.replace('-', ' ')}" if stage else name, reading)
+    return with_reading(", ".join(filter(None, (name, seed, stage.replace("-", " ")))), reading)
 
 
 def file_stem(*parts: str) -> str:

@@ -53,6 +53,21 @@ def add_made(run_dir: StoragePath, written: Iterable[StoragePath]) -> None:
         write_json(RunLayout(run_dir).made, {"files": sorted(now | listed)})
 
 
+def note_digests(run_dir: StoragePath, source: str, digest: Callable[[str], str]) -> None:
+    """Add to the list what the files were made of, and the digest of each; the list is a new one whenever something is made."""
+    files = sorted(_listed(run_dir) or ())
+    write_json(RunLayout(run_dir).made, {"files": files, "source": source, "digests": {name: digest(name) for name in files}})
+
+
+def noted_digests(run_dir: StoragePath) -> tuple[str, dict[str, str]]:
+    """Return what :func:`note_digests` wrote: the source, and the digest of each file; nothing where there is no such note."""
+    try:
+        made = json.loads(RunLayout(run_dir).made.read_text(encoding="utf-8"))
+        return str(made["source"]), {str(name): str(digest) for name, digest in made["digests"].items()}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return "", {}
+
+
 def is_record_file(path: StoragePath, records: StoragePath) -> bool:
     """Return whether a file below ``records`` was published by the suite: its place, its name and what it says tell."""
     inside = path.relative_to(records)  # type: ignore[arg-type]

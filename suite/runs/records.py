@@ -159,7 +159,10 @@ def metric_columns(records: pd.DataFrame) -> list[str]:
 
 def _to_series(name: str, column: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_string(column.type):
-        return pd.Series(column.to_pylist(), dtype=object)
+        # One string for all of its rows: a million of each would take most of the memory.
+        coded = column.combine_chunks().dictionary_encode()
+        texts = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+        return pd.Series(texts[coded.indices.fill_null(len(texts) - 1).to_numpy()], dtype=object)
     if name == "repetition":
         return pd.Series(column.to_numpy())
     return pd.Series(column.cast(pa.float64()).fill_null(math.nan).to_numpy())

@@ -7,7 +7,9 @@
 """
 
 import hashlib
+import json
 import logging
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +29,10 @@ from suite.errors import TrainingError
 log = logging.getLogger(__name__)
 
 STORED = {"float32": torch.float32, "float16": torch.float16}
+# Of a safetensors file: bytes that say how long its header is, and what the header calls the kinds of number in STORED.
+_LENGTH, _TRAINED = 8, ("F32", "F16")
+# PyTorch's names of what batch normalisation keeps beside its weights.
+_STATISTICS = ("running_mean", "running_var")
 
 
 class Card(BaseModel):
@@ -110,6 +116,14 @@ class Checkpoint:
         except OSError as error:
             return f"the weights {self.path} cannot be read ({error.strerror})"
         return None if found == self.card.sha256 else f"the weights {self.path} are corrupt: their SHA-256 is not the one on the card"
+
+    @property
+    def parameters(self) -> int:
+        """Number of real values, by the header of the file: fixed ones too, but no counters and no running statistics of batches."""
+        content = self.path.read_bytes()
+        header = json.loads(content[_LENGTH : _LENGTH + int.from_bytes(content[:_LENGTH], "little")])
+        shapes = {name: told["shape"] for name, told in header.items() if name != "__metadata__" and told["dtype"] in _TRAINED}
+        return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(_STATISTICS))
 
 
 def sha256(path: StoragePath) -> str:

@@ -10,14 +10,16 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Self
 
 from benchmarks.common.storage import RemotePath, StoragePath, upload
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 log = logging.getLogger(__name__)
 
+NAME = "curves.csv"
 HEADER = ("step", "series", "value")
 
 
@@ -37,11 +39,11 @@ class Curves:
         if isinstance(folder, RemotePath):
             self._remote, self._scratch = folder, tempfile.TemporaryDirectory(prefix="semcom-")
             folder = Path(self._scratch.name)
-            if step and (earlier := self._remote / "curves.csv").is_file():
-                (folder / "curves.csv").write_bytes(earlier.read_bytes())
+            if step and (earlier := self._remote / NAME).is_file():
+                (folder / NAME).write_bytes(earlier.read_bytes())
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "curves.csv"
+        path = folder / NAME
         kept = [row for row in read(path) if row[0] <= step] if step else []
         partial = path.with_suffix(".csv.tmp")
         with partial.open("w", newline="") as file:
@@ -57,7 +59,7 @@ class Curves:
         for series, value in values.items():
             self._board.add_scalar(series, value, step)
 
-    def show(self, step: int, maps: Mapping[str, Tensor]) -> None:
+    def show(self, step: int, maps: "Mapping[str, Tensor]") -> None:
         """Show named (N, 1 or 3, H, W) maps in [0, 1] in TensorBoard."""
         for name, map_ in maps.items():
             self._board.add_images(f"maps/{name}", map_, step)
@@ -80,12 +82,11 @@ class Curves:
             self._scratch.cleanup()
 
 
-def read(path: Path) -> list[tuple[int, str, float]]:
+def read(path: StoragePath) -> list[tuple[int, str, float]]:
     """Return the complete rows of ``curves.csv``; a last row cut off by a crash and those that are damaged are left out."""
     if not path.exists():
         return []
-    with path.open(newline="", errors="replace") as file:
-        text = file.read()
+    text = path.read_bytes().decode(errors="replace")
     complete = text[: text.rfind("\n") + 1]
     rows = []
     for row in list(csv.reader(complete.splitlines()))[1:]:

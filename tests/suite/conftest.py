@@ -67,7 +67,7 @@ def without_ray(monkeypatch) -> list[str]:
 
 @pytest.fixture
 def draft_figures(monkeypatch) -> None:
-    """Draw figures coarsely and without their PDF: they take most of a small run's time, and the report's own tests alone look at them."""
+    """Draw figures coarsely, as PNG alone: others take most of a small run's time, and the report's own tests alone look at them."""
     monkeypatch.setattr(figures, "_METADATA", {"png": figures._METADATA["png"]})
     monkeypatch.setitem(figures._STYLE, "savefig.dpi", 40)
 

@@ -87,7 +87,7 @@ def variants(unit: WorkUnit) -> list[str]:
     traits = unit.configured.traits
     if not (traits.refines and traits.coarse) or unit.coarse == "none":
         return [unit.variant]
-    coarse = f"{unit.configured.variant}/{STAGE_ONE}"
+    coarse = f"{unit.configured.told_variant}/{STAGE_ONE}"
     return [with_reading(coarse, unit.reading if unit.coarse == "own" else ""), unit.variant]
 
 

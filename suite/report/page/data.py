@@ -11,7 +11,6 @@ import pandas as pd
 
 from suite.report.figures import ENVELOPE_STYLE, Series, SeriesStyle, series_styles
 from suite.report.metric_tables import decimals
-from suite.report.points import ENVELOPE
 from suite.report.results import RunResults
 from suite.report.summary import compared_metric
 from suite.runs.labels import cr_label, series_id, series_label
@@ -54,7 +53,7 @@ def page_data(results: RunResults, places: Places) -> dict[str, Any]:
 
 
 def _derived(points: pd.DataFrame) -> set[Series]:
-    own = points[points["variant"].eq(ENVELOPE)] if len(points) else points
+    own = points[points["source"].ne("")] if len(points) else points
     return set(zip(own["method"], own["variant"], strict=True)) if len(own) else set()
 
 

@@ -7,6 +7,7 @@ import yaml
 
 from suite.report.formats import PlainTable, shown_text
 from suite.report.results import RunResults
+from suite.report.training_figure import untrained_note
 
 _SHOWN_VERSIONS = ("python", "torch", "ray", "sionna-no-rt", "diffusers", "transformers", "numpy")
 _SHORT_COMMIT = 10
@@ -53,7 +54,7 @@ def _networks(results: RunResults) -> PlainTable:
             + ["–" if held_out is None else f"{held_out:.2f}", told.machine or "–"]
         )
     header = ["Network", "minutes", "steps", "data", "seed", "held-out PSNR (dB)", "machine"]
-    notes = results.info.document.get("weights_notes", [])
+    notes = [*results.info.document.get("weights_notes", []), *filter(None, [untrained_note(results)])]
     return PlainTable("Trained networks", "tab:networks", header, rows, frozenset({1, 2, 4, 5}), notes)
 
 

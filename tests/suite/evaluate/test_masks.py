@@ -90,7 +90,7 @@ def test_the_sheet_shows_what_the_sender_saw(make_grid, tmp_path, monkeypatch):
     assert np.array_equal(maps["M"], truth)
     assert not layout.original("duts", "DUTS-TE/p1").parent.exists()
     drawn = []
-    monkeypatch.setattr(qualitative, "save", lambda figure, stem: drawn.append(figure) or [stem])
+    monkeypatch.setattr(qualitative, "save", lambda figure, stem, svg: drawn.append(figure) or [stem])
     write_sheets(RunResults(layout, records, RunInfo()), layout)
     titles = [axes.get_title() for axes in drawn[0].axes if axes.images]
     assert len(titles) == 3 + 3

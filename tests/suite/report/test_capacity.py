@@ -52,7 +52,7 @@ def test_only_what_arrived_intact_was_carried():
 
 def test_files_are_written_and_repeat_byte_for_byte(tmp_path):
     written = written_limits(tmp_path, GRID)
-    assert {path.name for path in written} == {"limits_awgn.csv", "limits_awgn.png", "limits_awgn.pdf"}
+    assert {path.name for path in written} == {f"limits_awgn.{kind}" for kind in ("csv", "png", "pdf", "svg")}
     before = [path.read_bytes() for path in written]
     assert before == [path.read_bytes() for path in written_limits(tmp_path, GRID)]
     table = pd.read_csv(tmp_path / "figures" / "limits_awgn.csv")

@@ -4,6 +4,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -52,11 +53,15 @@ def written(results: RunResults, run_dir: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in write_figures(results, RunLayout(run_dir))}
 
 
-def test_each_figure_comes_as_png_pdf_and_points(written: dict[str, bytes]) -> None:
+def test_each_figure_comes_as_png_pdf_svg_and_points(written: dict[str, bytes]) -> None:
     stems = ("snr_kodak_awgn_psnr", "symbols_kodak_awgn_psnr")
-    assert set(written) == {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf", "csv")}
+    assert set(written) == {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf", "svg", "csv")}
     assert all(content.startswith(b"\x89PNG") for name, content in written.items() if name.endswith(".png"))
     assert all(content.startswith(b"%PDF") for name, content in written.items() if name.endswith(".pdf"))
+    for stem in stems:
+        root = ElementTree.fromstring(written[f"{stem}.svg"])
+        assert root.tag == "{http://www.w3.org/2000/svg}svg" and root.get("width") == f"{72 * figures.PAGE_WIDTH:.2f}pt"
+        assert not list(root.iter("{http://www.w3.org/2000/svg}image")), "lines, not pixels"
 
 
 def test_points_beside_a_figure_are_those_of_the_table(run_dir: Path, written: dict[str, bytes], points: Points) -> None:
@@ -67,7 +72,7 @@ def test_points_beside_a_figure_are_those_of_the_table(run_dir: Path, written: d
 def test_writing_again_changes_no_byte(run_dir: Path, written: dict[str, bytes]) -> None:
     assert {path.name: path.read_bytes() for path in write_figures(load_results(run_dir), RunLayout(run_dir))} == written
     for content in written.values():
-        assert b"CreationDate" not in content and b"tEXtSoftware" not in content
+        assert b"CreationDate" not in content and b"tEXtSoftware" not in content and b"dc:date" not in content
 
 
 def test_snr_figure_draws_each_method_in_each_ratio(points: Points) -> None:
@@ -133,7 +138,7 @@ def test_sheet_shows_original_and_every_kept_reconstruction(results: RunResults,
     assert write_sheets(results, RunLayout(run_dir)) == [], "nothing was kept yet"
     kept = keep_samples(run_dir)
     drawn = []
-    monkeypatch.setattr(qualitative, "save", lambda figure, stem: drawn.append((figure, stem)) or [stem])
+    monkeypatch.setattr(qualitative, "save", lambda figure, stem, svg: drawn.append((figure, stem)) or [stem])
     assert write_sheets(results, RunLayout(run_dir)) == [run_dir / "figures" / "qualitative_kodak"]
     figure = drawn[0][0]
     titles = [axes.get_title() for axes in figure.axes if axes.images]
@@ -156,7 +161,7 @@ def test_sheet_shows_the_first_images_and_each_map_once(tmp_path: Path, monkeypa
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
     drawn = []
-    monkeypatch.setattr(qualitative, "save", lambda figure, stem: drawn.append(figure) or [stem])
+    monkeypatch.setattr(qualitative, "save", lambda figure, stem, svg: drawn.append(figure) or [stem])
     write_sheets(RunResults(layout, pd.DataFrame(rows), RunInfo()), layout)
     titles = [axes.get_title() for axes in drawn[0].axes if axes.images]
     assert titles.count("original\n") == 6
@@ -184,7 +189,7 @@ def kept_run(folder: Path, methods: int, images: int, snrs: tuple[float, ...]) -
 
 def drawn_sheets(monkeypatch: pytest.MonkeyPatch, layout: RunLayout[Path], rows: pd.DataFrame, info: RunInfo) -> dict[str, Any]:
     drawn: dict[str, Any] = {}
-    monkeypatch.setattr(qualitative, "save", lambda figure, stem: drawn.setdefault(stem.name, figure) and [stem])
+    monkeypatch.setattr(qualitative, "save", lambda figure, stem, svg: drawn.setdefault(stem.name, figure) and [stem])
     write_sheets(RunResults(layout, rows, info), layout)
     return drawn
 
@@ -229,7 +234,7 @@ def test_a_long_name_leaves_the_panels_their_room(tmp_path: Path, monkeypatch: p
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
     drawn = []
-    monkeypatch.setattr(qualitative, "save", lambda figure, stem: drawn.append(figure) or [stem])
+    monkeypatch.setattr(qualitative, "save", lambda figure, stem, svg: drawn.append(figure) or [stem])
     write_sheets(RunResults(RunLayout(tmp_path), pd.DataFrame(rows), RunInfo()), RunLayout(tmp_path))
     names = [text.get_text().split("\n")[0] for axes in drawn[0].axes for text in axes.texts]
     # What tells one image from another stands at either end of its name.

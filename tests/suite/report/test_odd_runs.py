@@ -75,6 +75,9 @@ def test_everything_comes_and_says_what_is_missing(rows: Rows, tmp_path: Path) -
     results = load_results(tmp_path)
     written = {path.name for path in map(Path, map(str, rewrite(results)))}
     assert written >= ALWAYS | {"report.html"}
+    if results.points["mean"].notna().any():
+        assert written >= {f"{kind}_kodak_awgn_psnr.{form}" for kind in ("snr", "symbols") for form in ("png", "csv")}
+        assert written >= {"kodak_awgn.csv", "kodak_awgn.md", "kodak_awgn.tex"}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<script") == 2 and "alert(1)</script>" not in page
     if results.metrics:

@@ -128,4 +128,4 @@ def test_files_and_the_figure_come_and_few_rates_are_said(results: RunResults, t
     assert set(pd.read_csv(tmp_path / "tables" / "bd.csv")["reason"]) == {"fewer than 4 rates"}
     text = (tmp_path / "tables" / "gains.md").read_text()
     assert "# Gain on alpha on average over SNR: kodak, awgn" in text and "%" in text
-    assert {path.suffix for path in write_rank_figures(results, layout)} == {".csv", ".png", ".pdf"}
+    assert {path.suffix for path in write_rank_figures(results, layout)} == {".csv", ".png", ".pdf", ".svg"}

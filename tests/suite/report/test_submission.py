@@ -1,6 +1,8 @@
 """Archives of runs: nothing is hidden or changed on the way, and many become one table."""
 
+import hashlib
 import json
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.common.hashing import digest
+from benchmarks.common.project import PROJECT, REFERENCE
 from helpers import synthetic_run
 from suite.errors import RecordError
 from suite.leaderboard import app as leaderboard
@@ -16,6 +19,8 @@ from suite.report.leaderboard import ranked, read_board
 from suite.report.results import RunResults, load_results
 from suite.report.submission import CONTENTS, cards, pack, problems, unpack
 from suite.submit import app as submit
+
+ALPHA, JPEG = ("alpha", "default"), ("digital", "jpeg")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +33,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> RunResults:
         "grid": {"snr_db": list(synthetic_run.SNRS), "channels": list(synthetic_run.CHANNELS), "repetitions": 2, "image_size": 256}
     }
     document |= {"datasets": {"kodak": {"pictures": 12, "fingerprint": "f"}}, "code": {"alpha/default": "c", "beta/sa": "d"}}
-    training = {"minutes": 3.0, "steps": 10, "seed": 0, "data": "kodak"}
+    training = {"minutes": 3.0, "steps": 10, "seed": 0, "data": "kodak", "parameters": 4_000}
     document |= {"trainings": {"alpha/default 1/24": training}, "weights": {"beta/sa 1/24": "w"}}
     (run_dir / "run.json").write_text(json.dumps(document))
     return load_results(run_dir)
@@ -109,6 +114,18 @@ def test_cards_say_training_contamination_failures_and_what_exceeds_a_budget(res
         "9000 analogue symbols at CR 1/48, where the budget is 4096",
         "9000 analogue symbols at CR 1/24, where the budget is 8192",
     ]
+
+
+def test_cards_say_licence_and_size_of_the_projects_own_methods_and_networks_and_that_others_are_not_known(results: RunResults) -> None:
+    own = max((REFERENCE / "checkpoints").glob("deepjscc-*.safetensors"))
+    sha = hashlib.sha256(own.read_bytes()).hexdigest()
+    document = results.info.document | {"weights": {"alpha/default 1/24": "w", "digital/jpeg 1/24": sha}}
+    found = cards(RunResults(results.layout, results.records, type(results.info).of(document)))
+    alpha, jpeg = (next(card for card in found if (card["method"], card["variant"]) == each) for each in (ALPHA, JPEG))
+    assert alpha["parameters"] == {"alpha/default 1/24": 4_000} and jpeg["parameters"] == {}
+    licence = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["license"]
+    assert jpeg["licence"] == licence and jpeg["weights_licence"] == {"digital/jpeg 1/24": licence}
+    assert "not stated" in alpha["licence"] and "not stated" in alpha["weights_licence"]["alpha/default 1/24"]
 
 
 def test_a_board_ranks_the_rows_of_all_submissions_and_says_who_was_refused(results: RunResults, archive: Path) -> None:

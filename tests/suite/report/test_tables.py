@@ -18,7 +18,7 @@ from suite.report.figures import write_figures
 from suite.report.formats import Cell, span_text
 from suite.report.latex import escape_latex
 from suite.report.metric_tables import metric_tables, shared_notes
-from suite.report.plain_tables import failure_points, failures_table, symbols_table
+from suite.report.plain_tables import failure_points, failures_table, symbol_points, symbols_table
 from suite.report.points import Points, build_points
 from suite.report.results import RunResults, load_results
 from suite.report.tables import main_table, write_tables
@@ -223,7 +223,7 @@ def test_latex_escapes_every_special_character() -> None:
 
 
 def test_symbols_are_split_by_stream(records: pd.DataFrame) -> None:
-    table = symbols_table(records)
+    table = symbols_table(symbol_points(records))
     found = {tuple(row[1:3]): row[3:9] for row in table.rows}
     assert found["alpha", "1/48"] == ["4096", "426", "0", "4522", "–", "9.4 %"]
     assert found["fixed", "fixed"] == ["0", "426", "0", "426", "–", "100.0 %"]
@@ -231,11 +231,11 @@ def test_symbols_are_split_by_stream(records: pd.DataFrame) -> None:
 
 def test_symbols_stand_beside_bandwidth_ratio_and_bits_per_pixel(records: pd.DataFrame) -> None:
     sent = records.assign(text_bytes_sent=np.where(records["method"].eq("alpha"), 1024.0, np.nan))
-    table = symbols_table(sent, image_size=256)
+    table = symbols_table(symbol_points(sent), image_size=256)
     columns = [table.header.index(name) for name in ("total", "CBR sent", "digital bpp")]
     by_row = {(row[1], row[2]): [row[column] for column in columns] for row in table.rows}
     assert by_row["alpha", "1/24"] == ["8618", "1/22.8", "0.125"] and by_row["beta/base", "1/24"] == ["8192", "1/24.0", "–"]
-    assert "CBR sent" not in symbols_table(records).header, "an image of unknown size has no ratio"
+    assert "CBR sent" not in symbols_table(symbol_points(records)).header, "an image of unknown size has no ratio"
 
 
 def test_every_row_says_how_many_symbols_it_sends(records: pd.DataFrame, info: RunInfo, tables: dict[str, str]) -> None:
@@ -250,10 +250,12 @@ def test_every_row_says_how_many_symbols_it_sends(records: pd.DataFrame, info: R
 def test_symbols_name_the_schemes_and_what_was_lost(records: pd.DataFrame) -> None:
     sent = records[records["status"].eq("ok") & records["image"].ne("*") & records["method"].eq("alpha")].head(3)
     named = sent.assign(text_scheme=["16qam 1/2", "qpsk 7/10", "16qam 1/2"], text_ok=[1.0, 1.0, 0.0])
-    table = symbols_table(named)
+    table = symbols_table(symbol_points(named))
     assert table.header[-3:] == ["text intact", "text chrF", "schemes"]
     assert {row[-1] for row in table.rows} <= {"qpsk 7/10–16qam 1/2", "qpsk 7/10", "16qam 1/2"} and table.rows
-    assert set(symbols_table(records).header) == set(table.header) and {row[-1] for row in symbols_table(records).rows} == {"–"}
+    assert set(symbols_table(symbol_points(records)).header) == set(table.header) and {
+        row[-1] for row in symbols_table(symbol_points(records)).rows
+    } == {"–"}
 
 
 def test_tidy_csv_holds_every_point(points: Points, tables: dict[str, str], run_dir: Path) -> None:

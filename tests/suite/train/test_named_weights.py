@@ -50,6 +50,7 @@ def test_a_run_notes_how_named_weights_were_trained(other_folder, tmp_path):
     card = json.loads((other_folder / "best.json").read_text())
     assert told["weights"] == {"deepjscc/default 1/24": card["sha256"]}
     assert told["trainings"]["deepjscc/default 1/24"]["steps"] == card["steps"]
+    assert told["trainings"]["deepjscc/default 1/24"]["parameters"] == 116_143
 
 
 def test_the_weights_of_a_codec_serve_the_method_behind_it():

@@ -4,6 +4,7 @@ import pytest
 
 from methods.registry import METHODS
 from suite.config.compose import compose
+from suite.loading import load_method
 from suite.prepare import SHIPPED, prepare
 from suite.train import checkpoint
 
@@ -28,3 +29,11 @@ def test_what_came_later_is_what_there_was_before_unless_it_is_set(name):
     defaults = {field: settings.model_fields[field].default for field in settings.first_values}
     assert defaults == dict(settings.first_values)
     assert not set(settings.first_values) & set(settings().identity_fields())
+
+
+@pytest.mark.parametrize("card", CARDS[::4], ids=lambda card: card.stem)
+def test_a_file_of_weights_tells_how_many_parameters_its_network_has(card):
+    """Counters, noise states and the running statistics of batches are none; a noise schedule of 32 values is."""
+    found = checkpoint.read(card)
+    assert found is not None
+    assert 0 <= found.parameters - sum(each.numel() for each in load_method(card).network().parameters()) <= 32
