@@ -47,7 +47,7 @@ def main(
     if layout and source and (there := files_made_of(layout, source)):
         console.print(f"Nothing has changed: {len(there)} files are as they were made in {path}", **_PLAIN)
         return
-    # Late: what draws takes seconds to load.
+    # Late: what draws takes seconds to load, and where nothing has changed nobody asks for it.
     from suite.report.results import load_results
     from suite.report.rewrite import rewrite
     from suite.report.tables import main_table
