@@ -35,7 +35,7 @@ def main(
     - `python -m suite.check swinjscc/sa digital`
     """
     # Late: the help page needs none of it.
-    from suite.check.supervised import DONE, supervised, told
+    from suite.check.supervised import ended, supervised, told
 
     if progress is None:
         code, sentence = supervised(sys.argv[1:])
@@ -72,7 +72,7 @@ def main(
             console.print(Text(f"  {'cost':13}{_cost(subject, printed)}"))
         failed += bool(wrong)
     code = FAILED if failed else 0
-    told(progress, f"{DONE} {code}")
+    ended(progress, code)
     raise typer.Exit(code)
 
 
