@@ -23,7 +23,7 @@ CHANGES_RESULTS = frozenset(
         "training",
     }
 )
-LEAVES_RESULTS = frozenset({"name", "description", "limit", "evaluation", "sheet", "ablations"})
+LEAVES_RESULTS = frozenset({"name", "description", "limit", "evaluation", "sheet", "ablations", "tracking"})
 # Of the former: what may change in a run folder, because the records there say which cells they are of; what is there stays.
 GROWS = frozenset(
     {"methods", "datasets", "snr_db", "cr", "channels", "repetitions", "metrics", "metric_settings", "readings", "generative"}
