@@ -13,6 +13,7 @@ from benchmarks.common.fetching import nothing_fetched
 from benchmarks.common.project import REFERENCE, not_shipped
 from benchmarks.common.storage import StoragePath, open_path
 from methods.files import add_files
+from suite.bars import stages
 from suite.config.compose import compose
 from suite.dry_run import plan_sentences, weights_table
 from suite.errors import TrainingError
@@ -209,7 +210,8 @@ class Session:
     def report(self) -> RunResults:
         """Write tables and figures from the records, print the main table and where everything lies, and return the results."""
         results = self.results
-        rewrite(results)
+        with stages("tables and figures", self.console) as told:
+            rewrite(results, told=told)
         self._tracker.evaluated(self.grid.model_dump(mode="json"), results.points)
         self.console.print(main_table(results))
         for name, path in self.folder.layout.shown.items():

@@ -29,14 +29,17 @@ def main(
     # Late: the help page needs none of it.
     from rich.console import Console
 
+    from suite.bars import stages
     from suite.report.results import load_results
     from suite.report.rewrite import rewrite
     from suite.report.tables import main_table
 
     console = Console()
-    results = load_results(run_dir)
-    with console.status("points") as status:
-        written = rewrite(results, only.value if only else None, status.update)
+    with stages("tables and figures", console) as told:
+        told("records")
+        results = load_results(run_dir)
+        told("points")
+        written = rewrite(results, only.value if only else None, told)
     console.print(main_table(results))
     layout = results.layout
     places = ", ".join(map(str, (layout.tables, layout.figures, layout.report)))
