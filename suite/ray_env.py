@@ -121,6 +121,10 @@ def connect(
         ClusterError: Ray does not start here, or nobody answers at the address within :data:`CONNECT_S`.
     """
     prepare_environment(address)
+    ending = active()
+    if ending is not None:
+        # Before Ray's own, so that it runs after them.
+        atexit.register(ending.leave)
     import ray
 
     if ray.is_initialized():
@@ -128,7 +132,6 @@ def connect(
     # Its advice when it is interrupted is not this suite's way to go on.
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     here = address in LOCAL
-    ending = active()
     # After Ray's own, so that it runs before it.
     atexit.register(let_streams_end, ending)
     try:
