@@ -143,7 +143,7 @@ class Session:
             check_trainable(job, self.grid.image_size)
         if missing:
             own = self.folder.layout.checkpoints
-            self._say(f"training {len(missing)} networks, {len(found)} are there")
+            self._say(f"networks to train: {len(missing)}; there already: {len(found)}")
             try:
                 keys = key_names(self.grid, self.prepared.configured_methods)
                 with TrainingProgress(self.console) as shown, followed(shown, self._tracker) as progress:

@@ -50,7 +50,9 @@ def main(
     from suite.check.printed import Printed
     from suite.check.subject import subjects
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(highlight=False)
+    # A log keeps a sentence in a line; a terminal would break it inside a word.
+    console.soft_wrap = not console.is_terminal
     failed = 0
     for subject in [subject for place in methods for subject in subjects(place, tuple(set_ or ()))]:
         console.print(Text(subject.configured.label, style="bold"))
