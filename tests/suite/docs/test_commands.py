@@ -101,7 +101,7 @@ def test_pages_show_commands_of_every_kind():
 # What a page leaves to its reader, and what stands for it here.
 STANDS_FOR = {
     r"(?<=suite\.tables )DIR\b": "results/quick",
-    r"\bRUN\b|(?<=suite\.tables )results/kodak|(?<=suite\.compare )results/my_codec": "results/quick",
+    r"\bRUN\b|(?<=suite\.compare )results/my_codec": "results/quick",
     r"\bOTHER\b": "results/other",
     r"(?<=suite\.leaderboard )FOLDER\b": "archives",
     r"(?<=--out )FOLDER\b": "results/own",
