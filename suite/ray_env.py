@@ -65,6 +65,8 @@ QUIET = {
 
 # What the core writes, whatever its log level, where that is set.
 STRAY = b"Set ray log level from environment variable"
+# What the core tells of actors that this process or Ray Data ended on purpose, as at Ctrl-C.
+KILLED = "killed by `ray.kill`"
 
 
 def prepare_environment(address: str | None = None) -> None:
@@ -132,6 +134,7 @@ def connect(
     # Its advice when it is interrupted is not this suite's way to go on.
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     here = address in LOCAL
+    leave_out_own_kills()
     # After Ray's own, so that it runs before it.
     atexit.register(let_streams_end, ending)
     try:
@@ -170,6 +173,22 @@ def _without_stray_lines() -> Iterator[None]:
             for line in kept:
                 if STRAY not in line:
                     os.write(2, line)
+
+
+def leave_out_own_kills() -> None:
+    """Let Ray tell nothing of actors that were ended on purpose; it has no setting for that, and tells all else as before."""
+    from ray._private import worker
+
+    tell = getattr(worker, "print_to_stdstream", None)
+    if tell is None or hasattr(tell, "told_by"):
+        return
+
+    def chosen(data: dict[str, Any], ignore_prefix: bool) -> None:
+        if lines := [line for line in data["lines"] if KILLED not in line]:
+            tell(data | {"lines": lines}, ignore_prefix)
+
+    chosen.told_by = tell  # type: ignore[attr-defined]
+    worker.print_to_stdstream = chosen
 
 
 def let_streams_end(ending: Ending | None = None) -> None:

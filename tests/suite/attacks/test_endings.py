@@ -21,7 +21,7 @@ from suite.cli import guarded
 from suite.endings import active
 from suite.errors import ClusterError
 from suite.faults.rounds import processes_below
-from suite.ray_env import PROJECT
+from suite.ray_env import PROJECT, leave_out_own_kills
 
 PATIENCE_S = 400
 # Far more cells than a test waits for.
@@ -310,3 +310,15 @@ typer.run(main)
 def test_what_happens_while_python_takes_itself_down_leaves_the_code_of_an_early_end_alone(how, code):
     done = subprocess.run([sys.executable, "-c", LEAVING, how], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (code, "said\n") and ("interrupted; " in done.stderr) == (how == "early")
+
+
+def test_ray_tells_nothing_of_actors_that_were_ended_on_purpose_and_all_else(monkeypatch, capsys):
+    from ray._private import worker
+
+    monkeypatch.setattr(worker, "print_to_stdstream", getattr(worker.print_to_stdstream, "told_by", worker.print_to_stdstream))
+    for _ in range(2):
+        leave_out_own_kills()
+    for line in ("Task A failed. Error: The actor is dead because it was killed by `ray.kill`.", "Task B failed: out of memory"):
+        worker.print_to_stdstream({"lines": [line], "pid": "raylet", "is_err": False}, ignore_prefix=False)
+    told = capsys.readouterr().out
+    assert "out of memory" in told and told.count("\n") == 1
