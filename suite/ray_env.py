@@ -17,10 +17,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile, gettempdir, mkdtemp
+from tempfile import TemporaryDirectory, gettempdir, mkdtemp
 from typing import Any
 
 from benchmarks.common.cores import available_cores
@@ -29,6 +28,7 @@ from methods.files import files
 from suite.endings import GRACE_S, LOST, Ending, active, watch
 from suite.errors import ClusterError
 from suite.keys import kept_back
+from suite.ray_lines import leave_out_own_kills, without_stray_lines
 from suite.shipping import package
 
 CLIENT = "ray://"
@@ -61,12 +61,6 @@ QUIET = {
     # The core's own messages are in Ray's log folder; on the terminal they hide the suite's.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
-
-
-# What the core writes, whatever its log level, where that is set.
-STRAY = b"Set ray log level from environment variable"
-# What the core tells of actors that this process or Ray Data ended on purpose, as at Ctrl-C.
-KILLED = "killed by `ray.kill`"
 
 
 def prepare_environment(address: str | None = None) -> None:
@@ -138,7 +132,7 @@ def connect(
     # After Ray's own, so that it runs before it.
     atexit.register(let_streams_end, ending)
     try:
-        with _without_stray_lines():
+        with without_stray_lines():
             if here:
                 with kept_back(keys):
                     _start(cpus, gpus, object_store)
@@ -154,41 +148,6 @@ def connect(
         ending.install()
         if not str(address).startswith(CLIENT):
             watch(ray.get_runtime_context().gcs_address, GONE_S if here else RESTART_S, ending)
-
-
-@contextmanager
-def _without_stray_lines() -> Iterator[None]:
-    """Leave out of the standard error output of a block what Ray's core says of its own log level; the rest comes at the end of it."""
-    with TemporaryFile() as kept:
-        sys.stderr.flush()
-        terminal = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            kept.seek(0)
-            for line in kept:
-                if STRAY not in line:
-                    os.write(2, line)
-
-
-def leave_out_own_kills() -> None:
-    """Let Ray tell nothing of actors that were ended on purpose; it has no setting for that, and tells all else as before."""
-    from ray._private import worker
-
-    tell = getattr(worker, "print_to_stdstream", None)
-    if tell is None or hasattr(tell, "told_by"):
-        return
-
-    def chosen(data: dict[str, Any], ignore_prefix: bool) -> None:
-        if lines := [line for line in data["lines"] if KILLED not in line]:
-            tell(data | {"lines": lines}, ignore_prefix)
-
-    chosen.told_by = tell  # type: ignore[attr-defined]
-    worker.print_to_stdstream = chosen
 
 
 def let_streams_end(ending: Ending | None = None) -> None:

@@ -21,7 +21,8 @@ from suite.cli import guarded
 from suite.endings import active
 from suite.errors import ClusterError
 from suite.faults.rounds import processes_below
-from suite.ray_env import PROJECT, leave_out_own_kills
+from suite.ray_env import PROJECT
+from suite.ray_lines import leave_out_own_kills
 
 PATIENCE_S = 400
 # Far more cells than a test waits for.
