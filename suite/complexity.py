@@ -35,9 +35,17 @@ def main(
     if here:
         _measure_here(methods, tuple(set_ or ()))
         return
-    rows = [row for place in methods for row in _measured_apart(place, set_ or [])]
     # Late: the help page needs none of it.
+    from rich.console import Console
+
+    from suite.bars import stages
     from suite.report.formats import PlainTable, to_markdown
+
+    rows: list[dict[str, Any]] = []
+    with stages("measuring", Console(stderr=True)) as told:
+        for place in methods:
+            told(place)
+            rows += _measured_apart(place, set_ or [])
 
     notes = (
         "One image of the grid's size, on one thread; MACs of convolutions, matrix products and attention.",
