@@ -194,7 +194,7 @@ class MlflowTracker(Tracker):
         from mlflow.entities import Metric
 
         now = int(1000 * time.time())
-        metrics = [Metric(_clean(name), float(value), now, step) for name, value in values.items() if _number(value)]
+        metrics = [Metric(_clean(name), float(value), now, step) for name, value in values.items() if math.isfinite(value)]
         for first in range(0, len(metrics), AT_ONCE):
             self._client.log_batch(run, metrics=metrics[first : first + AT_ONCE])
 
@@ -213,11 +213,6 @@ def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
             yield from _flat(each, f"{above}{name}.")
         else:
             yield f"{above}{name}", each if isinstance(each, str) else json.dumps(each, default=str)[:LONGEST]
-
-
-def _number(value: object) -> bool:
-    """Return whether a value can be drawn; a failure is reported as a text."""
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _name(row: Mapping[Any, Any]) -> str:

@@ -76,7 +76,7 @@ def test_reports_reach_both_the_screen_and_the_tracker_and_each_training_ends_as
 @needs_mlflow
 def test_a_training_has_its_settings_and_its_curve_in_one_run_although_it_was_interrupted(job, tmp_path, database):
     tracker = tracking.tracker_of("mlflow", tmp_path / "kodak", "kodak")
-    tracker.training(job, {"step": 2.0, "seconds": 1.0, "loss/total": 0.5, "psnr": float("nan"), "failure": "a text"})
+    tracker.training(job, {"step": 2.0, "seconds": 1.0, "loss/total": 0.5, "psnr": float("nan")})
     tracker.trained(job, "KILLED")
     later = tracking.tracker_of("mlflow", tmp_path / "kodak", "kodak")
     faster = replace(job, configured=replace(job.configured, training=job.settings.model_copy(update={"threads": 2})))
