@@ -8,7 +8,17 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 20.0
@@ -34,11 +44,11 @@ class Pulse:
 
     Args:
         say: called then, from a thread of its own.
-        seconds: of silence.
+        seconds: of silence; :data:`SECONDS_BETWEEN_LINES` if not given.
     """
 
-    def __init__(self, say: Callable[[], None], seconds: float = SECONDS_BETWEEN_LINES) -> None:
-        self._say, self._seconds = say, seconds
+    def __init__(self, say: Callable[[], None], seconds: float | None = None) -> None:
+        self._say, self._seconds = say, SECONDS_BETWEEN_LINES if seconds is None else seconds
         self._last = time.monotonic()
         self._over = threading.Event()
 
@@ -85,10 +95,10 @@ class Bars:
         """Return what takes bytes so far and bytes in all, 0 where these are not known, of a download."""
         return self._bar(name, DownloadColumn(), lambda done: f"{done / 1e6:,.1f} MB")
 
-    def steps(self, items: Iterable[T], name: str, total: int) -> Iterator[T]:
-        """Yield ``items``, counting them up to ``total``."""
+    def steps(self, items: Iterable[T], name: str, total: int, done: int = 0) -> Iterator[T]:
+        """Yield ``items``, counting them up to ``total``, of which ``done`` were there before."""
         watch = self._bar(name, MofNCompleteColumn(), lambda done: f"{done:,.0f}")
-        for number, item in enumerate(items):
+        for number, item in enumerate(items, done):
             watch(number, total)
             yield item
         watch(total, total)
@@ -108,6 +118,35 @@ class Bars:
     def _end(self) -> None:
         while self._live:
             self._live.pop().stop()
+
+
+@contextmanager
+def stages(name: str, console: Console | None = None) -> Iterator[Callable[[str], None]]:
+    """Show that work goes on whose length nobody knows: a spinner and the time so far, or a line where nothing was said for a while.
+
+    Args:
+        name: of the work.
+        console: where it is shown; standard output if not given.
+
+    Yields:
+        What takes the name of the part that begins.
+    """
+    console = console or Console(soft_wrap=True)
+    if console.is_terminal:
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task(name, total=None)
+            yield lambda part: progress.update(task, description=f"{name}: {part}")
+        return
+    begun, parts = time.monotonic(), [""]
+
+    def say() -> None:
+        part = f": {parts[-1]}" if parts[-1] else ""
+        told = f"{name}{part}, {time_left(time.monotonic() - begun)} so far"
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+    with Pulse(say).watching():
+        yield parts.append
 
 
 class _Lines:

@@ -46,6 +46,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
                 if not ending.sentence and isinstance(error, (typer.Exit, typer.Abort, typer.BadParameter, SystemExit)):
                     raise
                 sentence, code = _told(error, ending)
+                if (ending.sentence or code == INTERRUPTED) and command.__module__ == "__main__":
+                    ending.left = code
                 print(sentence, file=sys.stderr)
                 raise typer.Exit(code) from None
 

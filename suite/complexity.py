@@ -37,21 +37,28 @@ def main(
     if here:
         _measure_here(methods, tuple(set_ or ()))
         return
-    rows = [row for place in methods for row in _measured_apart(place, set_ or [])]
     # Late: the help page needs none of it.
+    from rich.console import Console
+
+    from suite.bars import stages
     from suite.check.energy import find_meter
     from suite.report.formats import PlainTable, to_markdown
 
+    rows: list[dict[str, Any]] = []
+    with stages("measuring", Console(stderr=True)) as told:
+        for place in methods:
+            told(place)
+            rows += _measured_apart(place, set_ or [])
     measured = [row for row in rows if "fault" not in row]
-    told, why = any(row["encode"].get("joules") is not None for row in measured), find_meter()[1]
-    energy = "Energy is of the processor packages, with whatever else they did." if told else f"Energy is left out: {why}." if why else ""
+    known, why = any(row["encode"].get("joules") is not None for row in measured), find_meter()[1]
+    energy = "Energy is of the processor packages, with whatever else they did." if known else f"Energy is left out: {why}." if why else ""
     notes = (
         "One image of the grid's size, on one thread; MACs of convolutions, matrix products and attention.",
         "The link is not in it, nor is a generative stage.",
         *([energy] if energy else []),
     )
-    header = (*HEADER, *ENERGY) if told else HEADER
-    body = [[*_shown(row), *(_joules(row) if told else ())] for row in measured]
+    header = (*HEADER, *ENERGY) if known else HEADER
+    body = [[*_shown(row), *(_joules(row) if known else ())] for row in measured]
     typer.echo(to_markdown(PlainTable("Complexity", "tab:complexity", header, body, frozenset(range(1, len(header))), notes)))
     for row in rows:
         if "fault" in row:

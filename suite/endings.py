@@ -7,6 +7,7 @@
     of Ray is gone ───┘                 └─ not through within GRACE_S? ───────> the process ends all the same
 """
 
+import logging
 import os
 import signal
 import socket
@@ -36,12 +37,14 @@ class Ending:
         sentence: the reason, "" while there is none.
         code: the exit code.
         over: whether the command has ended.
+        left: the exit code of a command that ended early and was all that its process does, ``None`` otherwise.
     """
 
     def __init__(self) -> None:
         self.sentence = ""
         self.code = 0
         self.over = threading.Event()
+        self.left: int | None = None
         self._raised = False
         self._processes: list[psutil.Process] = []
 
@@ -64,6 +67,21 @@ class Ending:
         for process in self._processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+    def leave(self) -> None:
+        """End Ray, and then the process on the spot, where the command ended early; called at exit.
+
+        Threads of broken-off work may outlast Ray, and one that is in Ray's core while Python takes itself down ends the process by a
+        segmentation fault, whatever the exit code was.
+        """
+        if self.left is None:
+            return
+        if (ray := sys.modules.get("ray")) is not None:
+            ray.shutdown()
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self.left)
 
     def _note(self, sentence: str, code: int) -> None:
         if self.sentence:

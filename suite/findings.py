@@ -8,6 +8,7 @@ from typing import Literal
 
 from benchmarks.common.errors import SemcomError
 from benchmarks.common.fetching import nothing_fetched
+from benchmarks.common.project import REFERENCE, not_shipped
 from benchmarks.datasets import open_dataset
 from benchmarks.metrics import check, metric_table
 from suite.assets.catalog import command_for
@@ -64,6 +65,13 @@ def packages(question: Question) -> Iterator[Finding]:
     """Yield Python and the packages that results depend on; what a metric needs besides is the metric's."""
     for name, version in versions().items():
         yield Finding("package", name, _state(version), name not in OPTIONAL, version or f"pip install {name}")
+
+
+def project_files(question: Question) -> Iterator[Finding]:
+    """Yield what comes with the project's repository alone; needed where the grid names some of it."""
+    named = "results/reference" in question.grid.model_dump_json()
+    sentence = not_shipped(REFERENCE)
+    yield Finding("project", "results/reference", _state(not sentence), named, sentence or str(REFERENCE))
 
 
 def devices(question: Question) -> Iterator[Finding]:
@@ -166,7 +174,7 @@ def keys(question: Question) -> Iterator[Finding]:
         yield Finding("key", name, _state(present), name in wanted, "set" if present else "not set")
 
 
-FINDERS: Sequence[Finder] = (packages, devices, ray_cluster, methods_of_grid, published_files, metric_files, data_sets, keys)
+FINDERS: Sequence[Finder] = (packages, project_files, devices, ray_cluster, methods_of_grid, published_files, metric_files, data_sets, keys)
 
 
 def examine(question: Question) -> list[Finding]:

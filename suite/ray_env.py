@@ -17,10 +17,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile, gettempdir, mkdtemp
+from tempfile import TemporaryDirectory, gettempdir, mkdtemp
 from typing import Any
 
 from benchmarks.common.cores import available_cores
@@ -29,6 +28,7 @@ from methods.files import files
 from suite.endings import GRACE_S, LOST, Ending, active, watch
 from suite.errors import ClusterError
 from suite.keys import kept_back
+from suite.ray_lines import leave_out_own_kills, without_stray_lines
 from suite.shipping import package
 
 CLIENT = "ray://"
@@ -61,10 +61,6 @@ QUIET = {
     # The core's own messages are in Ray's log folder; on the terminal they hide the suite's.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
-
-
-# What the core writes, whatever its log level, where that is set.
-STRAY = b"Set ray log level from environment variable"
 
 
 def prepare_environment(address: str | None = None) -> None:
@@ -130,6 +126,10 @@ def connect(
         ClusterError: Ray does not start here, or nobody answers at the address within :data:`CONNECT_S`.
     """
     prepare_environment(address)
+    ending = active()
+    if ending is not None:
+        # Before Ray's own, so that it runs after them.
+        atexit.register(ending.leave)
     import ray
 
     if ray.is_initialized():
@@ -137,11 +137,11 @@ def connect(
     # Its advice when it is interrupted is not this suite's way to go on.
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     here = address in LOCAL
-    ending = active()
+    leave_out_own_kills()
     # After Ray's own, so that it runs before it.
     atexit.register(let_streams_end, ending)
     try:
-        with _without_stray_lines():
+        with without_stray_lines():
             if here:
                 with kept_back(keys):
                     _start(cpus, gpus, object_store)
@@ -157,25 +157,6 @@ def connect(
         ending.install()
         if not str(address).startswith(CLIENT):
             watch(ray.get_runtime_context().gcs_address, GONE_S if here else RESTART_S, ending)
-
-
-@contextmanager
-def _without_stray_lines() -> Iterator[None]:
-    """Leave out of the standard error output of a block what Ray's core says of its own log level; the rest comes at the end of it."""
-    with TemporaryFile() as kept:
-        sys.stderr.flush()
-        terminal = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            kept.seek(0)
-            for line in kept:
-                if STRAY not in line:
-                    os.write(2, line)
 
 
 def let_streams_end(ending: Ending | None = None) -> None:

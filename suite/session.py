@@ -13,6 +13,7 @@ from benchmarks.common.fetching import nothing_fetched
 from benchmarks.common.project import REFERENCE, not_shipped
 from benchmarks.common.storage import StoragePath, open_path
 from methods.files import add_files
+from suite.bars import stages
 from suite.config.compose import compose
 from suite.dry_run import plan_sentences, weights_table, work_left
 from suite.errors import TrainingError
@@ -36,6 +37,7 @@ from suite.runs.info import kept_note, read_info
 from suite.runs.labels import names_of
 from suite.runs.lock import at_work
 from suite.runs.records import load
+from suite.tracking import followed, tracker_of
 from suite.train.checkpoint import Checkpoint, copy_into, find
 from suite.train.jobs import TrainingJob, code_note
 from suite.train.named import checkpoints_in
@@ -67,6 +69,7 @@ class Session:
                 raise DatasetError(f"there is no folder {folder}; give the folder that holds the images")
         self.folder = RunFolder(open_path(options.out or RESULTS / self.grid.name), self.grid)
         self.address = options.address
+        self._tracker = tracker_of(self.grid.tracking, self.folder.path, self.folder.name)
         self._checkpoints = [checkpoints_in(place) for place in options.checkpoints]
         self.search = search
         self.console = console or Console()
@@ -146,10 +149,10 @@ class Session:
             check_trainable(job, self.grid.image_size)
         if missing:
             own = self.folder.layout.checkpoints
-            self._say(f"training {len(missing)} networks, {len(found)} are there")
+            self._say(f"networks to train: {len(missing)}; there already: {len(found)}")
             try:
                 keys = key_names(self.grid, self.prepared.configured_methods)
-                with TrainingProgress(self.console) as progress:
+                with TrainingProgress(self.console) as shown, followed(shown, self._tracker) as progress:
                     found |= train_missing(missing, self.places, own, address=self.address, progress=progress, keys=keys)
             except TrainingsFailedError as error:
                 found |= error.checkpoints
@@ -213,7 +216,9 @@ class Session:
     def report(self) -> RunResults:
         """Write tables and figures from the records, print the main table and where everything lies, and return the results."""
         results = self.results
-        rewrite(results)
+        with stages("tables and figures", self.console) as told:
+            rewrite(results, told=told)
+        self._tracker.evaluated(self.grid.model_dump(mode="json"), results.points)
         self.console.print(main_table(results))
         for name, path in self.folder.layout.shown.items():
             if not path.exists():

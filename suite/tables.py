@@ -48,13 +48,16 @@ def main(
         console.print(f"Nothing has changed: {len(there)} files are as they were made in {path}", **_PLAIN)
         return
     # Late: what draws takes seconds to load, and where nothing has changed nobody asks for it.
+    from suite.bars import stages
     from suite.report.results import load_results
     from suite.report.rewrite import rewrite
     from suite.report.tables import main_table
 
-    results = load_results(run_dir)
-    with console.status("points") as status:
-        written = rewrite(results, only.value if only else None, status.update)
+    with stages("tables and figures", console) as told:
+        told("records")
+        results = load_results(run_dir)
+        told("points")
+        written = rewrite(results, only.value if only else None, told)
     if layout and source:
         note_made_of(layout, source)
     console.print(main_table(results))

@@ -20,10 +20,15 @@ def main(run: Annotated[str, typer.Argument(help="Folder of a run that was evalu
     from rich.table import Table
     from rich.text import Text
 
+    from suite.bars import stages
     from suite.report.checks import check_run
     from suite.report.results import load_results
 
-    found = check_run(load_results(run))
+    with stages("trends", Console(stderr=True)) as told:
+        told("records")
+        results = load_results(run)
+        told("what is to be seen")
+        found = check_run(results)
     table = Table("trend", "numbers", "", title=Text(f"Trends of {run}"))
     for trend in found:
         table.add_row(Text(trend.claim), Text(trend.numbers), _VERDICTS[None if trend.holds is None else bool(trend.holds)])

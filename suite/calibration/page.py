@@ -8,6 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from suite.bars import stages
 from suite.calibration.codecs import capacity_points, kodak_codecs
 from suite.calibration.comparison import Comparison
 from suite.calibration.image_quality import calibration_pairs, clip_score_example
@@ -22,14 +25,17 @@ def differing(data_dir: Path | None, as_json: bool) -> int:
     if not as_json:
         print(_HEAD)
     source = ""
-    for each in comparisons(data_dir):
-        found.append(each)
-        if as_json:
-            continue
-        if each.source != source:
-            source = each.source
-            print(f"\n{source}")
-        print(line(each), flush=True)
+    # Where what is measured goes to a file, it is not in it.
+    with stages("measuring", Console(stderr=True)) as told:
+        for each in comparisons(data_dir):
+            found.append(each)
+            told(f"after {each.what}")
+            if as_json:
+                continue
+            if each.source != source:
+                source = each.source
+                print(f"\n{source}")
+            print(line(each), flush=True)
     if as_json:
         print(json.dumps([_plain(each) for each in found], indent=2, ensure_ascii=False))
     else:

@@ -35,7 +35,7 @@ def main(
     - `python -m suite.check swinjscc/sa digital`
     """
     # Late: the help page needs none of it.
-    from suite.check.supervised import DONE, supervised, told
+    from suite.check.supervised import ended, supervised, told
 
     if progress is None:
         code, sentence = supervised(sys.argv[1:])
@@ -50,7 +50,9 @@ def main(
     from suite.check.printed import Printed
     from suite.check.subject import subjects
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(highlight=False)
+    # A log keeps a sentence in a line; a terminal would break it inside a word.
+    console.soft_wrap = not console.is_terminal
     failed = 0
     for subject in [subject for place in methods for subject in subjects(place, tuple(set_ or ()))]:
         console.print(Text(subject.configured.label, style="bold"))
@@ -72,7 +74,7 @@ def main(
             console.print(Text(f"  {'cost':13}{_cost(subject, printed)}"))
         failed += bool(wrong)
     code = FAILED if failed else 0
-    told(progress, f"{DONE} {code}")
+    ended(progress, code)
     raise typer.Exit(code)
 
 

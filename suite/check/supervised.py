@@ -8,14 +8,15 @@
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 # Seconds that a check may take.
 PATIENCE_S = 600.0
-DONE = "done"
-# Seconds for the end of a process that has done its work.
+DONE, WAITING = "done", "waiting"
+# Seconds for the end of a process that has done its work, and of whose threads some must end first.
 LEAVE_S = 10.0
 FAILED = 1
 
@@ -43,6 +44,12 @@ def told(progress: Path | None, what: str) -> None:
         progress.write_text(what)
 
 
+def ended(progress: Path | None, code: int) -> None:
+    """Note that all is done, for the parent, and whether the process must wait for threads."""
+    waits = any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    told(progress, f"{DONE} {code} {WAITING if waits else ''}")
+
+
 def _followed(child: "subprocess.Popen[bytes]", progress: Path) -> tuple[int, str]:
     at, since = "", time.monotonic()
     while (code := child.poll()) is None:
@@ -51,8 +58,9 @@ def _followed(child: "subprocess.Popen[bytes]", progress: Path) -> tuple[int, st
         if now != at:
             at, since = now, time.monotonic()
         waited = time.monotonic() - since
-        if at.startswith(DONE) and waited > LEAVE_S:
-            return int(at.partition(" ")[2] or 0), "a thread of the method goes on for ever; end it, or make it a daemon"
+        # Without such threads a busy machine only takes its time.
+        if at.startswith(DONE) and WAITING in at and waited > LEAVE_S:
+            return int(at.split()[1]), "a thread of the method goes on for ever; end it, or make it a daemon"
         if at and not at.startswith(DONE) and waited > PATIENCE_S:
             return FAILED, f"{at}: no end after {PATIENCE_S:g} s; let the method come to one"
     at = progress.read_text()

@@ -123,6 +123,7 @@ class Grid(Settings):
         evaluation: how the work is cut and shared.
         sheet: the qualitative sheet.
         ablations: tables of what parts of a method are worth.
+        tracking: "mlflow" follows trainings and results there too; see :mod:`suite.tracking`.
     """
 
     name: str
@@ -146,8 +147,9 @@ class Grid(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     sheet: SheetSettings = SheetSettings()
     ablations: tuple[Ablation, ...] = ()
+    tracking: Literal["mlflow"] | None = None
 
-    first_values: ClassVar[Mapping[str, Any]] = {"readings": {}}
+    first_values: ClassVar[Mapping[str, Any]] = {"readings": {}, "tracking": None}
 
     @model_validator(mode="after")
     def _distinct_readings(self) -> Self:

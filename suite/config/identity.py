@@ -23,7 +23,7 @@ CHANGES_RESULTS = frozenset(
         "training",
     }
 )
-LEAVES_RESULTS = frozenset({"name", "description", "limit", "evaluation", "sheet", "ablations"})
+LEAVES_RESULTS = frozenset({"name", "description", "limit", "evaluation", "sheet", "ablations", "tracking"})
 # The key of run.json's identity for the seeds of a grid's trainings, of which each has networks of its own.
 SEEDS = "training.seeds"
 # Of the former: what may change in a run folder, because the records there say which cells they are of; what is there stays.

@@ -18,9 +18,12 @@ def main(
 ) -> None:
     """Build the site: every page, a reference made from the code, and the Python interface; a warning is an error."""
     # Late: the help page needs none of it.
+    from suite.bars import stages
     from suite.docs.site import build
 
-    print(f"the site: {build(out, strict=not loose)}")
+    with stages("building the site"):
+        place = build(out, strict=not loose)
+    print(f"the site: {place}")
 
 
 if __name__ == "__main__":

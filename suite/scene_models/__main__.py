@@ -31,6 +31,7 @@ def main(
     # Late: the help page needs none of it.
     import torch
 
+    from suite.bars import Bars
     from suite.errors import SettingsError
     from suite.runs.layout import RunLayout
     from suite.runs.lock import at_work
@@ -45,9 +46,9 @@ def main(
     # One thread: what is trained must not depend on the machine's cores.
     torch.set_num_threads(1)
     started = time.monotonic()
-    scene_models = SceneModels(BUDGETS[budget], out, work, checkpoints or RunLayout(work).checkpoints, lambda line: print(line, flush=True))
-    with at_work(work, print):
-        scene_models.make(names)
+    codecs = checkpoints or RunLayout(work).checkpoints
+    with at_work(work, print), Bars() as bars:
+        SceneModels(BUDGETS[budget], out, work, codecs, lambda line: print(line, flush=True), bars).make(names)
     print(f"the scene models are in {out} ({(time.monotonic() - started) / 60:.1f} minutes)")
 
 

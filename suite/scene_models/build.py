@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from pydantic import BaseModel
 
+from suite.bars import Bars
 from suite.prepare import SHIPPED
 from suite.scene_models import provenance as recipe
 from suite.scene_models.autoencoder import Autoencoder
@@ -56,6 +57,7 @@ class SceneModels:
         work: folder of painted scenes, latents and states to resume from.
         checkpoints: folder of codecs, those that are trained for the editor included.
         say: called with a line of progress.
+        bars: where scenes and steps are counted.
     """
 
     budget: Budget
@@ -63,14 +65,15 @@ class SceneModels:
     work: Path
     checkpoints: Path
     say: Say
+    bars: Bars | None = None
 
     @cached_property
     def _train(self) -> SceneImages:
-        return scene_images(self.work, "train", self.budget.pictures, self.budget.size)
+        return scene_images(self.work, "train", self.budget.pictures, self.budget.size, self.bars)
 
     @cached_property
     def _validation(self) -> SceneImages:
-        return scene_images(self.work, "validation", self.budget.held_out, self.budget.size)
+        return scene_images(self.work, "validation", self.budget.held_out, self.budget.size, self.bars)
 
     @cached_property
     def _codec_jobs(self) -> Sequence[TrainingJob]:
@@ -127,7 +130,7 @@ class SceneModels:
             torch.manual_seed(key(training.seed, "zoo", "generator" if name == "draft" else name))
             part = self._build(name, identity)
         state = self.work / f"{name}-{identity}"
-        outcome = train(part, training, state, identity, lambda line: self.say(f"{name}: {line}"))
+        outcome = train(part, training, state, identity, lambda line: self.say(f"{name}: {line}"), self.bars)
         # Made apart, so that what was there stays whole until it is replaced.
         folder = state / MADE
         shutil.rmtree(folder, ignore_errors=True)

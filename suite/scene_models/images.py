@@ -18,6 +18,7 @@ from benchmarks.common.atomic import write_atomic, write_json
 from benchmarks.common.images import image_tensor
 from benchmarks.datasets.base import Split
 from benchmarks.datasets.scenes.dataset import RANGES, Scenes
+from suite.bars import Bars
 from suite.train.optimisation import key
 
 
@@ -88,13 +89,13 @@ def cache_name(split: Split, count: int, size: int) -> str:
     return f"scenes-{split}-{count}-{size}-{_first(split, count, size).fingerprint()[:12]}"
 
 
-def scene_images(folder: Path, split: Split, count: int, size: int) -> SceneImages:
-    """Return the first ``count`` scenes of a split, painted on the first call and read from ``folder`` on later ones."""
+def scene_images(folder: Path, split: Split, count: int, size: int, bars: Bars | None = None) -> SceneImages:
+    """Return the first ``count`` scenes of a split, painted on the first call, counted by ``bars``, and read from ``folder`` later."""
     name = cache_name(split, count, size)
     place = folder / name
     texts = place / "texts.json"
     if not texts.is_file():
-        _paint(_first(split, count, size), place)
+        _paint(_first(split, count, size), place, bars)
     known = json.loads(texts.read_text(encoding="utf-8"))
     images, masks = np.load(place / "images.npy", mmap_mode="r"), np.load(place / "masks.npy")
     return SceneImages(images, masks, known["captions"], known["labels"], name)
@@ -105,12 +106,12 @@ def _first(split: Split, count: int, size: int) -> Scenes:
     return Scenes(split, size, range(start, start + count))
 
 
-def _paint(scenes: Scenes, place: Path) -> None:
+def _paint(scenes: Scenes, place: Path, bars: Bars | None) -> None:
     ids = scenes.items()
     images = np.empty((len(ids), scenes.height, scenes.width, 3), np.uint8)
     masks = np.empty((len(ids), scenes.height, -(-scenes.width // 8)), np.uint8)
     captions, labels = [], []
-    for row, id in enumerate(ids):
+    for row, id in enumerate(ids if bars is None else bars.steps(ids, "scenes painted", len(ids))):
         sample = scenes.load(id)
         images[row] = sample.image
         masks[row] = np.packbits(sample.mask if sample.mask is not None else 0, axis=-1)

@@ -6,7 +6,7 @@
     every validation: a row of the curve, kept in the state that a training resumes from
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from suite.bars import Bars
 from suite.config.training import TrainingSettings
 from suite.train import state
 from suite.train.loop import TrainingLoop
@@ -59,7 +60,7 @@ class Outcome:
     curve: list[dict[str, float]] = field(default_factory=list)
 
 
-def train(part: Part, settings: TrainingSettings, work: Path, identity: str, say: Say) -> Outcome:
+def train(part: Part, settings: TrainingSettings, work: Path, identity: str, say: Say, bars: Bars | None = None) -> Outcome:
     """Train a part, from the state in ``work`` if there is one.
 
     Args:
@@ -68,12 +69,13 @@ def train(part: Part, settings: TrainingSettings, work: Path, identity: str, say
         work: folder of the state to resume from.
         identity: of the training; a state of another one is refused.
         say: called with a line of progress after each validation.
+        bars: where steps are counted.
 
     Raises:
         TrainingError: a loss or a gradient is not finite, or the saved state is of no use.
         KeyboardInterrupt: Ctrl-C, after the step it fell in was saved.
     """
-    loop = _PartLoop(part, settings, work, identity, say)
+    loop = _PartLoop(part, settings, work, identity, say, bars)
     loop.train()
     loop.kept.eval()
     return Outcome(loop.kept, loop.progress.seconds, loop.curve.rows)
@@ -93,12 +95,16 @@ class _Curve:
 
 
 class _PartLoop(TrainingLoop):
-    def __init__(self, part: Part, settings: TrainingSettings, work: Path, identity: str, say: Say) -> None:
+    def __init__(self, part: Part, settings: TrainingSettings, work: Path, identity: str, say: Say, bars: Bars | None) -> None:
         super().__init__(part.network, settings, work, identity)
-        self.part, self.say, self.curve = part, say, _Curve()
+        self.part, self.say, self.curve, self.bars = part, say, _Curve(), bars
 
     def steps(self, first: int) -> Iterator[tuple[int, None]]:
-        yield from ((step, None) for step in range(first, self.settings.steps + 1))
+        last = self.settings.steps
+        steps: Iterable[int] = range(first, last + 1)
+        if self.bars is not None:
+            steps = self.bars.steps(steps, "steps", last, first - 1)
+        yield from ((step, None) for step in steps)
 
     def step_seed(self, step: int) -> int:
         return key(self.settings.seed, "zoo", step)

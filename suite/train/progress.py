@@ -92,7 +92,7 @@ class TrainingProgress:
         if not self._started:
             self._say(f"the trainings start, {time_left(time.monotonic() - self._begun)} so far")
         else:
-            self._say(f"{len(self._started)} trainings are at work")
+            self._say(f"trainings at work: {len(self._started)}")
 
     def _say(self, text: str) -> None:
         self._pulse.beat()

@@ -42,7 +42,7 @@ def search(job: TrainingJob, out: StoragePath, max_concurrent: int | None, retri
     from suite.train.reports import listening
 
     tuner = _tuner(job, folder, max_concurrent, retries)
-    with listening(lambda config, values: progress(job, values) if progress is not None else None):
+    with listening(lambda config, values: progress(job.chosen(config), values) if progress is not None else None):
         results: Any = tuner.fit()
     tried = [_tried(result, job.configured.cls.search_space) for result in results]  # type: ignore[attr-defined]
     usable = [trial for trial in tried if FAILURE not in trial]

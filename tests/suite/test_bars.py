@@ -6,7 +6,8 @@ import time
 
 from rich.console import Console
 
-from suite.bars import Bars, Pulse, time_left
+from suite import bars as shown
+from suite.bars import Bars, Pulse, stages, time_left
 from suite.narrow import columns
 
 
@@ -37,6 +38,42 @@ def test_a_log_gets_lines_and_a_terminal_a_bar():
         watch = bars.bytes("file.zip")
         watch(500_000, 1_000_000)
     assert "file.zip" in screen.getvalue() and "0.5/1.0 MB" in screen.getvalue()
+
+
+def test_work_that_goes_on_is_counted_from_where_it_stopped():
+    screen = io.StringIO()
+    with Bars(Console(file=screen, width=80, force_terminal=True)) as bars:
+        assert list(bars.steps([3, 4], "steps", 4, done=2)) == [3, 4]
+    assert "4/4" in screen.getvalue() and "0/4" not in screen.getvalue()
+
+
+def test_a_long_part_of_unknown_length_is_named_while_it_lasts(monkeypatch):
+    monkeypatch.setattr(shown, "SECONDS_BETWEEN_LINES", 0.05)
+
+    class Log(io.StringIO):
+        said = threading.Event()
+
+        def write(self, text: str) -> int:
+            if "curves" in text:
+                self.said.set()
+            return super().write(text)
+
+    log = Log()
+    with stages("tables", Console(file=log, width=80)) as told:
+        told("curves")
+        assert log.said.wait(5)
+    assert "tables: curves, 0 s so far\n" in log.getvalue()
+    screen = io.StringIO()
+    with stages("tables", Console(file=screen, width=80, force_terminal=True)) as told:
+        told("curves")
+    assert "tables" in screen.getvalue() and "0:00:0" in screen.getvalue()
+
+
+def test_a_short_part_leaves_no_line():
+    log = io.StringIO()
+    with stages("tables", Console(file=log, width=80)) as told:
+        told("curves")
+    assert log.getvalue() == ""
 
 
 def test_no_word_is_broken_at_any_width():

@@ -84,6 +84,16 @@ def test_metrics_with_a_question_mark_are_not_needed() -> None:
         assert "download.pytorch.org" in metrics["lpips_vgg"].detail
 
 
+def test_an_installation_without_the_repository_is_told_first_where_the_grid_names_what_comes_with_it(monkeypatch) -> None:
+    grid, own = question(), question("generative={}", "metrics=[psnr]", "metric_settings={}", methods="deepjscc")
+    here = found(diagnosis.project_files, grid)["results/reference"]
+    assert (here.state, here.needed) == ("here", True)
+    assert not found(diagnosis.project_files, own)["results/reference"].needed
+    monkeypatch.setattr(diagnosis, "not_shipped", lambda path: f"{path.name} is elsewhere")
+    gone = found(diagnosis.project_files, grid)["results/reference"]
+    assert (gone.state, gone.detail) == ("missing", "reference is elsewhere")
+
+
 def test_data_sets_are_counted_where_they_lie(tmp_path: Path) -> None:
     from PIL import Image
 
@@ -112,7 +122,7 @@ def test_keys_are_said_to_be_set_and_never_shown(monkeypatch: pytest.MonkeyPatch
     assert result.exit_code == 0, result.output
     assert "sk-do-not-show" not in result.output
     rows = json.loads(result.stdout)
-    assert {row["section"] for row in rows} == {"package", "device", "ray", "method", "weights", "metric", "data set", "key"}
+    assert {row["section"] for row in rows} == {"package", "project", "device", "ray", "method", "weights", "metric", "data set", "key"}
 
 
 def test_strict_fails_where_something_needed_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,17 +28,24 @@ def test_what_the_project_ships_is_found_from_any_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """The files of the built package, as an installation lays them out."""
-    source, wheels, site = (tmp_path_factory.mktemp(name) for name in ("source", "wheels", "site"))
+def wheel(tmp_path_factory) -> Path:
+    """The built package."""
+    source, wheels = (tmp_path_factory.mktemp(name) for name in ("source", "wheels"))
     for name in ("suite", "methods", "benchmarks"):
         shutil.copytree(PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, source)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet", "-w", str(wheels), str(source)]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
-        wheel.extractall(site)
+    return next(wheels.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """The files of the built package, as an installation lays them out."""
+    site = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
     return site
 
 
@@ -71,7 +78,7 @@ def test_a_package_of_the_same_name_in_the_working_folder_is_told(tmp_path, name
 
 
 @pytest.mark.slow
-def test_the_project_and_a_method_of_ones_own_install_into_a_fresh_environment(installed, tmp_path):
+def test_the_project_and_a_method_of_ones_own_install_into_a_fresh_environment(wheel, tmp_path):
     """What the project needs is taken from this environment: to fetch it again would show nothing more."""
     env = tmp_path / "env"
     subprocess.run([sys.executable, "-m", "venv", str(env)], check=True, timeout=300)
@@ -80,11 +87,11 @@ def test_the_project_and_a_method_of_ones_own_install_into_a_fresh_environment(i
     subprocess.run([str(env / "bin" / "python"), "-m", "pip", "uninstall", "-y", "-q", "setuptools"], check=True, timeout=120)
     # A path in a .pth file brings packages, and not the editable project, whose own .pth is not read there.
     (site / "base.pth").write_text(next(path for path in sys.path if path.endswith("site-packages")))
-    for path in installed.iterdir():
-        shutil.copytree(path, site / path.name)
+    pip = [str(env / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--quiet"]
+    subprocess.run([*pip, str(wheel)], cwd=tmp_path, check=True, capture_output=True, timeout=300)
 
     def semcom(*arguments: str) -> str:
-        command = [str(env / "bin" / "python"), "-m", "suite", *arguments]
+        command = [str(env / "bin" / "semcom"), *arguments]
         done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -95,8 +102,7 @@ def test_the_project_and_a_method_of_ones_own_install_into_a_fresh_environment(i
     assert Path(told.stdout.strip()) == site / "suite"
     assert "swinjscc" in semcom("list", "methods")
     semcom("new", "my_codec", "--package", "--folder", "my_codec")
-    pip = [str(env / "bin" / "python"), "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--quiet", "./my_codec"]
-    subprocess.run(pip, cwd=tmp_path, env=clean, check=True, capture_output=True, timeout=300)
+    subprocess.run([*pip, "./my_codec"], cwd=tmp_path, env=clean, check=True, capture_output=True, timeout=300)
     assert "my_codec" in semcom("list", "methods")
     run = (
         "import suite; few = {'cr': ['1/24'], 'snr_db': [4], 'metrics': ['psnr'], 'sheet.images': 0}; "
@@ -106,3 +112,7 @@ def test_the_project_and_a_method_of_ones_own_install_into_a_fresh_environment(i
     done = subprocess.run([str(env / "bin" / "python"), "-c", run], cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "My codec" in (tmp_path / "o" / "tables" / "scenes_awgn.md").read_text()
+    shutil.rmtree(tmp_path / "o" / "tables")
+    assert "files written" in semcom("tables", "o")
+    assert "My codec" in (tmp_path / "o" / "tables" / "scenes_awgn.md").read_text()
+    assert "project results/reference" in semcom("doctor")

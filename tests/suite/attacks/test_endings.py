@@ -22,6 +22,7 @@ from suite.endings import active
 from suite.errors import ClusterError
 from suite.faults.rounds import processes_below
 from suite.ray_env import PROJECT
+from suite.ray_lines import leave_out_own_kills
 
 PATIENCE_S = 400
 # Far more cells than a test waits for.
@@ -297,3 +298,41 @@ def test_the_command_says_it_in_one_sentence(images, tmp_path):
     run = subprocess.run([*arguments, "--address", "127.0.0.1:1"], cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert run.returncode == 2 and run.stderr.count("\n") == 1, run.stderr
     assert run.stderr.startswith("error: no Ray answers at ")
+
+
+LEAVING = """
+import atexit, os, sys, typer
+from suite.cli import guarded
+from suite.endings import active
+
+early = sys.argv.pop(1) == "early"
+# What takes the process down after the command has ended.
+atexit.register(os.abort)
+
+@guarded
+def main():
+    atexit.register(active().leave)
+    print("said", flush=not early)
+    if early:
+        raise KeyboardInterrupt
+
+typer.run(main)
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("early", 130), ("whole", -signal.SIGABRT)])
+def test_what_happens_while_python_takes_itself_down_leaves_the_code_of_an_early_end_alone(how, code):
+    done = subprocess.run([sys.executable, "-c", LEAVING, how], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (code, "said\n") and ("interrupted; " in done.stderr) == (how == "early")
+
+
+def test_ray_tells_nothing_of_actors_that_were_ended_on_purpose_and_all_else(monkeypatch, capsys):
+    from ray._private import worker
+
+    monkeypatch.setattr(worker, "print_to_stdstream", getattr(worker.print_to_stdstream, "told_by", worker.print_to_stdstream))
+    for _ in range(2):
+        leave_out_own_kills()
+    for line in ("Task A failed. Error: The actor is dead because it was killed by `ray.kill`.", "Task B failed: out of memory"):
+        worker.print_to_stdstream({"lines": [line], "pid": "raylet", "is_err": False}, ignore_prefix=False)
+    told = capsys.readouterr().out
+    assert "out of memory" in told and told.count("\n") == 1

@@ -3,19 +3,24 @@
 import importlib
 import os
 import re
+import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 import typer
+from PIL import Image
 
 import suite
 from helpers.pages import Command, commands
 from helpers.places import ROOT
 from suite.config.compose import compose
 from suite.config.methods import resolve
+from suite.new.files import write_new
 
 ALL = commands()
 OF_PROJECT = [command for command in ALL if command.project is not None]
@@ -26,12 +31,11 @@ NEEDS = {
     "a key": r"openai:|\bMODEL\b",
     "a cluster": r"--address|^ray |^sbatch|^kubectl|^aws ",
     "a GPU": r"--device cuda|diffusers:Qwen",
-    "minutes to hours": r"--rounds|--steps|suite\.(speed|faults|scene_models|saliency)|\.(measure|throughput|expected|intact|convert)\b",
+    "minutes to hours": r"--rounds|--steps|suite\.(speed|faults|scene_models)|\.(measure|throughput|expected|intact|convert)\b",
+    "weights of others": r"suite\.saliency(?!.*--model geodesic) .*--data-dir",
     "a run of one's own": r"\b(RUN|OTHER|NAME|COMMAND|results/kodak|results/my_codec|my\.yaml)\b",
     "another program": r"^(pip|hf|export|git|make) ?",
 }
-# What the small runs below replace.
-TINY = ["--limit", "1", "--dry-run"]
 
 
 def needs(command: Command) -> list[str]:
@@ -94,35 +98,103 @@ def test_pages_show_commands_of_every_kind():
     assert not unknown, "\n".join(unknown)
 
 
-RUNNABLE = list(dict.fromkeys(command.text.removeprefix(".venv/bin/") for command in OF_PROJECT if not needs(command)))
+# What a page leaves to its reader, and what stands for it here.
+STANDS_FOR = {
+    r"(?<=suite\.tables )DIR\b": "results/quick",
+    r"\bRUN\b|(?<=suite\.compare )results/my_codec": "results/quick",
+    r"\bOTHER\b": "results/other",
+    r"(?<=suite\.leaderboard )FOLDER\b": "archives",
+    r"(?<=--out )FOLDER\b": "results/own",
+    r"\bPHOTOS\b": "photos",
+    # A dry run knows the published sets without their images, and a doctor names what is missing.
+    r"(suite\.run .*) --data-dir DATA": r"\1",
+    r"(?<=--data-dir )DATA\b": "data",
+    r"openai:(CAPTIONER|EDITOR|GENERATOR)": "openai:any",
+}
+HERE = re.compile(r"suite\.(saliency|tables|compare|export|submit|leaderboard|doctor|train)|--dry-run|--grid photos")
+# One image over one cell.
+FEW = [f"--set={key}" for key in ("cr=[1/24]", "snr_db=[4]", "channels=[awgn]", "metrics=[psnr]", "sheet.images=0")] + ["--limit=1"]
+# Those that are carried out whole, in processes of their own and with Ray, on what they can do in seconds.
+WHOLE = {
+    "python -m suite.run": ["--methods=digital/jpeg", "--out=results/whole", *FEW],
+    "python -m suite.run --limit 2 --set training.steps=20 --set training.warmup=5 --out results/look": ["--methods=deepjscc", *FEW],
+    "python -m suite.run --grid my_codec.yaml --method-file my_codec.py": ["--methods=my_codec,digital/jpeg", *FEW],
+    "python -m suite.check my_codec.py": ["--no-cost"],
+}
+
+
+def stood_in(command: Command) -> str:
+    """Return the text of a command with something of the tests in the place of what is the reader's own."""
+    text = command.text.removeprefix(".venv/bin/")
+    if not HERE.search(text) or re.search(r"authors_checkpoint|suite\.assets", text):
+        return text
+    for pattern, place in STANDS_FOR.items():
+        text = re.sub(pattern, place, text)
+    return text
+
+
+RUNNABLE = list(dict.fromkeys(text for command in OF_PROJECT if not needs(Command(command.page, text := stood_in(command)))))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A working folder as a reader has it: two runs, an archive, photographs, a method of one's own as a file and as a package."""
+    folder = tmp_path_factory.mktemp("reader")
+    few = {"cr": ["1/24"], "channels": ["awgn"], "snr_db": [4], "metrics": ["psnr"], "sheet.images": 0}
+    for name, methods in (("quick", "digital/jpeg"), ("other", "digital/jpeg,digital/jpeg-fixed")):
+        suite.run("quick", methods=methods, limit=1, settings=few, out=folder / "results" / name, executor="inline", quiet=True)
+    write_new("my_codec", "plain", folder, package=False)
+    write_new("my_codec", "plain", folder / "of-packages" / "my_codec", package=True)
+    for name in ("photos", "archives", "data"):
+        (folder / name).mkdir()
+    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)):
+        Image.fromarray(pixels).save(folder / "photos" / f"{number}.png")
+    return folder
+
+
+def call(module: str, words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Carry out a command in this process, which has the libraries loaded; return its exit status."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", [module, *words])
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def call_apart(module: str, words: list[str], folder: Path) -> int:
+    """Carry out a command in a process of its own: it starts Ray, or makes a method of one's own known; return its exit status."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-m", module, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
+    print(done.stdout, done.stderr, sep="\n")
+    return done.returncode
 
 
 @pytest.mark.slow
-def test_commands_that_need_nothing_run_in_a_folder_of_their_own_in_the_order_of_the_pages(tmp_path):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-
-    def run(*words: str, folder: Path = tmp_path) -> None:
-        folder.mkdir(exist_ok=True)
-        done = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=500)
-        # Trends of one image need not hold.
-        assert done.returncode in ((0, 1) if "suite.trends" in words else (0,)), f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
-
-    few = {"cr": ["1/24"], "channels": ["awgn"], "metrics": ["psnr"], "sheet.images": 0}
-    suite.run("quick", methods="digital/jpeg", limit=1, settings=few, out=tmp_path / "results/quick", executor="inline", quiet=True)
-    done = set()
-    for text in sorted(RUNNABLE, key=lambda text: "suite.new" not in text):
-        module, words = Command(Path(), text).project or ("", [])
-        if any("blocks" in word for word in words) or (module in done and not words):
-            continue
-        done.add(module)
-        if module in ("suite.run", "suite.train", "suite.evaluate"):
-            words = [word for word in words if word != "--dry-run"] + (TINY if module != "suite.train" else ["--dry-run"])
-        elif not words and module not in ("suite.list", "suite.doctor"):
-            words = ["--help"]
-        if module == "suite.check":
-            words.append("--no-cost")
-        # A package lies in a folder of its own, where no file of its name is.
-        if "my_codec/my_codec.yaml" in text:
-            # The package is not installed here; the file of the same method is.
-            words = [word.replace("my_codec/", "of-packages/my_codec/") for word in words] + ["--method-file", "my_codec.py"]
-        run("-m", module, *words, folder=tmp_path / "of-packages" if "--package" in text else tmp_path)
+@pytest.mark.parametrize("text", RUNNABLE, ids=lambda text: text[:90])
+def test_a_command_that_needs_nothing_runs(text, folder, tmp_path, monkeypatch):
+    module, words = Command(Path(), text).project or ("", [])
+    if text in WHOLE:
+        assert call_apart(module, [*words, *WHOLE[text]], folder) == 0
+        return
+    if any("blocks" in word for word in words):
+        pytest.skip("the method is written on the page")
+    if module == "suite.new" and words:
+        # It writes over nothing.
+        folder = tmp_path
+    elif module in ("suite.run", "suite.train", "suite.evaluate"):
+        words = [*words, *(["--dry-run"] if "--dry-run" not in words else [])]
+    elif not words and module not in ("suite.list", "suite.doctor"):
+        words = ["--help"]
+    if "my_codec/my_codec.yaml" in text:
+        # The package is not installed here; the file of the same method is named.
+        words = [word.replace("my_codec/", "of-packages/my_codec/") for word in words]
+        assert call_apart(module, [*words, "--method-file", "my_codec.py"], folder) == 0
+        return
+    if module == "suite.leaderboard":
+        shutil.rmtree(folder / "archives")
+        (folder / "archives").mkdir()
+        assert call("suite.submit", ["results/quick", "--out", "archives/quick.zip"], folder, monkeypatch) == 0
+    # Trends of one image need not hold.
+    assert call(module, words, folder, monkeypatch) in ((0, 1) if module == "suite.trends" else (0,))
