@@ -32,7 +32,7 @@ def main(
 
     Without generative stages, whose seconds and prices are in the tables of a run. Memory is what a receiver adds to the peak of its
     process; energy, where the machine tells it, what the processor packages spend.
-    Example: `python -m suite.complexity swinjscc/base gened_sc/full --set training.preset=paper --set image_size=256`
+    For example: `python -m suite.complexity swinjscc/base gened_sc/full --set training.preset=paper --set image_size=256`
     """
     if here:
         _measure_here(methods, tuple(set_ or ()))

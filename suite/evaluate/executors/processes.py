@@ -197,7 +197,7 @@ def serve(pipe: int, run_dir: str, silence_s: float) -> None:
         run_dir: the run folder.
         silence_s: seconds without a sign of life after which this process is killed, 0 if never.
     """
-    # Late, and in the worker alone.
+    # Late: the command's own process needs none of the stages.
     from suite.evaluate.executors.actors import Actor, WorkerFailure
     from suite.evaluate.stages.score import UnitScorer
     from suite.evaluate.stages.transmit import Transmitter
