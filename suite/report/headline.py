@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from suite.report.points import of_one_network
+from suite.report.points import at_capacity, of_one_network
 from suite.report.results import RunResults
 from suite.report.summary import CELL, Series, compared_metric, gain_text
 from suite.runs.columns import WHOLE_CELL
@@ -19,6 +19,7 @@ def headline(results: RunResults) -> list[str]:
         return []
     points = results.points
     points = of_one_network(points[points["metric"].eq(metric)])
+    points = points[~at_capacity(points)]
     # Fixed rates are a block of their own; a missing one would not group.
     points = points.assign(cr=points["cr"].fillna(0.0))
     met = points[points.groupby(CELL)["mean"].transform("count").gt(1)]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from suite.report.formats import Block, Cell, MetricTable, Row, span_text
-from suite.report.points import ENVELOPE, ENVELOPE_OF, Points
+from suite.report.points import ENVELOPE, ENVELOPE_OF, Points, at_capacity
 from suite.runs.info import RunInfo
 from suite.runs.labels import cr_label, file_stem, series_label, without_seed
 
@@ -71,6 +71,8 @@ def _shared(points: pd.DataFrame, info: RunInfo, absent: Sequence[str], flagged:
             f"{series_label(ENVELOPE_OF, ENVELOPE)} is derived: in each cell the {ENVELOPE_OF} variant with the best mean among those "
             "with the fewest failures."
         )
+    if at_capacity(points).any():
+        notes.append("Codecs at capacity are references that no link reaches: they take no part in marks and ranks.")
     seeds = {seed for variant in points["variant"].unique() if (seed := without_seed(variant)[1]).endswith("seeds")}
     if seeds:
         notes.append(

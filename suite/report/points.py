@@ -80,6 +80,12 @@ def of_one_network(points: pd.DataFrame) -> pd.DataFrame:
     return points[points["source"].eq("")] if len(points) else points
 
 
+def at_capacity(rows: pd.DataFrame) -> pd.Series:
+    """Return which rows are of a codec at the channel's capacity, a reference that no link reaches: it is compared, and never the best."""
+    own = rows["variant"].map(lambda variant: without_reading(variant)[0])
+    return rows["method"].eq(ENVELOPE_OF) & own.astype("str").str.endswith(f"-{CAPACITY}")
+
+
 def check_metrics(records: pd.DataFrame, info: RunInfo) -> None:
     """Refuse records whose metrics ``run.json`` does not describe, and records of several runs."""
     unknown = sorted(set(metric_columns(records)) - set(info.metrics))
@@ -201,13 +207,16 @@ class _Family:
 
 
 def _families(cells: pd.DataFrame) -> Iterator[_Family]:
-    """Yield, for each CR and SNR, every two of its methods, and each of them with each of fixed rate."""
+    """Yield, for each CR and SNR, every two of its methods, and each of them with each reference at capacity and each of fixed rate."""
     for (cr, snr_db), rows in cells.groupby(["cr", "snr_db"], dropna=False, sort=True):
-        block = rows.index.tolist()
+        reference = at_capacity(rows)
+        references, block = rows.index[reference].tolist(), rows.index[~reference].tolist()
         networks = [(method, without_seed(variant)[0]) for method, variant in zip(rows["method"], rows["variant"], strict=True)]
-        network = dict(zip(block, networks, strict=True))
+        network = dict(zip(rows.index, networks, strict=True))
         # What seeds of one network differ in is no question of methods.
         yield _Family(cr, snr_db, [pair for pair in combinations(block, 2) if network[pair[0]] != network[pair[1]]], block)
+        if references:
+            yield _Family(cr, snr_db, list(product(block, references)))
         fixed = cells.index[cells["cr"].isna() & cells["snr_db"].eq(snr_db)].tolist()
         if np.isfinite(cr) and fixed:
             yield _Family(cr, snr_db, list(product(block, fixed)))
@@ -235,7 +244,7 @@ def _with_envelope(points: pd.DataFrame, info: RunInfo) -> pd.DataFrame:
     A variant at capacity is no link and has no part in it, and neither have labelled readings of the link.
     """
     unlabelled = points["variant"].map(lambda variant: not without_reading(variant)[1])
-    linked = points[(points["method"] == ENVELOPE_OF) & ~points["variant"].str.endswith(f"-{CAPACITY}") & unlabelled]
+    linked = points[(points["method"] == ENVELOPE_OF) & ~at_capacity(points) & unlabelled]
     digital = linked[linked["mean"].notna()]
     if linked["variant"].nunique() < 2:
         return points

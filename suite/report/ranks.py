@@ -18,7 +18,7 @@ from scipy import stats
 
 from suite.report.formats import PlainTable
 from suite.report.intervals import CONFIDENCE, Array
-from suite.report.points import Measured, Points
+from suite.report.points import Measured, Points, at_capacity
 from suite.report.summary import Series
 from suite.runs.info import RunInfo
 from suite.runs.labels import series_label
@@ -79,7 +79,7 @@ def _by_method(of_channels: Mapping[str, Measured], fixed: bool) -> tuple[list[S
     """Return the methods that have every cell, the (images, methods) means over cells that an image has of all of them, groups, cells."""
     frames, parts, images = [], [], pd.Index([])
     for channel, measured in of_channels.items():
-        cells = measured.cells[measured.cells["cr"].isna() == fixed]
+        cells = measured.cells[measured.cells["cr"].isna().eq(fixed) & ~at_capacity(measured.cells)]
         frames.append(cells.assign(channel=channel, cr=cells["cr"].fillna(0.0)))
         images = images.union(measured.images)
         parts.append((measured, cells.index))

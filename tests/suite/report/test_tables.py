@@ -20,6 +20,7 @@ from suite.report.latex import escape_latex
 from suite.report.metric_tables import metric_tables, shared_notes
 from suite.report.plain_tables import failure_points, failures_table, symbol_points, symbols_table
 from suite.report.points import Points, build_points
+from suite.report.ranks import rank_points
 from suite.report.results import RunResults, load_results
 from suite.report.tables import main_table, write_tables
 from suite.runs.info import RunInfo
@@ -169,6 +170,24 @@ def test_envelope_takes_the_best_variant_that_did_not_fail(points: Points) -> No
 def test_a_variant_at_capacity_is_no_part_of_the_envelope(records: pd.DataFrame, info: RunInfo) -> None:
     renamed = records.assign(variant=records["variant"].replace("webp", "webp-capacity"))
     assert "envelope" not in set(build_points(renamed, info).points["variant"])
+
+
+def test_a_codec_at_capacity_is_compared_and_never_the_best(records: pd.DataFrame, info: RunInfo) -> None:
+    renamed = records.assign(variant=records["variant"].replace("webp", "webp-capacity"))
+    # Far above all others, as a bound is.
+    far = renamed.assign(psnr=renamed["psnr"] + 30.0 * renamed["variant"].eq("webp-capacity"))
+    found = build_points(far, info)
+    psnr = found.points[found.points["metric"].eq("psnr")]
+    assert not psnr.loc[psnr["variant"].eq("webp-capacity"), "mark"].any() and psnr["mark"].eq("best").any()
+    without = build_points(records[records["variant"].ne("webp")], info).points
+    key = ["metric", "channel", "method", "variant", "cr", "snr_db"]
+    both = psnr.merge(without, on=key, suffixes=("", "_without"))
+    assert len(both) and both["mark"].eq(both["mark_without"]).all(), "the marks of the others are those without it"
+    pairs = found.pairs[found.pairs["metric"].eq("psnr")]
+    assert pairs[["first", "second"]].eq("digital/webp-capacity").any(axis=None)
+    ranked = rank_points(found, info)
+    assert len(ranked) and "webp-capacity" not in set(ranked["variant"])
+    assert all(any("references that no link reaches" in note for note in notes) for notes in shared_notes(found, info).values())
 
 
 def test_a_single_digital_variant_has_no_envelope(records: pd.DataFrame, info: RunInfo) -> None:
