@@ -16,7 +16,7 @@ import pandas as pd
 from suite.report.formats import PlainTable, span_text
 from suite.report.groups import image_keys, of_index
 from suite.report.intervals import mean_intervals
-from suite.report.points import Points, of_one_network
+from suite.report.points import Points, at_capacity, of_one_network
 from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import RunInfo
 from suite.runs.labels import series_label
@@ -101,6 +101,7 @@ def _gains(records: pd.DataFrame, metric: str, base: Series, sign: int) -> dict[
 def _ranks(points: pd.DataFrame, higher: bool) -> dict[Series, dict[str, float]]:
     """Return each method's mean rank over the cells where it meets another; one without a value there stands last."""
     cells = of_one_network(points)
+    cells = cells[~at_capacity(cells)]
     groups = cells.groupby(CELL, dropna=False)
     ranked = cells.assign(rank=groups["mean"].rank(ascending=not higher, na_option="bottom"), ranked=groups["mean"].transform("size"))
     met = ranked[ranked["ranked"].gt(1)].groupby(_SERIES)[["rank", "ranked"]].mean()
@@ -132,6 +133,7 @@ def summary_table(found: pd.DataFrame, points: Points, info: RunInfo) -> PlainTa
         f"Gain: mean difference in {title} to {name}, positive where the method is better, with its 95 % interval over images, over the "
         "cells (data set, channel, CR, SNR) that both have; – where they have none in common, as at fixed rates.",
         "Rank 1 is the best of a cell, a method without a value there stands last; methods of a fixed rate are ranked among themselves.",
+        *(["Codecs at capacity are references that no link reaches, and have no rank."] if at_capacity(found).any() else []),
         *([_GROUPED] if points.grouped else []),
         "Symbols, seconds and cost are those of an image; sender: describe and encode, receiver: decode and refine.",
     ]

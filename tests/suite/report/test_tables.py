@@ -22,6 +22,7 @@ from suite.report.plain_tables import failure_points, failures_table, symbol_poi
 from suite.report.points import Points, build_points
 from suite.report.ranks import rank_points
 from suite.report.results import RunResults, load_results
+from suite.report.summary import summary_points, summary_table
 from suite.report.tables import main_table, write_tables
 from suite.runs.info import RunInfo
 from suite.runs.labels import cr_label, series_id, series_label
@@ -185,6 +186,9 @@ def test_a_codec_at_capacity_is_compared_and_never_the_best(records: pd.DataFram
     assert len(both) and both["mark"].eq(both["mark_without"]).all(), "the marks of the others are those without it"
     pairs = found.pairs[found.pairs["metric"].eq("psnr")]
     assert pairs[["first", "second"]].eq("digital/webp-capacity").any(axis=None)
+    summary = summary_points(far, found, info).set_index("variant")
+    assert np.isnan(summary.loc["webp-capacity", "rank"]) and np.isfinite(summary.loc["webp-capacity", "gain"])
+    assert any("and have no rank" in note for note in summary_table(summary.reset_index(), found, info).notes)
     ranked = rank_points(found, info)
     assert len(ranked) and "webp-capacity" not in set(ranked["variant"])
     assert all(any("references that no link reaches" in note for note in notes) for notes in shared_notes(found, info).values())
