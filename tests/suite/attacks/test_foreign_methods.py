@@ -54,7 +54,8 @@ def units(make_grid, images, scored=("psnr",), **changes):
 
 
 def evaluated(work, out, monkeypatch):
-    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
+    for elsewhere in ("stream", "processes"):
+        monkeypatch.setattr(runner, elsewhere, lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
     runner.evaluate(work, out, work[0].grid.evaluation, Console(quiet=True))
     return load(out)
 

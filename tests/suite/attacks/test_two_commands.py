@@ -128,7 +128,7 @@ def test_two_commands_on_one_folder(images, tmp_path, monkeypatch, draft_figures
                 seen.append(CliRunner().invoke(app, [*arguments, "--set", "evaluation.unit=1"]))
                 rewrite(load_results(out))
 
-    monkeypatch.setattr(runner, "stream", first)
+    monkeypatch.setattr(runner, "processes", first)
     result = CliRunner().invoke(app, [*arguments, "--set", "evaluation.unit=2"])
     assert result.exit_code == 0, result.output
     (second,) = seen

@@ -58,7 +58,8 @@ class Taker(Method):
 @pytest.fixture(autouse=True)
 def _taker(monkeypatch):
     METHODS.register("taker_for_tests")(Taker)
-    monkeypatch.setattr(runner, "stream", lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
+    for elsewhere in ("stream", "processes"):
+        monkeypatch.setattr(runner, elsewhere, lambda units, run_dir, settings, address=None: inline(units, run_dir, settings))
     yield
     METHODS._entries.pop("taker_for_tests")
 
