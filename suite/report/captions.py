@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from suite.report.ablation_figure import ABLATION, whole
 from suite.report.results import RunResults
 from suite.report.training_figure import TRAINING
-from suite.runs.labels import file_stem, series_label, without_seed
+from suite.runs.labels import file_stem, over_seeds, series_label
 
 
 def figure_captions(results: RunResults) -> dict[str, str]:
@@ -15,7 +15,7 @@ def figure_captions(results: RunResults) -> dict[str, str]:
     """
     captions: dict[str, str] = {}
     points = results.points
-    seeded = len(points) > 0 and any(without_seed(variant)[1].endswith("seeds") for variant in points["variant"].unique())
+    seeded = len(points) > 0 and any(map(over_seeds, points["variant"].unique()))
     cells = list(points.groupby(["dataset", "channel"]).groups) if len(points) else []
     for metric in results.metrics:
         heading = results.info.metrics[metric].heading

@@ -30,6 +30,7 @@ from suite.runs.labels import (
     Names,
     cr_label,
     file_stem,
+    over_seeds,
     remember_names,
     series_label,
     with_reading,
@@ -116,8 +117,8 @@ def series_styles(points: pd.DataFrame) -> dict[Series, SeriesStyle]:
 
 def _of_seed(variant: str, look: SeriesStyle) -> SeriesStyle:
     # Seeds beside a network leave every other colour as it was.
-    seed, over_all = (told := without_seed(variant)[1]), told.endswith("seeds")
-    return replace(look, line=_LINES[3 if over_all else 2], filled=over_all) if seed else look
+    over_all = over_seeds(variant)
+    return replace(look, line=_LINES[3 if over_all else 2], filled=over_all) if without_seed(variant)[1] else look
 
 
 def _is_coarse(variant: str) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 from suite.report.formats import Block, Cell, MetricTable, Row, span_text
 from suite.report.points import ENVELOPE, ENVELOPE_OF, Points, at_capacity
 from suite.runs.info import RunInfo
-from suite.runs.labels import cr_label, file_stem, series_label, without_seed
+from suite.runs.labels import cr_label, file_stem, over_seeds, series_label, without_seed
 
 _UNEQUAL = 1.05
 
@@ -73,7 +73,7 @@ def _shared(points: pd.DataFrame, info: RunInfo, absent: Sequence[str], flagged:
         )
     if at_capacity(points).any():
         notes.append("Codecs at capacity are references that no link reaches: they take no part in marks and ranks.")
-    seeds = {seed for variant in points["variant"].unique() if (seed := without_seed(variant)[1]).endswith("seeds")}
+    seeds = {without_seed(variant)[1] for variant in points["variant"].unique() if over_seeds(variant)}
     if seeds:
         notes.append(
             f"Rows of {' and of '.join(sorted(seeds))} are means over networks trained by as many seeds, one of which has the name alone; "

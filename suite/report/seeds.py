@@ -19,7 +19,7 @@ from scipy import special
 
 from suite.report.groups import Codes
 from suite.report.intervals import CONFIDENCE, Array, Means, mean_intervals
-from suite.runs.labels import of_all_seeds, without_seed
+from suite.runs.labels import of_all_seeds, over_seeds, without_seed
 
 
 def crossed_interval(values: Array, groups: Codes | None = None) -> Means:
@@ -64,7 +64,7 @@ def trained_several_times(cells: pd.DataFrame) -> Iterator[tuple[str, list[int]]
 
 def shown_points(points: pd.DataFrame) -> pd.DataFrame:
     """Return the points without those of single training seeds where there is a row over all of them."""
-    seeds = points["variant"].map(lambda variant: without_seed(variant))
-    means = {(m, s[0]) for m, s in zip(points["method"], seeds, strict=True) if s[1].endswith("seeds")}
-    single = [not s[1].endswith("seeds") and (m, s[0]) in means for m, s in zip(points["method"], seeds, strict=True)]
+    series = list(zip(points["method"], points["variant"], strict=True))
+    means = {(method, without_seed(variant)[0]) for method, variant in series if over_seeds(variant)}
+    single = [not over_seeds(variant) and (method, without_seed(variant)[0]) in means for method, variant in series]
     return points[~pd.Series(single, index=points.index, dtype=bool)]

@@ -66,6 +66,11 @@ def without_seed(variant: str) -> tuple[str, str]:
     return (with_reading(f"{whole[: found.start()]}{stage}", reading), found[1]) if found else (variant, "")
 
 
+def over_seeds(variant: str) -> bool:
+    """Return whether a variant is that of a row over several training seeds."""
+    return without_seed(variant)[1].endswith("seeds")
+
+
 def _parts(variant: str) -> tuple[str, str, str]:
     """Return a variant without, the ending of its coarse image and the label of its reading."""
     own, reading = without_reading(variant)
