@@ -14,8 +14,7 @@ from benchmarks.common.cores import available_cores
 from benchmarks.common.names import unknown
 from suite.cli import guarded
 from suite.errors import SettingsError
-from suite.speed.history import changes, entries, ratios
-from suite.speed.history import keep as add
+from suite.speed.history import add, changes, entries, ratios
 from suite.speed.measures import MEASURES, measure
 
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False, help="Measure the engine and print ratios.")

@@ -62,7 +62,7 @@ def changes(now: Mapping[str, float], before: list[dict[str, Any]]) -> Iterator[
         yield f"{name}: {value:.3g}, was {old:.3g}{change} at {last['commit'][:8]} on {last['machine']}"
 
 
-def keep(path: Path, now: Mapping[str, float]) -> None:
+def add(path: Path, now: Mapping[str, float]) -> None:
     """Add a line to the history; nothing where there is no ratio."""
     if not now:
         return
