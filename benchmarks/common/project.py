@@ -6,6 +6,8 @@
                                         ──not───> PROJECT/results/reference/scene_models/clip ──not there either──> not_shipped: why
 """
 
+import os
+import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -13,6 +15,11 @@ _RELATIVE = Path("results", "reference")
 REFERENCE = PROJECT / _RELATIVE
 LICENCE = "Apache-2.0"
 """Of the project and of the networks that come with it, in SPDX's short form."""
+
+
+def search_path() -> str:
+    """Return PYTHONPATH for another process of this machine: the project, then wherever this process finds modules."""
+    return os.pathsep.join([str(PROJECT), *filter(None, sys.path)])
 
 
 def shipped(path: Path) -> Path:

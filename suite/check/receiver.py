@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from benchmarks.common.errors import sentence_of
-from benchmarks.common.project import PROJECT
+from benchmarks.common.project import search_path
 from methods.base import Received
 from suite.check.independence import images_apart
 from suite.check.subject import BATCH, Fault, NotChecked, Subject
@@ -97,7 +97,7 @@ class ReceiverProcess:
 
     def __init__(self) -> None:
         # Not multiprocessing, which would run a user's script once more in there.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path])}
+        environment = os.environ | {"PYTHONPATH": search_path()}
         self._process = subprocess.Popen([sys.executable, "-m", "suite.check.receiver"], stdin=PIPE, stdout=PIPE, env=environment)
 
     def ask(self, question: bytes) -> Answered:

@@ -15,7 +15,7 @@ from suite.errors import EvaluationError, RecordError, RunFolderError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Event, Executor
 from suite.evaluate.executors.inline import inline
-from suite.evaluate.executors.processes import processes, suits
+from suite.evaluate.executors.processes import is_small, processes, suits
 from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.progress import Tally, follow
@@ -179,11 +179,10 @@ def _events(
 ) -> Iterator[Event]:
     if executor == "inline":
         return inline(units, run_dir, settings)
-    if executor == "processes" and not suits(units, run_dir, settings, dict.fromkeys(costs.seconds, 0.0), unknown_s=0.0):
+    if executor == "processes" and not suits(units, run_dir, settings):
         raise EvaluationError("the executor 'processes' asks no models and uses no GPU and no number of workers; use 'ray' or 'auto'")
-    if executor == "processes" or (
-        executor == "auto" and address is None and not ray_runs() and suits(units, run_dir, settings, costs.per_record())
-    ):
+    small = executor == "auto" and address is None and not ray_runs() and is_small(units, costs.per_record())
+    if executor == "processes" or (small and suits(units, run_dir, settings)):
         return processes(units, run_dir, settings)
     return stream(units, run_dir, settings, address)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.cores import available_cores
-from benchmarks.common.project import PROJECT
+from benchmarks.common.project import search_path
 from suite.errors import RecordError
 
 # A process takes some seconds to start, in which this many figures are drawn.
@@ -45,7 +45,7 @@ def draw_all(tasks: Sequence[Task]) -> list[Path]:
 
 
 def _start(tasks: Sequence[Task]) -> "subprocess.Popen[bytes]":
-    surroundings = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))}
+    surroundings = os.environ | {"PYTHONPATH": search_path()}
     process = subprocess.Popen((sys.executable, "-m", __name__), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=surroundings)
     if process.stdin is not None:
         process.stdin.write(pickle.dumps(list(tasks)))

@@ -28,6 +28,7 @@ from suite.evaluate.executors.actors import (
 )
 from suite.evaluate.executors.allocation import ClusterResources, PoolSpec
 from suite.evaluate.executors.attempts import forget_attempts
+from suite.evaluate.executors.watchdog import silence_of
 from suite.evaluate.model_access import Access
 from suite.evaluate.stages.captions import CaptionRequest, CaptionResult
 from suite.evaluate.stages.messages import UnitInput
@@ -37,8 +38,6 @@ from suite.ray_env import connect, prepare_environment
 
 # Rows that the one actor of an API works on at once, so that its calls never wait for the last of one row.
 OVERLAPPING = 4
-# Under a limit on time, the least silence that a worker is killed for: a busy machine may leave one without a turn for seconds.
-LEAST_SILENCE_S = 30.0
 
 
 class Pools:
@@ -65,8 +64,7 @@ class Pools:
         # An actor that dies while it starts, out of memory beside another, is replaced as often as one that dies at a unit.
         context.max_consecutive_actor_init_deaths = settings.retries
         self.settings = settings
-        limit = settings.time_limit_s
-        self._care = Care(secrets.token_hex(8), settings.retries, max(limit, LEAST_SILENCE_S) if limit else 0.0)
+        self._care = Care(secrets.token_hex(8), settings.retries, silence_of(settings.time_limit_s))
         self._keys = keys
         have = ray.cluster_resources()
         self.machines = ClusterResources(max(1, int(have.get("CPU", available_cores()))), float(have.get("GPU", 0)), address is not None)

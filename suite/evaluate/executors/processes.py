@@ -22,12 +22,13 @@ from multiprocessing.connection import Connection, wait
 
 from benchmarks.common.cores import available_cores
 from benchmarks.common.errors import sentence_of
-from benchmarks.common.project import PROJECT
+from benchmarks.common.project import search_path
 from benchmarks.common.storage import StoragePath, open_path
 from suite.config.execution import EvaluationSettings
 from suite.errors import WorkerDiedError
 from suite.evaluate.executors import Event
 from suite.evaluate.executors.attempts import death_sentence
+from suite.evaluate.executors.watchdog import silence_of
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.captions import Captions
 from suite.evaluate.stages.messages import UnitInput
@@ -35,30 +36,28 @@ from suite.keys import kept_back, key_names
 
 # Work in seconds up to which starting Ray costs more than it gives, and of a record of a method that was never met.
 SMALL_S, UNKNOWN_S = 120.0, 0.2
-# Under a limit on time, the least silence that a worker is killed for: a busy machine may leave one without a turn for seconds.
-LEAST_SILENCE_S = 30.0
 
 
-def suits(
-    units: Sequence[WorkUnit],
-    run_dir: StoragePath,
-    settings: EvaluationSettings,
-    seconds: Mapping[str, float],
-    unknown_s: float = UNKNOWN_S,
-) -> bool:
-    """Return whether worker processes do for ``units``: few enough, nothing to ask of models, no GPU and no number of actors asked for.
+def is_small(units: Sequence[WorkUnit], seconds: Mapping[str, float]) -> bool:
+    """Return whether ``units`` take no longer than what Ray's start is worth.
+
+    Args:
+        units: what is left to do.
+        seconds: of a record, by method label, where it is known.
+    """
+    return sum(unit.reconstructions * seconds.get(unit.configured.label, UNKNOWN_S) for unit in units) <= SMALL_S
+
+
+def suits(units: Sequence[WorkUnit], run_dir: StoragePath, settings: EvaluationSettings) -> bool:
+    """Return whether worker processes can do ``units``: nothing is asked of models, and no GPU and no number of actors is asked for.
 
     Args:
         units: what is left to do.
         run_dir: the run folder.
         settings: how the work is shared.
-        seconds: of a record, by method label, where it is known.
-        unknown_s: of any other.
     """
     asked = settings.workers or settings.most or settings.gpus or settings.score.workers or settings.score.gpus
     if asked or any(unit.route != "plain" for unit in units):
-        return False
-    if sum(unit.reconstructions * seconds.get(unit.configured.label, unknown_s) for unit in units) > SMALL_S:
         return False
     captions = Captions(run_dir)
     return not any(captions.requests(units, remote) for remote in (False, True))
@@ -77,9 +76,7 @@ def processes(units: Sequence[WorkUnit], run_dir: StoragePath, settings: Evaluat
     """
     captions = Captions(run_dir)
     tasks = deque(_Task(captions.unit_input(unit)) for unit in units)
-    limit = settings.time_limit_s
-    silence_s = max(limit, LEAST_SILENCE_S) if limit else 0.0
-    team = _Team(str(run_dir), silence_s, key_names(units[0].grid, [unit.configured for unit in units]))
+    team = _Team(str(run_dir), silence_of(settings.time_limit_s), key_names(units[0].grid, [unit.configured for unit in units]))
     try:
         team.hire(min(available_cores(), len(tasks)))
         while tasks or team.busy:
@@ -135,7 +132,7 @@ class _Team:
                 # In a session of its own: Ctrl-C is the command's, which ends its workers.
                 process = subprocess.Popen(
                     command,
-                    env=os.environ | {"PYTHONPATH": os.pathsep.join([str(PROJECT), *filter(None, sys.path)])},
+                    env=os.environ | {"PYTHONPATH": search_path()},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

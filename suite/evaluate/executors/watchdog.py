@@ -19,6 +19,13 @@ from typing import IO
 
 # Of the time allowed, between two looks: a machine that sleeps makes the watchdog miss one of them, and not all.
 LOOKS = 10
+# Under a limit on time, the least silence that a worker is killed for: a busy machine may leave one without a turn for seconds.
+LEAST_SILENCE_S = 30.0
+
+
+def silence_of(limit_s: float) -> float:
+    """Return the silence in seconds that a worker is killed for under a limit on time, 0 for never where there is none."""
+    return max(limit_s, LEAST_SILENCE_S) if limit_s else 0.0
 
 
 def watch_this_process(seconds: float) -> None:

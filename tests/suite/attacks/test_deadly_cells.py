@@ -14,7 +14,7 @@ from benchmarks.datasets import open_dataset
 from helpers.places import ROOT
 from suite.config.execution import EvaluationSettings
 from suite.config.methods import resolve
-from suite.evaluate.executors import pools, processes
+from suite.evaluate.executors import processes, watchdog
 from suite.evaluate.executors.attempts import Attempts, forget_attempts
 from suite.evaluate.executors.ray_data import stream
 from suite.evaluate.plan import make_units
@@ -92,7 +92,7 @@ def brightest(images, tmp_path_factory):
     ("hows", "retries", "limit"), [(("kill",), 0, 0), pytest.param(("exit", "stop", "describe"), 1, 10, marks=pytest.mark.slow)]
 )
 def test_units_that_end_their_worker_are_given_up_and_no_others(hows, retries, limit, make_grid, images, tmp_path, brightest, monkeypatch):
-    monkeypatch.setattr(pools, "LEAST_SILENCE_S", 10.0)
+    monkeypatch.setattr(watchdog, "LEAST_SILENCE_S", 10.0)
     settings = {"unit": 1, "workers": 2, "retries": retries, "time_limit_s": limit}
     methods = [f"deadly_for_tests/{how}" for how in ("harmless", *hows)]
     grid = make_grid(methods=methods, cr=["1/2"], channels=["awgn"], snr_db=[20], sheet={"images": 0}, evaluation=settings)
@@ -112,7 +112,7 @@ def test_units_that_end_their_worker_are_given_up_and_no_others(hows, retries, l
 
 @pytest.mark.parametrize(("how", "retries", "limit"), [("kill", 1, 0), pytest.param("stop", 0, 10, marks=pytest.mark.slow)])
 def test_so_are_those_that_end_a_worker_process(how, retries, limit, make_grid, images, tmp_path, brightest, monkeypatch):
-    monkeypatch.setattr(processes, "LEAST_SILENCE_S", 10.0)
+    monkeypatch.setattr(watchdog, "LEAST_SILENCE_S", 10.0)
     settings = {"unit": 1, "retries": retries, "time_limit_s": limit}
     methods = [f"deadly_for_tests/{each}" for each in ("harmless", how)]
     grid = make_grid(methods=methods, cr=["1/2"], channels=["awgn"], snr_db=[20], sheet={"images": 0}, evaluation=settings)

@@ -9,7 +9,7 @@ from suite.config.execution import EvaluationSettings
 from suite.config.methods import resolve
 from suite.errors import EvaluationError
 from suite.evaluate import runner
-from suite.evaluate.executors.processes import SMALL_S, processes, suits
+from suite.evaluate.executors.processes import SMALL_S, is_small, processes, suits
 from suite.evaluate.plan import make_units
 from suite.runs.records import load
 
@@ -29,11 +29,11 @@ def test_records_are_those_of_this_process(make_grid, images, tmp_path, console)
 
 def test_small_work_that_asks_for_nothing_more_suits_them(make_grid, images, tmp_path):
     units, settings = plan(make_grid(), images), EvaluationSettings()
-    assert suits(units, tmp_path, settings, {})
+    assert suits(units, tmp_path, settings) and is_small(units, {})
     label = units[0].configured.label
-    assert not suits(units, tmp_path, settings, {label: 1.01 * SMALL_S / sum(unit.reconstructions for unit in units)})
+    assert not is_small(units, {label: 1.01 * SMALL_S / sum(unit.reconstructions for unit in units)})
     for asked in ({"workers": 2}, {"most": 4}, {"gpus": 0.5}, {"score": {"workers": 1}}, {"score": {"gpus": 1.0}}):
-        assert not suits(units, tmp_path, EvaluationSettings.model_validate(asked), {})
+        assert not suits(units, tmp_path, EvaluationSettings.model_validate(asked))
 
 
 def test_they_refuse_what_they_cannot_do(make_grid, images, tmp_path, console):
