@@ -142,7 +142,8 @@ class Method(ABC, Generic[S]):
     def refine(self, coarse: Tensor | None, received: Received, point: OperatingPoint) -> Refined:
         """Improve (B, 3, H, W) decoded images, or make images where there are none, knowing only what arrived.
 
-        It runs apart from ``decode``, perhaps in another process, on what ``decode`` returned and the whole of ``received``.
+        It runs apart from ``decode``, perhaps in another process, on what ``decode`` returned and the whole of ``received``; where the
+        traits say ``uses_snr_at_refine=False`` the images of several cells come together.
 
         Raises:
             MethodError: the traits say ``refines`` and the class has no such stage.

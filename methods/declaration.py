@@ -31,6 +31,8 @@ class Traits:
         needs_masks: its loss needs the saliency mask of every image; images without one are left out of its training.
         describes: has a ``describe`` stage.
         refines: has a ``refine`` stage; the coarse image is then scored too, as variant ``<variant>/stage-one``.
+        uses_snr_at_refine: ``refine`` reads the SNR or the channel, so it is called once a cell; otherwise those of a unit are refined
+            in one call, whose operating point tells neither, and each image must come out as it would alone.
         refine_only: streams, of "analog", "side", "digital" and "texts", that ``refine`` alone reads. ``decode`` is not given them, and
             the row of the coarse image is not charged for them.
         oracle_masks: its sender is told each image's true saliency mask and encodes through ``encode_with_masks``: an upper bound that
@@ -58,6 +60,7 @@ class Traits:
     needs_masks: bool = False
     describes: bool = False
     refines: bool = False
+    uses_snr_at_refine: bool = True
     refine_only: frozenset[str] = frozenset()
     oracle_masks: bool = False
     coarse: bool = True

@@ -138,7 +138,8 @@ class Edited(StageTwo[EditedSettings], Method[EditedSettings], nn.Module):
         """Return the codec's traits with stage two's on top; nothing is trained here, since the codec's weights serve."""
         own = METHODS.get(settings.codec).traits(settings.codec_complete)
         kept = {each.name: getattr(own, each.name) for each in fields(own)}
-        stage_two = {"describes": True, "refines": True, "refine_only": frozenset({"texts"}), "asks": {"editor": 1}, "trainable": False}
+        stage_two = {"describes": True, "refines": True, "uses_snr_at_refine": False, "refine_only": frozenset({"texts"})}
+        stage_two |= {"asks": {"editor": 1}, "trainable": False}
         return Traits(**{**kept, **stage_two})
 
     @classmethod

@@ -94,6 +94,7 @@ class Nam24(UsesModels, Method[Nam24Settings]):
             coding_mode=settings.protection,
             describes=True,
             refines=True,
+            uses_snr_at_refine=False,
             refine_only=frozenset({"digital"}),
             coarse=False,
             asks={"generator": 1},

@@ -85,9 +85,8 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
         self.budget = Budget(geometry.cr, self._layouts[0].stride, (share, 1 - share) if settings.dual_branch else (Fraction(1),))
         self.sender = Sender(settings, self._layouts, self.budget.channels)
         self.receiver = Receiver(settings, self._layouts, self.budget.channels)
-        self.score_map: ScoreMap | None = None
-        if settings.needs_clip_to_train:
-            self.score_map = ScoreMap(settings.clip_width, settings.context_layers, settings.context_heads, settings.score_similarity)
+        scored = (settings.clip_width, settings.context_layers, settings.context_heads, settings.score_similarity)
+        self.score_map = ScoreMap(*scored) if settings.needs_clip_to_train else None
         # Seed of the training noise, drawn like an initial weight, and the steps done: a resumed training goes on with its own noise.
         self.noise_state: Tensor
         seed = int(torch.randint(2**62, (), device="cpu"))
@@ -108,6 +107,7 @@ class GenEDSC(StageTwo[GenEDSCSettings], TrainableMethod[GenEDSCSettings]):
             oracle_masks=oracle,
             describes=settings.stage_two,
             refines=settings.stage_two,
+            uses_snr_at_refine=False,
             refine_only=frozenset({"digital"}) if settings.stage_two else frozenset(),
             asks={"editor": 1} if settings.stage_two else {},
             metrics_inside=metrics_on(settings),

@@ -219,13 +219,17 @@ class ModelClient:
 
     def _ask_in_turn(self, model: str, opened: _Opened, asked: Sequence[tuple[_Claim, float]]) -> None:
         outcomes: Sequence[Response | MethodError]
-        try:
-            with opened.lock:
-                outcomes = _call(opened.backend, [claim.request for claim, _ in asked])
-        except MethodError as error:
-            outcomes = [error] * len(asked)
-        for (claim, estimate), outcome in zip(asked, outcomes, strict=True):
-            claim.outcome.set_result(self._booked(model, opened.backend, claim.request, estimate, outcome))
+        size, failed = opened.backend.batch, None
+        for part in (asked[start : start + size] for start in range(0, len(asked), size)):
+            try:
+                with opened.lock:
+                    outcomes = [failed] * len(part) if failed else _call(opened.backend, [claim.request for claim, _ in part])
+            except MethodError as error:
+                # What it cannot do at all it need not try again for the others.
+                failed = error
+                outcomes = [error] * len(part)
+            for (claim, estimate), outcome in zip(part, outcomes, strict=True):
+                claim.outcome.set_result(self._booked(model, opened.backend, claim.request, estimate, outcome))
 
     def _reserve(self, model: str, backend: Backend, request: Request) -> float:
         if backend.remote and self._unkept:

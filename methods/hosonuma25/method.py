@@ -59,6 +59,7 @@ class Hosonuma25(UsesModels, Method[HosonumaSettings]):
             coding_mode=settings.protection,
             describes=True,
             refines=True,
+            uses_snr_at_refine=False,
             refine_only=frozenset({"digital"}),
             coarse=False,
             asks=asks,

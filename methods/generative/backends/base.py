@@ -53,6 +53,8 @@ class Backend(ABC):
         identity: what the model is: its name or, for a local folder, the hash of its content; never where it is reached.
         settings: all that shapes its answers, the defaults filled in; plain JSON data.
         caption_first: a text encoder of it may read no further than the beginning of a prompt, where the caption has to stand then.
+        batch: questions that it answers in one pass; it is asked so many at a time, so that a long answer is kept before the next begins.
+        weights_bytes: size of the files that it is loaded from, 0 where it runs elsewhere.
 
     Class attributes:
         remote: its calls may cost money, so they are counted against the limits of a run.
@@ -62,6 +64,8 @@ class Backend(ABC):
     identity: str
     settings: Mapping[str, Any]
     caption_first: bool = False
+    batch: int = 1
+    weights_bytes: int = 0
     remote: ClassVar[bool] = False
     kept: ClassVar[bool] = True
 

@@ -63,7 +63,9 @@ class DiffusersModel(Resident):
         self._native, self._multiple = native_size(self._call, self._files, options.size, settings.model)
         self._files.check_weights()
         self.identity = self._files.identity
+        self.weights_bytes = self._files.size
         self.caption_first = self._call.reading in WITH_CLIP
+        self.batch = self._options.get("batch", 1)
         self._name = settings.model
         size = list(self._native) if isinstance(self._native, tuple) else self._native
         self.settings: Mapping[str, Any] = self._options | {"size": size}
@@ -76,7 +78,7 @@ class DiffusersModel(Resident):
         """Answer each request with an image in its size."""
         with memory_guard(self._name, _MEMORY):
             outcomes: dict[int, Outcome] = {}
-            for group in _groups(requests, self._options.get("batch", 1)):
+            for group in _groups(requests, self.batch):
                 rows = [requests[index] for index in group]
                 outcomes |= zip(group, self.with_room(partial(self._run, rows)), strict=True)
             return [outcomes[index] for index in range(len(requests))]
@@ -129,7 +131,7 @@ class DiffusersModel(Resident):
 
     def _run(self, requests: Sequence[Request]) -> list[Outcome]:
         pipeline = self._loaded()
-        rows = list(requests) + [requests[-1]] * (self._options.get("batch", 1) - len(requests))
+        rows = list(requests) + [requests[-1]] * (self.batch - len(requests))
         prompts = [self._call.reading(pipeline, plain(row.prompt)) for row in rows]
         images = [Image.fromarray(row.pixels) for row in rows if row.pixels is not None]
         arguments = self._call.arguments(images, [given for given, _ in prompts], _size(requests[0]), self._options)

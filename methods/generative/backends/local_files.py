@@ -46,6 +46,11 @@ class ModelFiles:
         """Name and commit of a model of the Hub; for a folder the hash of its content, wherever the folder lies."""
         return f"{self.name}@{self.commit}" if self.commit else f"folder:{content_hash(self.folder)}"
 
+    @property
+    def size(self) -> int:
+        """Bytes of the files that enter :func:`content_hash`."""
+        return sum(path.stat().st_size for path in _content(self.folder))
+
     def read_json(self, name: str) -> dict[str, Any]:
         """Return the content of a JSON file of the model.
 

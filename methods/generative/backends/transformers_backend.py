@@ -97,6 +97,7 @@ class TransformersCaptioner(Resident, Captioner):
         self.settings: Mapping[str, Any] = _complete(options, self._family, settings.model)
         self._files.check_weights()
         self.identity = self._files.identity
+        self.weights_bytes = self._files.size
         self._name = settings.model
 
     def caption(self, requests: Sequence[Request]) -> list[Outcome]:

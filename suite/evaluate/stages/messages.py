@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from benchmarks.datasets import Sample
@@ -93,6 +94,21 @@ class DecodedBatch:
     received: Received
     size: int
     texts: Sequence[Texts | None]
+
+    @classmethod
+    def together(cls, batches: "Sequence[DecodedBatch]") -> "DecodedBatch":
+        """Return the images of several cells of a unit as one batch, without the rows that only filled them up; its cell is the first's."""
+        parts = [each.row(index, 1) for each in batches for index in range(len(each.records))]
+        received = [part.received for part in parts]
+        tensors: dict[str, Any] = {
+            name: torch.cat([getattr(each, name) for each in received]) for name in _ROWS if getattr(received[0], name) is not None
+        }
+        names = [name for name in _CODED if getattr(received[0], name) is not None]
+        coded: dict[str, Any] = {name: [value for each in received for value in getattr(each, name)] for name in names}
+        coarse = None if parts[0].coarse is None else torch.cat([part.coarse for part in parts if part.coarse is not None])
+        records = [part.records[0] for part in parts]
+        arrived = replace(received[0], **tensors, **coded)
+        return cls(batches[0].cell, records, coarse, arrived, len(parts), [part.texts[0] for part in parts])
 
     def row(self, index: int, times: int) -> "DecodedBatch":
         """Return image ``index`` alone, as a batch of ``times`` equal rows."""

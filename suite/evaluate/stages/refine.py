@@ -2,7 +2,8 @@
 
 ::
 
-    DecodedBatch(coarse, received) ──┬─ own workers: the whole batch, one after the other ──┬──> final images, text cut, cost
+    DecodedBatch(coarse, received) ──┬─ own workers: all cells of a unit at once ──────────┬──> final images, text cut, cost
+                                     │    or each by itself, if ``refine`` reads the SNR   │
                                      └─ somebody else's: every image alone, many at once ──┘
 
 What fails, a refusal say, fails that cell of that image with its reason. A spending limit leaves the whole unit undone.
@@ -73,6 +74,15 @@ class Refiner:
         return in_threads(self._threads, [partial(self._alone, unit, method, row) for row in rows])
 
     def _in_turn(self, unit: WorkUnit, method: Method, decoded_batches: Sequence[DecodedBatch]) -> list[Reconstruction]:
+        if len(decoded_batches) > 1 and not unit.configured.traits.uses_snr_at_refine:
+            joint = DecodedBatch.together(decoded_batches)
+            # As many cells may take as many times as long.
+            done, _ = guard(partial(self._refined, unit, method, joint), limit_of(unit.grid) * len(decoded_batches))
+            if done is not None:
+                return done
+        return self._by_cell(unit, method, decoded_batches)
+
+    def _by_cell(self, unit: WorkUnit, method: Method, decoded_batches: Sequence[DecodedBatch]) -> list[Reconstruction]:
         done: list[Reconstruction] = []
         late = ""
         for decoded_batch in decoded_batches:
@@ -102,9 +112,12 @@ class Refiner:
     @torch.inference_mode()
     def _refined(self, unit: WorkUnit, method: Method, decoded_batch: DecodedBatch) -> list[Reconstruction]:
         channel, snr_db, _ = decoded_batch.cell
+        point = self._networks.point(unit, channel, snr_db)
+        if not unit.configured.traits.uses_snr_at_refine:
+            point = point.blind()
         there = decoded_batch.on(self.device)
         started = time.perf_counter()
-        result = method.refine(there.coarse, there.received, self._networks.point(unit, channel, snr_db))
+        result = method.refine(there.coarse, there.received, point)
         seconds = (time.perf_counter() - started) / decoded_batch.size
         pixels = quantise(own_part(unit, shaped(result.images, torch.Size((decoded_batch.size, 3, *unit.padded)))))
         return [

@@ -48,6 +48,8 @@ def captioner(server: Any) -> CaptionerSettings:
 class Slow(Captioner, Generator, Editor):
     """A local model that is broken by two threads at once, fails where told, and paints the seed of the request."""
 
+    batch = 4
+
     def __init__(self, settings: Any) -> None:
         self.identity = settings.model
         self.settings: dict[str, Any] = {}
@@ -91,7 +93,10 @@ def test_a_local_model_is_opened_once_and_asked_in_batches_by_one_thread_at_a_ti
     assert all(torch.equal(results[index].images, results[index % 3].images) for index in range(12))
     assert results[0].cut == ("the end", "the end") and results[0].cost == (0.0, 0.0)
     assert model_client.generate(settings, [f"text {index}" for index in range(8)], 8, 8).images.shape == (8, 3, 8, 8)
+    # Six of the eight are known; then ten that are not, as many at a time as it takes.
     assert local[0].batches[-1] == 2
+    model_client.generate(settings, [f"other {index}" for index in range(10)], 8, 8)
+    assert local[0].batches[-3:] == [4, 4, 2]
     model_client.generate(GeneratorSettings(model="slow:one", seed=2, prompt_file=PROMPTS / "edit.txt"), ["text 0"], 8, 8)
     assert len(local) == 1 and local[0].batches[-1] == 1
 
@@ -115,6 +120,15 @@ def test_one_failure_of_a_batch_does_not_lose_the_others(local, tmp_path):
     with pytest.raises(ModelUnavailableError, match="weights are missing"):
         model_client.edit(settings, sample_images(2), ["unloadable", "either"])
     assert model_client.edit(settings, sample_images(2), ["still", "there"]).images.shape == (2, 3, 16, 16)
+
+
+def test_what_was_answered_is_kept_when_a_later_part_of_the_questions_fails(local, tmp_path):
+    model_client = ModelClient(ResponseCache(tmp_path))
+    texts = [f"text {index}" for index in range(4)] + ["unloadable"] + [f"text {index}" for index in range(5, 12)]
+    with pytest.raises(ModelUnavailableError, match="weights are missing"):
+        model_client.generate(GeneratorSettings(model="slow:one"), texts, 8, 8)
+    # The four before it; what comes after is not tried with a model that cannot be used.
+    assert len(list(tmp_path.rglob("*.png"))) == 4 and local[0].batches == [4, 4]
 
 
 def test_a_dry_run_counts_without_asking(server, tmp_path):
