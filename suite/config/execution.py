@@ -64,8 +64,8 @@ class StageSettings(Settings):
     """Actors of a stage of its own.
 
     Attributes:
-        workers: actors; 0 for one a GPU that is left, or one where there is none. Models that are asked over the network have one
-            actor, whatever stands here.
+        workers: actors; 0 for one a GPU that is left, or one where there is none, unless one pool does all stages. Models that are asked
+            over the network have one actor, whatever stands here.
         gpus: GPUs of an actor, may be a fraction or several; 0 keeps it on the CPU.
         accelerator: kind of GPU that the actors' machines must have, as Ray names it: ``H100`` for the large ones of ``cluster.yaml``.
     """
@@ -86,17 +86,17 @@ class EvaluationSettings(Settings):
         most: most actors of the pools that transmit and score, which they grow to while units wait, and an autoscaling cluster with
             them; 0 for ``workers`` and no more.
         gpus: GPUs of a transmitting actor, may be a fraction; 0 keeps it on the CPU.
-        time_limit_s: seconds that a method may take to describe a batch, or for one cell of it to transmit or to refine, before the
-            rest of its unit fails, and that reading an image or scoring a reconstruction may take; 0 waits for ever. Calls to models of
-            others end by themselves, as their ``access`` says. Under a limit, a worker that gives no sign of life for so long, and for
-            30 s at least, is killed, which counts as below.
+        time_limit_s: seconds that a method may take to describe a batch, or for one cell of it to transmit or to refine (as many times as
+            long for cells that are refined in one call), before the rest of its unit fails, and that reading an image or scoring a
+            reconstruction may take; 0 waits for ever. Calls to models of others end by themselves, as their ``access`` says. Under a
+            limit, a worker that gives no sign of life for so long, and for 30 s at least, is killed, which counts as below.
         retries: how often a unit is tried again after a worker died in the midst of it, killed or out of memory, before the unit's cells
             fail with that reason; the loss of a whole machine does not count.
         code_changed: what becomes of units that were done before a method's code changed: "redo", or "keep" them, with a warning on
             every table and the page.
         describe, refine: actors that write captions before the transmission, and those that make images after it.
-        score: actors that score, 0 workers for as many as transmit. Where nothing is set here, what transmits on the CPU and is not
-            refined is scored by the same actors.
+        score: actors that score, 0 workers for as many as transmit. Where no stage has actors or GPUs of its own and memory holds the
+            models in each, the same actors do all stages on the CPU.
     """
 
     batch: int = Field(default=1, ge=1, le=4096)

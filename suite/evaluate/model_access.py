@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from benchmarks.common.storage import StoragePath, open_path
 from methods.generative import ModelClient
+from methods.generative.backends.base import open_backend
 from methods.generative.response_cache import ResponseCache
 from suite.config.grid import Grid
 from suite.config.methods import is_remote
@@ -23,6 +24,13 @@ def asks_others(unit: WorkUnit) -> bool:
     """Return whether a unit's method or metrics ask a model whose calls are counted."""
     named = [*unit.configured.captioner_models, *unit.configured.refine_models, unit.reference_captioner]
     return any(model is not None and is_remote(model) for model in named)
+
+
+def weights_bytes(units: Iterable[WorkUnit]) -> int:
+    """Return the size of the files of all local models that ``refine`` asks for ``units``."""
+    # Their settings are equal in many units, and have no hash.
+    models = {model.model_dump_json(): model for unit in units for model in unit.configured.refine_models}
+    return sum(open_backend(model).weights_bytes for model in models.values())
 
 
 @dataclass(frozen=True)

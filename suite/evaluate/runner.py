@@ -106,7 +106,7 @@ def evaluate(
         settings: how the work is shared.
         console: where progress is shown.
         address: Ray cluster; ``None`` for this machine.
-        executor: "ray"; "processes", some worker processes on this machine, for methods that ask no models and without GPUs; "inline",
+        executor: "ray"; "processes", a worker process a core of this machine, for all but the models of others and without GPUs; "inline",
             this process, one unit after the other; "auto", processes where what is left is small and nothing asks for more, else Ray.
             Records are the same.
 
@@ -179,10 +179,13 @@ def _events(
 ) -> Iterator[Event]:
     if executor == "inline":
         return inline(units, run_dir, settings)
-    if executor == "processes" and not suits(units, run_dir, settings):
-        raise EvaluationError("the executor 'processes' asks no models and uses no GPU and no number of workers; use 'ray' or 'auto'")
+    if executor == "processes" and not suits(units, settings):
+        raise EvaluationError(
+            "the executor 'processes' asks nobody else's models, none that this machine has no memory for in every worker, and uses no GPU "
+            "and no number of workers; use 'ray' or 'auto'"
+        )
     small = executor == "auto" and address is None and not ray_runs() and is_small(units, costs.per_record())
-    if executor == "processes" or (small and suits(units, run_dir, settings)):
+    if executor == "processes" or (small and suits(units, settings)):
         return processes(units, run_dir, settings)
     return stream(units, run_dir, settings, address)
 

@@ -144,14 +144,15 @@ class ScoreActor(Actor):
         super().__init__(_tried(care.attempts(), "score", UnitScorer(open_path(run_dir), device)), care.silence_s)
 
 
-class TransmitScoreActor(Actor):
-    """Both in one, where nothing comes between them and neither has machines of its own."""
+class UnitActor(Actor):
+    """All stages in one, where none has machines of its own; what is not refined passes the second untouched."""
 
     def __init__(self, care: Care, access: Access, run_dir: str) -> None:
         attempts = care.attempts()
         transmit = _tried(attempts, "transmit", Transmitter(stopped=access.refused))
+        refine = _tried(attempts, "refine", Refiner(access.model_client(), access.concurrency))
         score = _tried(attempts, "score", UnitScorer(open_path(run_dir)))
-        super().__init__(lambda task: score(transmit(task)), care.silence_s)
+        super().__init__(lambda task: score(refine(transmit(task))), care.silence_s)
 
 
 def _tried(attempts: Attempts, name: str, stage: Stage) -> Callable[[Any], Any]:

@@ -1,14 +1,18 @@
 """How the machines that there are, and those that may come, are shared among the pools of an evaluation."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from suite.config.execution import EvaluationSettings, StageSettings
 from suite.errors import EvaluationError
 
-Route = Literal["plain", "local", "remote"]
+Route = Literal["together", "plain", "local", "remote"]
+"""What goes through the same pools: units of :attr:`~suite.evaluate.plan.WorkUnit.route`, or the plain and the local ones together."""
 # Of a core, to an actor: two pools have work in turn, and the actors of a machine that dies find room on the others.
 SHARE = 0.5
+# Bytes of memory for one of a file of weights: half precision may be stored and full precision used.
+LOADED = 2
 
 
 @dataclass(frozen=True)
@@ -18,11 +22,15 @@ class ClusterResources:
     Attributes:
         cpus, gpus: of all nodes.
         cluster: whether nodes may be added.
+        memory: bytes that actors may take, of all nodes.
+        shared_by: how many sets of pools are at work there at once.
     """
 
     cpus: int
     gpus: float = 0.0
     cluster: bool = False
+    memory: float = math.inf
+    shared_by: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class PoolPlan:
 
     Attributes:
         transmit: actors that transmit.
-        refine: actors that refine, ``None`` where nothing is refined.
+        refine: actors that refine, ``None`` where nothing is refined or where those that transmit refine as well.
         score: actors that score, ``None`` where those that transmit score as well.
     """
 
@@ -73,6 +81,17 @@ def describers(settings: EvaluationSettings, machines: ClusterResources, asks: i
     _check_gpus({"evaluation.describe.gpus": stage.gpus}, machines)
     workers = 1 if remote else min(stage.workers or (_by_gpus(machines.gpus, stage.gpus) if stage.gpus else 1), asks)
     return PoolSpec(workers, workers, _share(SHARE, machines, workers), stage.gpus, stage.accelerator, remote)
+
+
+def all_in_one(settings: EvaluationSettings, machines: ClusterResources, weights: int) -> bool:
+    """Return whether every actor does all stages: on cores alone, nothing else being asked for, and with room for the models in each.
+
+    Args:
+        weights: bytes of the files of the models that refine on this suite's own workers.
+    """
+    if settings.gpus or settings.refine != StageSettings() or settings.score != StageSettings():
+        return False
+    return max(settings.workers or machines.cpus, settings.most) * LOADED * weights <= machines.memory / 2
 
 
 def workers(settings: EvaluationSettings, machines: ClusterResources, route: Route, units: int) -> PoolPlan:
@@ -112,7 +131,7 @@ def _refiners(settings: EvaluationSettings, stage: StageSettings, machines: Clus
 
 def _share(wanted: float, machines: ClusterResources, actors: int) -> float:
     """Return the cores of an actor: as wanted, or what there is for each."""
-    return min(wanted, int(1000 * machines.cpus / actors) / 1000)
+    return min(wanted, int(1000 * machines.cpus / actors / machines.shared_by) / 1000)
 
 
 def _by_gpus(gpus: float, each: float) -> int:

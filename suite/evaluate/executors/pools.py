@@ -8,6 +8,7 @@ import logging
 import pickle
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.common.cores import available_cores
@@ -23,13 +24,13 @@ from suite.evaluate.executors.actors import (
     RefineActor,
     ScoreActor,
     TransmitActor,
-    TransmitScoreActor,
+    UnitActor,
     WorkerFailure,
 )
-from suite.evaluate.executors.allocation import ClusterResources, PoolSpec
+from suite.evaluate.executors.allocation import ClusterResources, PoolSpec, Route
 from suite.evaluate.executors.attempts import forget_attempts
 from suite.evaluate.executors.watchdog import silence_of
-from suite.evaluate.model_access import Access
+from suite.evaluate.model_access import Access, weights_bytes
 from suite.evaluate.stages.captions import CaptionRequest, CaptionResult
 from suite.evaluate.stages.messages import UnitInput
 from suite.evaluate.stages.score import UnitResult
@@ -67,7 +68,8 @@ class Pools:
         self._care = Care(secrets.token_hex(8), settings.retries, silence_of(settings.time_limit_s))
         self._keys = keys
         have = ray.cluster_resources()
-        self.machines = ClusterResources(max(1, int(have.get("CPU", available_cores()))), float(have.get("GPU", 0)), address is not None)
+        cpus, gpus = max(1, int(have.get("CPU", available_cores()))), float(have.get("GPU", 0))
+        self.machines = ClusterResources(cpus, gpus, address is not None, float(have.get("memory", 0)))
 
     def describe(self, access: Access, requests: Sequence[CaptionRequest], remote: bool) -> Iterator[CaptionResult]:
         """Yield what comes of ``requests``, from one actor for models that are somebody else's or from the pool of describers."""
@@ -75,12 +77,24 @@ class Pools:
         asking = access.with_keys(self._keys if remote else HUB_TOKENS)
         yield from self._run(_pool(_rows(requests), DescribeActor, (self._care, asking, _device(size)), size))
 
-    def work(self, tasks: Sequence[UnitInput], access: Access, run_dir: StoragePath) -> Iterator[UnitResult]:
-        """Yield each of ``tasks``, all of one route, as it is published."""
-        route = tasks[0].unit.route
-        size = allocation.workers(self.settings, self.machines, route, len(tasks))
+    def routes(self, tasks: Sequence[UnitInput]) -> dict[Route, list[UnitInput]]:
+        """Return the tasks by what goes through the same pools."""
+        weights = weights_bytes(task.unit for task in tasks if task.unit.route == "local")
+        one = allocation.all_in_one(self.settings, self.machines, weights)
+        found: dict[Route, list[UnitInput]] = {}
+        for task in tasks:
+            route = task.unit.route
+            found.setdefault("together" if one and route != "remote" else route, []).append(task)
+        return found
+
+    def work(
+        self, tasks: Sequence[UnitInput], route: Route, access: Access, run_dir: StoragePath, shared_by: int = 1
+    ) -> Iterator[UnitResult]:
+        """Yield each of ``tasks``, all of one route, as it is published; so many routes are worked on at once."""
+        size = allocation.workers(self.settings, replace(self.machines, shared_by=shared_by), route, len(tasks))
         if size.score is None:
-            yield from self._run(_pool(_rows(tasks), TransmitScoreActor, (self._care, access, str(run_dir)), size.transmit))
+            asking = access.with_keys(HUB_TOKENS if any(task.unit.route == "local" for task in tasks) else ())
+            yield from self._run(_pool(_rows(tasks), UnitActor, (self._care, asking, str(run_dir)), size.transmit))
             return
         rows = _pool(_rows(tasks), TransmitActor, (self._care, access, _device(size.transmit)), size.transmit)
         if size.refine is not None:

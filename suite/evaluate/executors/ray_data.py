@@ -7,8 +7,10 @@
     units ──from_items──> [Transmit actors: networks, link] ──┬─────────────────────────────────┬──> [Score actors: metrics, files]
               one block each        GPU, or CPU share         └─ [Refine actors: large models] ─┘                CPU share
                                                                   GPU, or one for an API
-    where neither has a GPU or a number of workers of its own, and nothing refines:
-    units ──from_items──> [actors that transmit and score]
+    where no stage has a GPU or a number of workers of its own, and memory holds the models in each:
+    units ──from_items──> [actors that transmit, refine and score]
+
+Units that take different ways, such as those that somebody else's model refines, take them at once.
 
 Ray gives at-least-once execution; a unit's file has one name and appears in one step, so doing a unit twice publishes
 it once. Ray Data's own checkpoints are not used: with ``from_items`` they repeat every row without a word.
@@ -20,6 +22,7 @@ from functools import partial
 from benchmarks.common.storage import StoragePath
 from suite.config.execution import EvaluationSettings
 from suite.evaluate.executors import Event
+from suite.evaluate.executors.at_once import at_once
 from suite.evaluate.executors.pools import Pools
 from suite.evaluate.model_access import Access
 from suite.evaluate.plan import WorkUnit
@@ -46,7 +49,5 @@ def stream(units: Sequence[WorkUnit], run_dir: StoragePath, settings: Evaluation
         yield event
         if event.stopped:
             return
-    for route in ("plain", "local", "remote"):
-        tasks = [captions.unit_input(unit) for unit in units if unit.route == route]
-        if tasks:
-            yield from pools.work(tasks, access, run_dir)
+    routes = pools.routes([captions.unit_input(unit) for unit in units])
+    yield from at_once([partial(pools.work, tasks, route, access, run_dir, len(routes)) for route, tasks in routes.items()])

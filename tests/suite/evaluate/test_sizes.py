@@ -10,7 +10,7 @@ from methods.errors import MethodError
 from suite.config.execution import EvaluationSettings
 from suite.errors import EvaluationError
 from suite.evaluate.executors import pools
-from suite.evaluate.executors.allocation import ClusterResources, PoolPlan, describers, workers
+from suite.evaluate.executors.allocation import ClusterResources, PoolPlan, all_in_one, describers, workers
 
 
 def sized(machines: ClusterResources, route: str = "plain", units: int = 100, **settings) -> PoolPlan:
@@ -40,6 +40,18 @@ def test_one_actor_a_core_or_a_gpu_and_never_more_than_units():
     assert (shared.transmit.least, shared.score.least, shared.score.gpus) == (2, 2, 0.25) and total(shared, "gpus") <= 2.0
     beside = sized(ClusterResources(16, 4.0), "local", gpus=1.0, workers=1, refine={"gpus": 1.0})
     assert beside.refine.least == 3 and total(beside, "gpus") <= 4.0
+
+
+def test_actors_do_all_stages_on_cores_alone_where_memory_holds_the_models_in_each():
+    here, plain = ClusterResources(4, memory=16e9), EvaluationSettings()
+    assert all_in_one(plain, here, weights=0) and all_in_one(plain, here, weights=1_000_000_000)
+    assert not all_in_one(plain, here, weights=1_000_000_001) and all_in_one(EvaluationSettings(workers=2), here, weights=2_000_000_000)
+    for asked in ({"gpus": 0.5}, {"refine": {"workers": 1}}, {"refine": {"gpus": 1.0}}, {"score": {"workers": 1}}, {"most": 9}):
+        assert not all_in_one(EvaluationSettings.model_validate(asked), here, weights=1_000_000_000)
+    together = sized(here, "together")
+    assert (together.transmit.least, together.refine, together.score) == (4, None, None)
+    halves = sized(ClusterResources(4, shared_by=2), "remote")
+    assert total(halves, "cpus") <= 2
 
 
 def test_pools_grow_as_far_as_told_and_a_cluster_hears_of_the_whole_need():
