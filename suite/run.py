@@ -47,7 +47,7 @@ def run(
         raise SettingsError(f"--machines {machines} belongs to --dry-run, which estimates; where a run works is said by --address")
     counted = {} if machines is None else machines_of(machines)
     try:
-        session = Session(options, search=tune)
+        session = Session(options, search=tune, evaluates=True)
     except DatasetError as error:
         if not options.dry_run or options.data_dir is not None:
             raise

@@ -17,6 +17,7 @@ from suite.evaluate.readings import read_grids
 from suite.link.declared import LOSSLESS
 from suite.prepare import Prepared, image_sizes
 from suite.shortfalls import ratios_left_out
+from suite.train.checkpoint import Checkpoint
 
 BY_DECREE = "is lossless by decree: its bytes always arrive, and the symbols of its fixed scheme are charged."
 
@@ -156,3 +157,11 @@ def dataset_info(dataset: Dataset, grid: Grid) -> dict[str, Any]:
     if groups := {id: group for id in images if (group := dataset.group(id)) != id}:
         named["groups"] = groups
     return {"pictures": len(dataset), "fingerprint": dataset.fingerprint(), "sheet": images[: grid.sheet.images], **named}
+
+
+def training_note(found: Checkpoint) -> dict[str, Any]:
+    """Return what ``run.json`` says of weights and how they came about."""
+    card, hardware = found.card, found.card.hardware
+    machine = ", ".join([*hardware.get("gpus", ()), str(hardware.get("processor") or hardware.get("machine") or "")])
+    told = {name: getattr(card, name) for name in ("minutes", "steps", "seed", "data", "validation")}
+    return told | {"machine": machine, "parameters": found.parameters}

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -19,6 +18,7 @@ from suite.dry_run import plan_sentences, weights_table, work_left
 from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Executor
+from suite.evaluate.executors.fork_server import dismiss, get_ready
 from suite.evaluate.kept import changed_code, with_kept_code
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.reuse import reuse
@@ -31,7 +31,7 @@ from suite.prepare import SHIPPED, Prepared, check_trainable, prepare
 from suite.report.results import RunResults, load_results
 from suite.report.rewrite import rewrite
 from suite.report.tables import main_table
-from suite.run_notes import dataset_info, run_notes
+from suite.run_notes import dataset_info, run_notes, training_note
 from suite.runs.folder import RunFolder
 from suite.runs.info import kept_note, read_info
 from suite.runs.labels import names_of
@@ -54,12 +54,13 @@ class Session:
         options: grid, changes and folders.
         search: trials of a search before each training; 0 for none.
         console: where progress is shown; standard output if not given.
+        evaluates: whether an evaluation follows at once, whose workers may get ready meanwhile.
 
     Raises:
         SemcomError: whatever is unknown, missing or impossible, before anything runs.
     """
 
-    def __init__(self, options: GridOptions, *, search: int = 0, console: Console | None = None) -> None:
+    def __init__(self, options: GridOptions, *, search: int = 0, console: Console | None = None, evaluates: bool = False) -> None:
         added = add_files(options.method_file)
         self.grid = compose(options.grid, options.methods, options.datasets, options.limit, options.set_, added, options.weights)
         # Workers of a cluster have working directories of their own.
@@ -75,6 +76,8 @@ class Session:
         self.console = console or Console()
         self.dry_run = options.dry_run
         self.to_fetch: list[str] = []
+        if evaluates and not options.dry_run and self.address is None:
+            get_ready(self.grid, data_dir)
         with self._looking():
             self.prepared: Prepared = prepare(self.grid, data_dir, train_data, search)
         self.checkpoints: dict[TrainingJob, Checkpoint] = {}
@@ -148,6 +151,8 @@ class Session:
         for job in missing:
             check_trainable(job, self.grid.image_size)
         if missing:
+            # They may take hours.
+            dismiss()
             own = self.folder.layout.checkpoints
             self._say(f"networks to train: {len(missing)}; there already: {len(found)}")
             try:
@@ -238,7 +243,7 @@ class Session:
         networks = {job.label: found for job, found in checkpoints.items()}
         networks |= {f"{label} {cr or ''}".strip(): found for (label, cr), found in self.prepared.named.items()}
         weights = {network: found.card.sha256 for network, found in networks.items()}
-        trainings = {network: _training(found) for network, found in networks.items()}
+        trainings = {network: training_note(found) for network, found in networks.items()}
         self.folder.add(weights=weights, trainings=trainings, code=code, weights_notes=notes, code_changed=kept)
         for note in [*notes, *([kept_note(kept)] if kept else [])]:
             self._say(note)
@@ -288,11 +293,3 @@ def _names(prepared: Prepared) -> dict[str, tuple[str, str]]:
     """Return what people call the methods of a run, for a reader who has not their files."""
     named = {f"{each.method}/{each.variant}": names_of(each.method, each.variant) for each in prepared.configured_methods}
     return {label: names for label, names in named.items() if names is not None}
-
-
-def _training(found: Checkpoint) -> dict[str, Any]:
-    """Return what ``run.json`` says of weights and how they came about."""
-    card, hardware = found.card, found.card.hardware
-    machine = ", ".join([*hardware.get("gpus", ()), str(hardware.get("processor") or hardware.get("machine") or "")])
-    told = {name: getattr(card, name) for name in ("minutes", "steps", "seed", "data", "validation")}
-    return told | {"machine": machine, "parameters": found.parameters}

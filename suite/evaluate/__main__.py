@@ -16,7 +16,7 @@ def main(options: GridOptions) -> None:
     # Late: a help page does without the libraries of a run.
     from suite.session import Session
 
-    session = Session(options)
+    session = Session(options, evaluates=True)
     if options.dry_run:
         session.show_plan()
         return

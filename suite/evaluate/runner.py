@@ -14,6 +14,7 @@ from suite.config.execution import EvaluationSettings
 from suite.errors import EvaluationError, RecordError, RunFolderError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Event, Executor
+from suite.evaluate.executors.fork_server import dismiss
 from suite.evaluate.executors.inline import inline
 from suite.evaluate.executors.processes import is_small, processes, suits
 from suite.evaluate.executors.ray_data import stream
@@ -132,6 +133,8 @@ def evaluate(
     console.print(
         f"{len(units) - len(todo.units)} of {len(units)} units are done, {len(todo.units)} are left", highlight=False, markup=False
     )
+    if not todo.units:
+        dismiss()
     tally = _worked(todo.units, run_dir, settings, console, address, executor) if todo.units else Tally()
     redone = {unit.identity for unit in todo.units}
     while True:
@@ -187,6 +190,7 @@ def _events(
     small = executor == "auto" and address is None and not ray_runs() and is_small(units, costs.per_record())
     if executor == "processes" or (small and suits(units, settings)):
         return processes(units, run_dir, settings)
+    dismiss()
     return stream(units, run_dir, settings, address)
 
 

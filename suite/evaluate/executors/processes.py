@@ -19,6 +19,7 @@ from benchmarks.common.storage import StoragePath
 from suite.config.execution import EvaluationSettings, StageSettings
 from suite.evaluate.executors import Event
 from suite.evaluate.executors.allocation import ClusterResources, all_in_one
+from suite.evaluate.executors.fork_server import taken
 from suite.evaluate.executors.team import Team
 from suite.evaluate.executors.watchdog import silence_of
 from suite.evaluate.model_access import Access, asks_others, weights_bytes
@@ -69,7 +70,7 @@ def processes(units: Sequence[WorkUnit], run_dir: StoragePath, settings: Evaluat
     captions = Captions(run_dir)
     access = Access.local(units, run_dir).with_keys(HUB_TOKENS)
     keys = key_names(units[0].grid, [unit.configured for unit in units])
-    team = Team(str(run_dir), access, silence_of(settings.time_limit_s), settings.retries, keys)
+    team = Team(str(run_dir), access, silence_of(settings.time_limit_s), settings.retries, keys, taken())
 
     def described(requests: list[CaptionRequest], remote: bool) -> Iterator[Any]:
         return team.work(requests, most=1)

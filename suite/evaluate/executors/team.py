@@ -3,28 +3,23 @@
 A worker ends with the command, however that ends: its pipe does. What methods print goes nowhere, as in Ray's workers.
 """
 
-import os
 import pickle
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 from benchmarks.common.errors import sentence_of
-from benchmarks.common.project import search_path
-from benchmarks.common.storage import open_path
 from suite.errors import WorkerDiedError
 from suite.evaluate.executors import Event
 from suite.evaluate.executors.attempts import death_sentence
+from suite.evaluate.executors.fork_server import ForkServer, spawned
 from suite.evaluate.model_access import Access
 from suite.evaluate.stages.captions import CaptionRequest
 from suite.evaluate.stages.messages import UnitInput
-from suite.keys import kept_back
 
 Work = UnitInput | CaptionRequest
 
@@ -45,9 +40,17 @@ class _Task:
 
 @dataclass
 class _Worker:
-    process: subprocess.Popen[bytes]
+    """A worker; one that was forked has no process of this one's own."""
+
     pipe: Connection
+    process: "subprocess.Popen[bytes] | None" = None
     task: _Task | None = None
+
+    def end(self) -> None:
+        self.pipe.close()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
 
 class Team:
@@ -59,11 +62,14 @@ class Team:
         silence_s: seconds without a sign of life after which a worker is killed, 0 if never.
         retries: how often work is tried again after a death.
         keys: environment variables that workers must not inherit.
+        server: what workers are forked from, as long as it lives; it ends with the team.
     """
 
-    def __init__(self, run_dir: str, access: Access, silence_s: float, retries: int, keys: Sequence[str]) -> None:
+    def __init__(
+        self, run_dir: str, access: Access, silence_s: float, retries: int, keys: Sequence[str], server: ForkServer | None = None
+    ) -> None:
         self._first_words = pickle.dumps((run_dir, access))
-        self._silence_s, self._retries, self._keys = silence_s, retries, keys
+        self._silence_s, self._retries, self._keys, self._server = silence_s, retries, keys, server
         self._workers: list[_Worker] = []
 
     def work(self, items: Sequence[Work], most: int) -> Iterator[Event]:
@@ -83,8 +89,10 @@ class Team:
     def dismiss(self) -> None:
         """End all workers at once."""
         for worker in self._workers:
-            _end(worker)
+            worker.end()
         self._workers.clear()
+        if self._server is not None:
+            self._server.end()
 
     @property
     def _busy(self) -> list[_Worker]:
@@ -93,24 +101,16 @@ class Team:
     def _hire(self, number: int) -> None:
         """Start workers until there are ``number``."""
         while len(self._workers) < number:
-            here, there = Pipe()
-            # Neither forked, since threads of this process may hold locks, nor by multiprocessing, which would run a user's script again.
-            command = [sys.executable, "-c", f"from {__name__} import serve; serve(*{(there.fileno(), self._silence_s)!r})"]
-            with kept_back(self._keys):
-                # In a session of its own: Ctrl-C is the command's, which ends its workers.
-                process = subprocess.Popen(
-                    command,
-                    env=os.environ | {"PYTHONPATH": search_path()},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    pass_fds=[there.fileno()],
-                    start_new_session=True,
-                )
-            there.close()
+            pipe = self._server.fork(self._silence_s) if self._server is not None else None
+            worker = _Worker(pipe) if pipe is not None else self._started()
             with suppress(OSError):
-                here.send_bytes(self._first_words)
-            self._workers.append(_Worker(process, here))
+                worker.pipe.send_bytes(self._first_words)
+            self._workers.append(worker)
+
+    def _started(self) -> _Worker:
+        here, there = Pipe()
+        code = f"from suite.evaluate.executors.worker import serve; serve(*{(there.fileno(), self._silence_s)!r})"
+        return _Worker(here, spawned(code, there, self._keys))
 
     def _give(self, worker: _Worker, task: _Task) -> None:
         """Give an idle worker a task; one that workers died at too often only to be given up."""
@@ -131,7 +131,7 @@ class Team:
                 result = pickle.loads(worker.pipe.recv_bytes())
             except (EOFError, OSError):
                 self._workers.remove(worker)
-                _end(worker)
+                worker.end()
                 if task is not None:
                     tasks.extendleft(reversed(task.after_death()))
                 self._hire(len(self._workers) + 1)
@@ -139,42 +139,3 @@ class Team:
             if isinstance(result, BaseException):
                 raise result
             yield result
-
-
-def _end(worker: _Worker) -> None:
-    worker.pipe.close()
-    worker.process.kill()
-    worker.process.wait()
-
-
-def serve(pipe: int, silence_s: float) -> None:
-    """Answer each piece of work that comes with its result until the pipe ends; what a worker does.
-
-    Args:
-        pipe: file descriptor of a connection, whose first message is the run folder and the access to models.
-        silence_s: seconds without a sign of life after which this process is killed, 0 if never.
-    """
-    # Late: the command's own process needs none of the stages.
-    from suite.evaluate.executors.actors import Actor, WorkerFailure
-    from suite.evaluate.stages.describe import Describer
-    from suite.evaluate.stages.refine import Refiner
-    from suite.evaluate.stages.score import UnitScorer
-    from suite.evaluate.stages.transmit import Transmitter
-
-    connection = Connection(pipe)
-    with suppress(EOFError, OSError):
-        run_dir, access = pickle.loads(connection.recv_bytes())
-        model_client = access.model_client()
-        describe, transmit = Describer(model_client, access.concurrency), Transmitter()
-        refine, score = Refiner(model_client, access.concurrency), UnitScorer(open_path(run_dir))
-
-        def done(task: tuple[Work, str]) -> Any:
-            work, reason = task
-            if isinstance(work, CaptionRequest):
-                return describe.given_up(work, reason) if reason else describe(work)
-            return score(transmit.given_up(work, reason) if reason else refine(transmit(work)))
-
-        worker = Actor(done, silence_s)
-        while True:
-            result = worker.result(pickle.loads(connection.recv_bytes()))
-            connection.send_bytes(pickle.dumps(result.error if isinstance(result, WorkerFailure) else result))
