@@ -9,6 +9,7 @@ MEASURES = {
     "network": "SwinJSCC's forward pass against the limits of this machine",
     "literal": "SwinJSCC's forward pass against the same network as the papers write it",
     "coding": "the channel decoder against a C++ belief propagation on the same blocks",
+    "refining": "a unit's pictures in one call of the editor against a call for each",
     "startup": "seconds before the first useful thing",
     "workers": "1, 2, 4, 8 workers with a method that sleeps",
     "growth": "ten times the images, ten times the cells",

@@ -4,9 +4,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
+from benchmarks.common.cores import available_cores
 from benchmarks.common.project import PROJECT
+from suite.errors import EvaluationError
 
 
 def measure(seconds: float) -> dict[str, Any]:
@@ -22,7 +25,30 @@ def measure(seconds: float) -> dict[str, Any]:
             "import_run_s": _run("-c", "import suite.run, suite.session"),
             "dry_run_s": _run("-m", "suite.run", "--methods", "digital/webp", "--dry-run", "--out", empty),
             "ray_s": _run("-c", "from suite.ray_env import connect; connect(cpus=2)"),
+            "first_unit": _first_units(Path(empty)),
         }
+
+
+def _first_units(folder: Path) -> dict[str, float]:
+    """Return the seconds from the command to the first published unit of a small run, with worker processes and with Ray."""
+    own, ray = _first_unit(folder / "processes"), _first_unit(folder / "ray", "--set", f"evaluation.workers={available_cores()}")
+    return {"processes_s": own, "ray_s": ray, "times_as_fast_as_ray": ray / own}
+
+
+def _first_unit(run_dir: Path, *more: str) -> float:
+    small = ("--methods", "deepjscc", "--limit", "4", "--set", "metrics=[psnr]", "--out", str(run_dir / "run"))
+    started = time.perf_counter()
+    command = (sys.executable, "-m", "suite.run", *small, *more)
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        while not any((run_dir / "run" / "records").rglob("*.parquet")):
+            if running.poll() is not None:
+                raise EvaluationError(
+                    f"a small run ended with exit code {running.returncode} before its first unit; run it: {' '.join(command)}"
+                )
+            time.sleep(0.05)
+        took = time.perf_counter() - started
+        running.terminate()
+    return took
 
 
 def _run(*arguments: str) -> float:
