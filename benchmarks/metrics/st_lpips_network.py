@@ -1,6 +1,7 @@
 """The networks of ST-LPIPS (Ghildyal and Liu, ECCV 2022), layer by layer under the names of the authors' weights."""
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import pairwise
 
 import torch
@@ -20,6 +21,31 @@ class BlurPool(nn.Module):
         line = features.new_tensor([0.25, 0.5, 0.25])
         kernel = (line[:, None] * line).expand(features.shape[1], 1, 3, 3)
         return F.conv2d(F.pad(features, (2, 2, 2, 2), mode="reflect"), kernel, stride=2, groups=features.shape[1])
+
+
+class SlidingMaximum(nn.Module):
+    """``nn.MaxPool2d(size, stride=1)``, the same floats, one direction after the other: on a CPU a tenth of its time.
+
+    Args:
+        size: side of the window.
+
+    Example:
+        >>> x = torch.rand(1, 2, 9, 9)
+        >>> torch.equal(SlidingMaximum(3)(x), F.max_pool2d(x, 3, stride=1))
+        True
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (B, C, H - size + 1, W - size + 1) of (B, C, H, W)."""
+        for direction in (-1, -2):
+            length = features.shape[direction] - self.size + 1
+            parts = [features.narrow(direction, start, length) for start in range(self.size)]
+            features = reduce(torch.maximum, parts)
+        return features
 
 
 class StLpipsNetwork(nn.Module):
@@ -63,7 +89,7 @@ class StLpipsNetwork(nn.Module):
 
 def _alexnet() -> list[nn.Module]:
     def pool() -> list[nn.Module]:
-        return [nn.MaxPool2d(3, stride=1), BlurPool()]
+        return [SlidingMaximum(3), BlurPool()]
 
     return [
         *(nn.Conv2d(3, 64, 11, stride=1, padding=2), BlurPool(), nn.ReLU()),
@@ -78,7 +104,7 @@ def _vgg16() -> list[nn.Module]:
     layers: list[nn.Module] = []
     before = 3
     for number, block in enumerate(_VGG16):
-        layers += [nn.MaxPool2d(2, stride=1), BlurPool()] if number else []
+        layers += [SlidingMaximum(2), BlurPool()] if number else []
         for width in block:
             layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU()]
             before = width

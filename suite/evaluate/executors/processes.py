@@ -60,7 +60,7 @@ def processes(units: Sequence[WorkUnit], run_dir: StoragePath, settings: Evaluat
     """Work through ``units``, for which :func:`suits` holds, and yield each as it is published, and before that what was described.
 
     Args:
-        units: what is left to do, units of one network next to one another.
+        units: what is left to do, units of one network next to one another, those that take longest first.
         run_dir: the run folder.
         settings: limits on time and retries.
 
@@ -77,6 +77,8 @@ def processes(units: Sequence[WorkUnit], run_dir: StoragePath, settings: Evaluat
 
     try:
         yield from describe(captions, units, described)
-        yield from team.work([captions.unit_input(unit) for unit in units], most=available_cores())
+        # The lightest come last; one for each worker begins, so that there is soon something to see.
+        cores = available_cores()
+        yield from team.work([captions.unit_input(unit) for unit in (*units[-cores:], *units[:-cores])], most=cores)
     finally:
         team.dismiss()
