@@ -1,6 +1,6 @@
 """Critical-difference diagrams: where the mean ranks of methods stand, and which of them cannot be told apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,9 +8,9 @@ import pandas as pd
 
 from suite.report.figures import PAGE_WIDTH, Series, SeriesStyle, drawing, save, series_styles
 from suite.report.formats import csv_text, write_bytes
+from suite.report.processes import Task
 from suite.report.ranks import RATIO
 from suite.report.results import RunResults
-from suite.runs.info import RunInfo
 from suite.runs.labels import file_stem, series_label
 from suite.runs.layout import RunLayout
 
@@ -27,24 +27,30 @@ _NAMES = 0.24
 RANKS = "ranks"
 
 
-def write_rank_figures(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
-    """Write ``figures/ranks_<dataset>`` for each data set on which three methods or more have a CR; return the paths."""
-    ranks, written = results.ranks, list[Path]()
+def rank_tasks(results: RunResults, layout: RunLayout[Path]) -> list[Task]:
+    """Return the tasks that write ``figures/ranks_<dataset>``, for each data set on which three methods or more have a CR."""
+    ranks = results.ranks
     ranks = ranks[ranks["family"].eq(RATIO) & ranks["methods"].ge(LEAST) & ranks["blocks"].gt(1)]
     style = series_styles(results.points) if len(ranks) else {}
+    headings = {name: metric.heading for name, metric in results.info.metrics.items()}
+    return [
+        (_write, (layout.figures / file_stem(RANKS, str(dataset)), str(dataset), rows, headings, style))
+        for dataset, rows in ranks.groupby("dataset")
+    ]
+
+
+def _write(stem: Path, dataset: str, rows: pd.DataFrame, headings: Mapping[str, str], style: dict[Series, SeriesStyle]) -> list[Path]:
+    """Write the diagrams of one data set."""
+    written = [write_bytes(stem.with_name(f"{stem.name}.csv"), csv_text(rows).encode())]
     with drawing():
-        for dataset, rows in ranks.groupby("dataset"):
-            stem = layout.figures / file_stem(RANKS, str(dataset))
-            written.append(write_bytes(stem.with_name(f"{stem.name}.csv"), csv_text(rows).encode()))
-            written += save(_sheet(str(dataset), rows, results.info, style), stem)
-    return written
+        return written + save(_sheet(dataset, rows, headings, style), stem)
 
 
-def _sheet(dataset: str, rows: pd.DataFrame, info: RunInfo, style: dict[Series, SeriesStyle]) -> "Figure":
+def _sheet(dataset: str, rows: pd.DataFrame, headings: Mapping[str, str], style: dict[Series, SeriesStyle]) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    metrics = [name for name in info.metrics if name in set(rows["metric"])][:MOST_PANELS]
+    metrics = [name for name in headings if name in set(rows["metric"])][:MOST_PANELS]
     height = _TOP + _LINE * (-(-int(rows["methods"].max()) // 2) + 4)
     figure = Figure(figsize=(PAGE_WIDTH, len(metrics) * height), layout="constrained")
     FigureCanvasAgg(figure)
@@ -52,7 +58,7 @@ def _sheet(dataset: str, rows: pd.DataFrame, info: RunInfo, style: dict[Series, 
     for axes, metric in zip(grid, metrics, strict=True):
         axes.set_axis_off()
         own = rows[rows["metric"].eq(metric)].sort_values(["rank", "method", "variant"])
-        axes.set_title(f"{dataset}, {info.metrics[metric].heading}")
+        axes.set_title(f"{dataset}, {headings[metric]}")
         _diagram(axes, own, style)
     return figure
 
