@@ -17,7 +17,8 @@ import pandas as pd
 
 from benchmarks.link.digital.settings import CAPACITY
 from suite.report.groups import Codes
-from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
+from suite.report.intervals import Array, mean_intervals
+from suite.report.pairs import Pair, mark_best, paired_differences
 from suite.report.seeds import crossed_interval, trained_several_times
 from suite.runs.info import Better
 from suite.runs.labels import series_id, without_reading, without_seed

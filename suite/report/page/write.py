@@ -132,4 +132,4 @@ def _picture(path: Path) -> dict[str, Any]:
     with Image.open(io.BytesIO(path.read_bytes())) as whole:
         image = whole.convert("RGB")
     image.thumbnail((_FIGURE_PIXELS, 10 * _FIGURE_PIXELS), Image.Resampling.LANCZOS)
-    return {"source": webp_source(image, _LOSSLESS), "width": image.width, "height": image.height}
+    return {"source": webp_source(image, _LOSSLESS), "width": image.width, "height": image.height, "wide": image.width == _FIGURE_PIXELS}
