@@ -203,11 +203,16 @@ def _curve(axes: "Axes", x: str, line: pd.DataFrame, style: SeriesStyle, label: 
 
 def _legend(figure: "Figure", axes: "Sequence[Axes]") -> None:
     entries = {label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
-    ncol = 2 if figure.get_figwidth() < PAGE_WIDTH else 4
+    place: dict[str, Any] = {"loc": "outside lower center", "frameon": False, "handlelength": 2.6, "columnspacing": 1.2}
+    most = 2 if figure.get_figwidth() < PAGE_WIDTH else 4
+    for ncol in range(most, 0, -1):
+        legend = figure.legend(list(entries.values()), list(entries), ncol=ncol, **place)
+        # Names that are too long to stand side by side would be cut off at the edges.
+        if ncol == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            break
+        legend.remove()
     # A longer legend would take its room from the panels.
     figure.set_figheight(figure.get_figheight() + LEGEND_LINE * max(0, math.ceil(len(entries) / ncol) - LEGEND_LINES))
-    place: dict[str, Any] = {"loc": "outside lower center", "ncol": ncol, "frameon": False, "handlelength": 2.6, "columnspacing": 1.2}
-    figure.legend(list(entries.values()), list(entries), **place)
 
 
 def _snr_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], title: str, ylabel: str) -> "Figure":

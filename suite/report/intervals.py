@@ -67,9 +67,9 @@ def mean_intervals(values: Array, groups: Codes | None = None, *, resamples: int
     of both holds it in 90.5, 92.4 and 93.7 % at n = 8, 16 and 32. An end that is farther from the mean shows skewed values, of whose
     tail few images hold too little: it is moved out by the ratio of its distance to the nearer end's, at most by 1 + 4.5 / n. So the
     interval holds the mean of normal, exponential and lognormal values (sigma = 0.5 and 1) in 93.1 to 96.9 % of 60,000 draws at each of
-    these n; the constant is about the middle of those that do, 4 to 5. That of normal values is wider than the hull by 12, 4 and 2 %, that of
-    lognormal ones with sigma = 1 by 37, 18 and 9 % (medians). Fewer images move the end as 8 do; of such tails they hold the mean in
-    92 % of cases.
+    these n; the constant is about the middle of those that do, 4 to 5. That of normal values is wider than the hull by 12, 4 and 2 %,
+    that of lognormal ones with sigma = 1 by 37, 18 and 9 % (medians). Fewer images move the end as 8 do; of such tails they hold the
+    mean in 92 % of cases.
 
     Args:
         values: (n images, m cells), NaN where an image has no value.

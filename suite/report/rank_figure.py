@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Two methods need no diagram; of more than these on a sheet none could be read.
 LEAST, MOST_PANELS = 3, 6
 _LINE, _TOP = 0.14, 0.45
+# Lines above the axis, clear of its numbers.
+_DIFFERENCE = 1.65
 _SIZE = 6.5
 # Shares of the page: what names take on each side of the line.
 _NAMES = 0.24
@@ -71,13 +73,13 @@ def _diagram(axes: "Axes", rows: pd.DataFrame, style: dict[Series, SeriesStyle])
     levels = list(cliques(ranks, apart))
     room = _NAMES / (1 - 2 * _NAMES) * (count - 1)
     axes.set_xlim(1 - room, count + room)
-    axes.set_ylim(-(half + 1 + 0.5 * len(levels)), 1.9)
+    axes.set_ylim(-(half + 1 + 0.5 * len(levels)), _DIFFERENCE + 0.55)
     axes.plot([1, count], [0, 0], color="black", linewidth=0.8)
     for tick in range(1, count + 1):
         axes.plot([tick, tick], [0, 0.2], color="black", linewidth=0.6)
         _text(axes, tick, 0.3, str(tick), ha="center", va="bottom")
-    axes.plot([1, min(count, 1 + apart)], [1.35, 1.35], color="black", linewidth=1.6)
-    _text(axes, min(count, 1 + apart) + 0.1, 1.35, f"critical difference {apart:.2f}", va="center")
+    axes.plot([1, min(count, 1 + apart)], [_DIFFERENCE, _DIFFERENCE], color="black", linewidth=1.6)
+    _text(axes, min(count, 1 + apart) + 0.1, _DIFFERENCE, f"critical difference {apart:.2f}", va="center")
     for number, (first, last) in enumerate(levels):
         y = -0.35 - 0.5 * number
         axes.plot([ranks[first] - 0.05, ranks[last] + 0.05], [y, y], color="#444444", linewidth=2.2, solid_capstyle="round")

@@ -281,6 +281,23 @@ def test_a_long_legend_leaves_the_panels_their_room() -> None:
     assert panel_height(50) == pytest.approx(panel_height(12), rel=0.1)
 
 
+@pytest.mark.parametrize("ratios", [1, 3])
+def test_long_names_are_not_cut_off_at_the_edge_of_a_figure(ratios: int) -> None:
+    rows = [
+        ("kodak", "awgn", f"a method with a very long name {index}", "default", 1 / (24 + cr), snr, 30.0 + snr)
+        for index in range(8)
+        for cr in range(ratios)
+        for snr in (1.0, 4.0)
+    ]
+    points = pd.DataFrame(rows, columns=["dataset", "channel", "method", "variant", "cr", "snr_db", "mean"])
+    points = points.assign(low=points["mean"] - 1, high=points["mean"] + 1)
+    with figures.drawing():
+        figure = figures._snr_figure(points, series_styles(points), "kodak", "PSNR")
+        figure.draw_without_rendering()
+    place = figure.legends[0].get_window_extent()
+    assert len(figure.legends) == 1 and figure.bbox.x0 <= place.x0 and place.x1 <= figure.bbox.x1
+
+
 def test_a_coarse_image_looks_like_the_final_one_of_its_reading():
     variants = ["full/stage-one", "full [Eb/N0]", "full [lossless]", "full/stage-one [HARQ]", "full [HARQ]"]
     looks = series_styles(pd.DataFrame({"method": "gened_sc", "variant": variants}))
