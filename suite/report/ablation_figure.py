@@ -103,6 +103,7 @@ def _bars(ablation: Ablation, bars: pd.DataFrame, info: RunInfo, style: dict[Ser
 
 def _panel(axes: "Axes", bars: pd.DataFrame, variants: list[str], ratios: list[float], style: dict[Series, SeriesStyle]) -> None:
     import seaborn
+    from matplotlib.ticker import MaxNLocator
 
     thick = 0.8 / len(ratios)
     for row in bars.to_dict("records"):
@@ -115,6 +116,8 @@ def _panel(axes: "Axes", bars: pd.DataFrame, variants: list[str], ratios: list[f
     axes.axvline(0, color="black", linewidth=0.8)
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.08)
+    # More numbers of four digits and a sign run into one another where three panels stand side by side.
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     seaborn.despine(ax=axes, left=True)
 
 

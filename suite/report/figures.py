@@ -11,7 +11,7 @@ A method keeps its colour, marker and line through all figures of a run. Nothing
 import io
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,16 +22,14 @@ import pandas as pd
 
 from suite.report.formats import csv_text, write_bytes
 from suite.report.points import ENVELOPE
-from suite.report.processes import Task, draw_all
+from suite.report.processes import Task
 from suite.report.results import RunResults
 from suite.report.seeds import shown_points
 from suite.runs.labels import (
     STAGE_ONE,
-    Names,
     cr_label,
     file_stem,
     over_seeds,
-    remember_names,
     series_label,
     with_reading,
     without_reading,
@@ -197,7 +195,7 @@ def _curve(axes: "Axes", x: str, line: pd.DataFrame, style: SeriesStyle, label: 
         errors = [mean - low, high - mean]
         axes.errorbar(at, mean, yerr=errors, linestyle="none", capsize=2, elinewidth=0.8, label=label, **marker_style(style))
         return
-    above_all = style is ENVELOPE_STYLE
+    above_all = style == ENVELOPE_STYLE
     axes.plot(at, mean, linestyle=style.line, label=label, zorder=4 if above_all else 2, **marker_style(style))
     if not above_all:
         axes.fill_between(at[known], low[known], high[known], color=style.colour, alpha=0.12, linewidth=0)
@@ -205,11 +203,16 @@ def _curve(axes: "Axes", x: str, line: pd.DataFrame, style: SeriesStyle, label: 
 
 def _legend(figure: "Figure", axes: "Sequence[Axes]") -> None:
     entries = {label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
-    ncol = 2 if figure.get_figwidth() < PAGE_WIDTH else 4
+    place: dict[str, Any] = {"loc": "outside lower center", "frameon": False, "handlelength": 2.6, "columnspacing": 1.2}
+    most = 2 if figure.get_figwidth() < PAGE_WIDTH else 4
+    for ncol in range(most, 0, -1):
+        legend = figure.legend(list(entries.values()), list(entries), ncol=ncol, **place)
+        # Names that are too long to stand side by side would be cut off at the edges.
+        if ncol == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            break
+        legend.remove()
     # A longer legend would take its room from the panels.
     figure.set_figheight(figure.get_figheight() + LEGEND_LINE * max(0, math.ceil(len(entries) / ncol) - LEGEND_LINES))
-    place: dict[str, Any] = {"loc": "outside lower center", "ncol": ncol, "frameon": False, "handlelength": 2.6, "columnspacing": 1.2}
-    figure.legend(list(entries.values()), list(entries), **place)
 
 
 def _snr_figure(points: pd.DataFrame, style: dict[Series, SeriesStyle], title: str, ylabel: str) -> "Figure":
@@ -263,21 +266,19 @@ def with_axes(figure: "Figure", grid: "Sequence[Axes]", xlabel: str, ylabel: str
     _legend(figure, grid)
 
 
-def write_figures(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
-    """Write every curve of a run below ``figures/`` of ``layout`` and return the paths."""
+def curve_tasks(results: RunResults, layout: RunLayout[Path]) -> list[Task]:
+    """Return the tasks that write the curves of a run below ``figures/`` of ``layout``, each of which returns its paths."""
     points = results.points
     style = series_styles(points) if len(points) else {}
     layout.figures.mkdir(parents=True, exist_ok=True)
     tasks: list[Task] = []
     for (dataset, channel, metric), group in points.groupby(["dataset", "channel", "metric"]) if style else []:
         stem, heading = file_stem(dataset, channel, metric), results.info.metrics[metric].heading
-        tasks += [(write_curve, (kind, layout.figures, stem, group, style, heading, dict(results.info.names))) for kind in _KINDS]
-    return draw_all(tasks)
+        tasks += [(write_curve, (kind, layout.figures, stem, group, style, heading)) for kind in _KINDS]
+    return tasks
 
 
-def write_curve(
-    kind: str, folder: Path, stem: str, points: pd.DataFrame, style: dict[Series, SeriesStyle], heading: str, names: Mapping[str, Names]
-) -> list[Path]:
+def write_curve(kind: str, folder: Path, stem: str, points: pd.DataFrame, style: dict[Series, SeriesStyle], heading: str) -> list[Path]:
     """Write the points of one metric over SNR or over symbols as PNG, PDF, SVG and CSV; nothing where no point has a value.
 
     Args:
@@ -286,11 +287,9 @@ def write_curve(
         points: of one data set and channel.
         style: the look of every method of the run.
         heading: of the metric.
-        names: what the run calls methods that are not at hand; a process of its own has not heard it.
     """
     if points["mean"].isna().all():
         return []
-    remember_names(names)
     title, name = f"{points['dataset'].iloc[0]}, {points['channel'].iloc[0]}", f"{kind}_{stem}"
     written = [write_bytes(folder / f"{name}.csv", csv_text(points).encode())]
     with drawing():

@@ -16,7 +16,7 @@ from rich.text import Text
 from tabulate import tabulate
 
 from benchmarks.common.atomic import write_atomic
-from suite.report.intervals import Mark
+from suite.report.pairs import Mark
 
 LEGEND = (
     "Mean and 95 % interval over images; bold: significantly better than every other row of its CR; "

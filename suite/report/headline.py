@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from suite.report.points import at_capacity, of_one_network
+from suite.report.comparisons import at_capacity
+from suite.report.points import of_one_network
 from suite.report.results import RunResults
 from suite.report.summary import CELL, Series, compared_metric, gain_text
 from suite.runs.columns import WHOLE_CELL

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from suite.report.comparisons import ENVELOPE_OF, at_capacity
 from suite.report.formats import Block, Cell, MetricTable, Row, span_text
-from suite.report.points import ENVELOPE, ENVELOPE_OF, Points, at_capacity
+from suite.report.points import ENVELOPE, Points
 from suite.runs.info import RunInfo
 from suite.runs.labels import cr_label, file_stem, over_seeds, series_label, without_seed
 

@@ -14,6 +14,7 @@ import pandas as pd
 from suite.report.figures import Series, SeriesStyle, drawing, marker_style, panels, save, series_styles, with_axes
 from suite.report.formats import csv_text, write_bytes
 from suite.report.points import ENVELOPE
+from suite.report.processes import Task
 from suite.report.results import RunResults
 from suite.report.seeds import shown_points
 from suite.runs.labels import cr_label, file_stem, series_label
@@ -43,28 +44,35 @@ def plane_points(points: pd.DataFrame, metrics: tuple[str, str]) -> pd.DataFrame
     return wide.reindex(columns=list(metrics)).dropna().join(symbols).reset_index() if len(wide) else pd.DataFrame()
 
 
-def write_planes(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
-    """Write ``figures/plane_<dataset>_<channel>`` for each data set and channel with both kinds of metric; return the paths."""
+def plane_tasks(results: RunResults, layout: RunLayout[Path]) -> list[Task]:
+    """Return the tasks that write ``figures/plane_<dataset>_<channel>``, for each data set and channel with both kinds of metric."""
     metrics = plane_metrics(results.metrics)
     found = plane_points(results.points, metrics) if metrics else pd.DataFrame()
     if metrics is None or found.empty:
         return []
-    style, headings = series_styles(results.points), [results.info.metrics[name].heading for name in metrics]
-    written: list[Path] = []
+    style, headings = series_styles(results.points), tuple(results.info.metrics[name].heading for name in metrics)
+    return [
+        (_write, (layout.figures / file_stem(PLANE, dataset, channel), cells, metrics, headings, style))
+        for (dataset, channel), cells in found.groupby(["dataset", "channel"])
+    ]
+
+
+def _write(
+    stem: Path, cells: pd.DataFrame, metrics: tuple[str, str], headings: tuple[str, str], style: dict[Series, SeriesStyle]
+) -> list[Path]:
+    """Write the plane of one data set and channel."""
+    where = f"{cells['dataset'].iloc[0]}, {cells['channel'].iloc[0]}"
+    written = [write_bytes(stem.with_name(f"{stem.name}.csv"), csv_text(cells).encode())]
+    ratios = sorted(cells["cr"].dropna().unique()) or [float("nan")]
     with drawing():
-        for (dataset, channel), cells in found.groupby(["dataset", "channel"]):
-            stem = layout.figures / file_stem(PLANE, dataset, channel)
-            written.append(write_bytes(stem.with_name(f"{stem.name}.csv"), csv_text(cells).encode()))
-            ratios = sorted(cells["cr"].dropna().unique()) or [float("nan")]
-            figure, grid = panels(len(ratios))
-            for axes, cr in zip(grid, ratios, strict=True):
-                shown = cells[cells["cr"].isna() | cells["cr"].eq(cr)]
-                for (method, variant), line in shown.groupby(["method", "variant"]):
-                    _line(axes, line.sort_values("snr_db"), metrics, style[method, variant], (method, variant))
-                axes.set_title(f"{dataset}, {channel}, CR = {cr_label(cr)}")
-            with_axes(figure, grid, headings[0], headings[1])
-            written += save(figure, stem)
-    return written
+        figure, grid = panels(len(ratios))
+        for axes, cr in zip(grid, ratios, strict=True):
+            shown = cells[cells["cr"].isna() | cells["cr"].eq(cr)]
+            for (method, variant), line in shown.groupby(["method", "variant"]):
+                _line(axes, line.sort_values("snr_db"), metrics, style[method, variant], (method, variant))
+            axes.set_title(f"{where}, CR = {cr_label(cr)}")
+        with_axes(figure, grid, headings[0], headings[1])
+        return written + save(figure, stem)
 
 
 def _line(axes: "Axes", line: pd.DataFrame, metrics: tuple[str, str], look: SeriesStyle, series: Series) -> None:

@@ -3,33 +3,28 @@
 ::
 
     records ──repetitions averaged──> (images x cells) matrix of a metric
-                                          ├─intervals──> mean, low, high, n; over several training seeds too
-                                          ├─paired, within a block of equal CR──> pairs, marks
-                                          └─paired, each of a CR with each of fixed rate──> pairs, with the symbols of both
+                                          └─compared_cells, metrics shared out among processes──> means, intervals, marks, pairs
 
 Tables and figures both draw on these points, so they cannot disagree.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import combinations, product
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.link.digital.settings import CAPACITY
 from suite.errors import RecordError
+from suite.report.comparisons import ENVELOPE_OF, at_capacity, compared_cells
 from suite.report.groups import Codes, of_images
-from suite.report.intervals import Array, Pair, mark_best, mean_intervals, paired_differences
-from suite.report.seeds import crossed_interval, trained_several_times
+from suite.report.intervals import Array
+from suite.report.processes import Task, begin
 from suite.runs.columns import GROUP, WHOLE_CELL
-from suite.runs.info import Better, RunInfo
-from suite.runs.labels import series_id, without_reading, without_seed
+from suite.runs.info import RunInfo
+from suite.runs.labels import without_reading
 from suite.runs.records import metric_columns
 
 ENVELOPE = "envelope"
-ENVELOPE_OF = "digital"
 SERIES = ["method", "variant", "cr"]
 CELL = [*SERIES, "snr_db"]
 _PAIR_COLUMNS = ["dataset", "channel", "metric", "cr", "snr_db", "first", "second", "symbols_first", "symbols_second"]
@@ -80,12 +75,6 @@ def of_one_network(points: pd.DataFrame) -> pd.DataFrame:
     return points[points["source"].eq("")] if len(points) else points
 
 
-def at_capacity(rows: pd.DataFrame) -> pd.Series:
-    """Return which rows are of a codec at the channel's capacity, a reference that no link reaches: it is compared, and never the best."""
-    own = rows["variant"].map(lambda variant: without_reading(variant)[0])
-    return rows["method"].eq(ENVELOPE_OF) & own.astype("str").str.endswith(f"-{CAPACITY}")
-
-
 def check_metrics(records: pd.DataFrame, info: RunInfo) -> None:
     """Refuse records whose metrics ``run.json`` does not describe, and records of several runs."""
     unknown = sorted(set(metric_columns(records)) - set(info.metrics))
@@ -118,48 +107,17 @@ def _matrix(rows: pd.DataFrame, metric: str, images: int, cells: int) -> Array:
     return values
 
 
-def _metric_points(rows: "_Rows", cells: pd.DataFrame, metric: str, better: Better) -> tuple[pd.DataFrame, pd.DataFrame, Measured | None]:
-    """Return the points, the pairs and the values of one metric in one (dataset, channel); no values of a metric of whole cells."""
-    single, whole, images, groups = rows.single, rows.whole, rows.images, rows.groups
-    of_whole_cells = bool(whole[metric].notna().any())
-    values = np.full((len(images), len(cells)), np.nan) if of_whole_cells else _matrix(single, metric, len(images), len(cells))
-    means = mean_intervals(values, groups)
-    points = cells.assign(metric=metric, mean=means.mean, low=means.low, high=means.high, n=means.n, mark="", source="")
+def _counted(rows: "_Rows", cells: pd.DataFrame, metric: str, of_whole_cells: bool) -> pd.DataFrame:
+    """Return the points of a metric with their failures; those of whole cells with their values too, and of how many images they are."""
+    single, whole = rows.single, rows.whole
     usable = rows.ok & (of_whole_cells | np.isfinite(single[metric]))
-    points["failed"] = np.bincount(single["cell"], weights=~usable, minlength=len(cells)).astype(int)
+    failed = np.bincount(single["cell"], weights=~usable, minlength=len(cells)).astype(int)
+    points = cells.assign(metric=metric, mean=np.nan, low=np.nan, high=np.nan, n=0, mark="", source="", failed=failed)
     if of_whole_cells:
         points["mean"] = whole.groupby("cell")[metric].mean().reindex(range(len(cells))).to_numpy()
         ok = single[usable].groupby("cell")["image"].nunique()
         points["n"] = ok.reindex(range(len(cells)), fill_value=0).to_numpy()
-        return points, pd.DataFrame(), None
-    families = list(_families(cells))
-    # All at once, since a call for each of a thousand small blocks costs more than what it computes.
-    asked = [pair for family in families for pair in family.pairs]
-    numbers = [number for number, family in enumerate(families) for _ in family.pairs]
-    found = iter(paired_differences(values, asked, groups, numbers))
-    pairs: list[dict[str, Any]] = []
-    marks = [""] * len(cells)
-    for family in families:
-        compared = [next(found) for _ in family.pairs]
-        if family.block:
-            place = {column: index for index, column in enumerate(family.block)}
-            local = [replace(pair, first=place[pair.first], second=place[pair.second]) for pair in compared]
-            for column, mark in zip(family.block, mark_best(values[:, family.block], local, better), strict=True):
-                marks[column] = mark
-        pairs += _pair_rows(metric, family, cells, compared)
-    points = points.assign(mark=marks)
-    if derived := list(_over_seeds(points, values, groups)):
-        points = pd.concat([points, *derived], ignore_index=True)
-    return points, pd.DataFrame(pairs), Measured(values, images, cells, groups)
-
-
-def _over_seeds(points: pd.DataFrame, values: Array, groups: Codes | None) -> Iterator[pd.DataFrame]:
-    """Yield a row for each cell of a network that was trained by several seeds: the mean over them."""
-    for variant, places in trained_several_times(points):
-        found, own = crossed_interval(values[:, places], groups), points.loc[places]
-        told = {"variant": variant, "mark": "", "source": ", ".join(own["variant"]), "failed": int(own["failed"].sum())}
-        told |= {"mean": found.mean[0], "low": found.low[0], "high": found.high[0], "n": int(found.n[0])}
-        yield own.head(1).assign(**told, symbols_total=own["symbols_total"].mean())
+    return points
 
 
 @dataclass(frozen=True)
@@ -188,54 +146,6 @@ class _Rows:
         images = pd.Index(sorted(single["image"].unique()))
         single = single.assign(number=images.get_indexer(single["image"]))
         return cls(single, rows[of_cell], single["status"].eq("ok"), images, of_images(single, images))
-
-
-@dataclass(frozen=True)
-class _Family:
-    """Columns of a cell that are compared, among which Holm corrects.
-
-    Attributes:
-        cr, snr_db: the cell.
-        pairs: columns that are compared.
-        block: the columns among which the best is marked; none where those of a CR are compared with those of fixed rate.
-    """
-
-    cr: float
-    snr_db: float
-    pairs: Sequence[tuple[int, int]]
-    block: Sequence[int] = ()
-
-
-def _families(cells: pd.DataFrame) -> Iterator[_Family]:
-    """Yield, for each CR and SNR, every two of its methods, and each of them with each reference at capacity and each of fixed rate."""
-    for (cr, snr_db), rows in cells.groupby(["cr", "snr_db"], dropna=False, sort=True):
-        reference = at_capacity(rows)
-        references, block = rows.index[reference].tolist(), rows.index[~reference].tolist()
-        networks = [(method, without_seed(variant)[0]) for method, variant in zip(rows["method"], rows["variant"], strict=True)]
-        network = dict(zip(rows.index, networks, strict=True))
-        # What seeds of one network differ in is no question of methods.
-        yield _Family(cr, snr_db, [pair for pair in combinations(block, 2) if network[pair[0]] != network[pair[1]]], block)
-        if references:
-            yield _Family(cr, snr_db, list(product(block, references)))
-        fixed = cells.index[cells["cr"].isna() & cells["snr_db"].eq(snr_db)].tolist()
-        if np.isfinite(cr) and fixed:
-            yield _Family(cr, snr_db, list(product(block, fixed)))
-
-
-def _pair_rows(metric: str, family: _Family, cells: pd.DataFrame, compared: Sequence[Pair]) -> list[dict[str, Any]]:
-    """Return a row for each comparison of two of ``cells``, with what either of them puts on the air."""
-    names = [series_id(m, v) for m, v in zip(cells["method"], cells["variant"], strict=True)]
-    symbols = cells["symbols_total"].to_list()
-    return [
-        {
-            **{"metric": metric, "cr": family.cr, "snr_db": family.snr_db, "first": names[p.first], "second": names[p.second]},
-            **{"symbols_first": symbols[p.first], "symbols_second": symbols[p.second]},
-            **{"difference": p.difference, "low": p.low, "high": p.high, "p": p.p, "p_holm": p.p_holm, "n": p.n},
-            **{"effect": p.effect, "detectable": p.detectable, "significant": p.significant},
-        }
-        for p in compared
-        if p.n > 0
-    ]
 
 
 def _with_envelope(points: pd.DataFrame, info: RunInfo) -> pd.DataFrame:
@@ -270,7 +180,8 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
     there = [name for name in info.metrics if name in metric_columns(records)]
     flags = [name for name in there if name in info.flags]
     metrics = [name for name in there if name not in flags]
-    points, pairs, absent, flagged, groups, measured = [], [], {}, {}, {}, {}
+    tasks: list[Task] = []
+    absent, flagged, groups, measured = {}, {}, {}, {}
     for (dataset, channel), rows in records.groupby(["dataset", "channel"], sort=True):
         absent[dataset, channel] = [name for name in absent_metrics(rows) if name not in flags]
         flagged[dataset, channel] = {name: _marked(rows, name) for name in flags}
@@ -286,11 +197,13 @@ def build_points(records: pd.DataFrame, info: RunInfo) -> Points:
         symbols = apart.single.loc[apart.ok, ["cell", "symbols_total"]].groupby("cell")["symbols_total"].mean()
         cells["symbols_total"] = symbols.reindex(range(len(cells))).to_numpy()
         for metric in (name for name in metrics if name not in absent[dataset, channel]):
-            of_metric, compared, values = _metric_points(apart, cells, metric, info.metrics[metric].better)
+            of_whole_cells = bool(apart.whole[metric].notna().any())
+            values = None if of_whole_cells else _matrix(apart.single, metric, len(apart.images), len(cells))
             if values is not None:
-                measured[dataset, channel, metric] = values
-            points.append(of_metric)
-            pairs.append(compared.assign(dataset=dataset, channel=channel))
+                measured[dataset, channel, metric] = Measured(values, apart.images, cells, apart.groups)
+            counted = _counted(apart, cells, metric, of_whole_cells)
+            tasks.append((compared_cells, (counted, metric, values, apart.groups, info.metrics[metric].better)))
+    points, pairs = zip(*begin(tasks).results(), strict=True) if tasks else ((), ())
     frame = _with_envelope(pd.concat(points, ignore_index=True), info) if points else pd.DataFrame()
     order = ["dataset", "channel", "metric", *CELL, "mean", "low", "high", "n", "failed", "mark", "symbols_total", "source"]
     compared = pd.concat(pairs, ignore_index=True) if any(len(p) for p in pairs) else pd.DataFrame(columns=_PAIR_COLUMNS)

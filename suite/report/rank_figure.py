@@ -1,6 +1,6 @@
 """Critical-difference diagrams: where the mean ranks of methods stand, and which of them cannot be told apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,9 +8,9 @@ import pandas as pd
 
 from suite.report.figures import PAGE_WIDTH, Series, SeriesStyle, drawing, save, series_styles
 from suite.report.formats import csv_text, write_bytes
+from suite.report.processes import Task
 from suite.report.ranks import RATIO
 from suite.report.results import RunResults
-from suite.runs.info import RunInfo
 from suite.runs.labels import file_stem, series_label
 from suite.runs.layout import RunLayout
 
@@ -21,30 +21,38 @@ if TYPE_CHECKING:
 # Two methods need no diagram; of more than these on a sheet none could be read.
 LEAST, MOST_PANELS = 3, 6
 _LINE, _TOP = 0.14, 0.45
+# Lines above the axis, clear of its numbers.
+_DIFFERENCE = 1.65
 _SIZE = 6.5
 # Shares of the page: what names take on each side of the line.
 _NAMES = 0.24
 RANKS = "ranks"
 
 
-def write_rank_figures(results: RunResults, layout: RunLayout[Path]) -> list[Path]:
-    """Write ``figures/ranks_<dataset>`` for each data set on which three methods or more have a CR; return the paths."""
-    ranks, written = results.ranks, list[Path]()
+def rank_tasks(results: RunResults, layout: RunLayout[Path]) -> list[Task]:
+    """Return the tasks that write ``figures/ranks_<dataset>``, for each data set on which three methods or more have a CR."""
+    ranks = results.ranks
     ranks = ranks[ranks["family"].eq(RATIO) & ranks["methods"].ge(LEAST) & ranks["blocks"].gt(1)]
     style = series_styles(results.points) if len(ranks) else {}
+    headings = {name: metric.heading for name, metric in results.info.metrics.items()}
+    return [
+        (_write, (layout.figures / file_stem(RANKS, str(dataset)), str(dataset), rows, headings, style))
+        for dataset, rows in ranks.groupby("dataset")
+    ]
+
+
+def _write(stem: Path, dataset: str, rows: pd.DataFrame, headings: Mapping[str, str], style: dict[Series, SeriesStyle]) -> list[Path]:
+    """Write the diagrams of one data set."""
+    written = [write_bytes(stem.with_name(f"{stem.name}.csv"), csv_text(rows).encode())]
     with drawing():
-        for dataset, rows in ranks.groupby("dataset"):
-            stem = layout.figures / file_stem(RANKS, str(dataset))
-            written.append(write_bytes(stem.with_name(f"{stem.name}.csv"), csv_text(rows).encode()))
-            written += save(_sheet(str(dataset), rows, results.info, style), stem)
-    return written
+        return written + save(_sheet(dataset, rows, headings, style), stem)
 
 
-def _sheet(dataset: str, rows: pd.DataFrame, info: RunInfo, style: dict[Series, SeriesStyle]) -> "Figure":
+def _sheet(dataset: str, rows: pd.DataFrame, headings: Mapping[str, str], style: dict[Series, SeriesStyle]) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    metrics = [name for name in info.metrics if name in set(rows["metric"])][:MOST_PANELS]
+    metrics = [name for name in headings if name in set(rows["metric"])][:MOST_PANELS]
     height = _TOP + _LINE * (-(-int(rows["methods"].max()) // 2) + 4)
     figure = Figure(figsize=(PAGE_WIDTH, len(metrics) * height), layout="constrained")
     FigureCanvasAgg(figure)
@@ -52,7 +60,7 @@ def _sheet(dataset: str, rows: pd.DataFrame, info: RunInfo, style: dict[Series, 
     for axes, metric in zip(grid, metrics, strict=True):
         axes.set_axis_off()
         own = rows[rows["metric"].eq(metric)].sort_values(["rank", "method", "variant"])
-        axes.set_title(f"{dataset}, {info.metrics[metric].heading}")
+        axes.set_title(f"{dataset}, {headings[metric]}")
         _diagram(axes, own, style)
     return figure
 
@@ -65,13 +73,13 @@ def _diagram(axes: "Axes", rows: pd.DataFrame, style: dict[Series, SeriesStyle])
     levels = list(cliques(ranks, apart))
     room = _NAMES / (1 - 2 * _NAMES) * (count - 1)
     axes.set_xlim(1 - room, count + room)
-    axes.set_ylim(-(half + 1 + 0.5 * len(levels)), 1.9)
+    axes.set_ylim(-(half + 1 + 0.5 * len(levels)), _DIFFERENCE + 0.55)
     axes.plot([1, count], [0, 0], color="black", linewidth=0.8)
     for tick in range(1, count + 1):
         axes.plot([tick, tick], [0, 0.2], color="black", linewidth=0.6)
         _text(axes, tick, 0.3, str(tick), ha="center", va="bottom")
-    axes.plot([1, min(count, 1 + apart)], [1.35, 1.35], color="black", linewidth=1.6)
-    _text(axes, min(count, 1 + apart) + 0.1, 1.35, f"critical difference {apart:.2f}", va="center")
+    axes.plot([1, min(count, 1 + apart)], [_DIFFERENCE, _DIFFERENCE], color="black", linewidth=1.6)
+    _text(axes, min(count, 1 + apart) + 0.1, _DIFFERENCE, f"critical difference {apart:.2f}", va="center")
     for number, (first, last) in enumerate(levels):
         y = -0.35 - 0.5 * number
         axes.plot([ranks[first] - 0.05, ranks[last] + 0.05], [y, y], color="#444444", linewidth=2.2, solid_capstyle="round")

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from suite.report.comparisons import at_capacity
 from suite.report.formats import PlainTable
 from suite.report.intervals import CONFIDENCE, Array
-from suite.report.points import Measured, Points, at_capacity
+from suite.report.points import Measured, Points
 from suite.report.summary import Series
 from suite.runs.info import RunInfo
 from suite.runs.labels import series_label

@@ -2,7 +2,8 @@
 
 ::
 
-    RunResults ──> tables/ ──> figures/: curves, limits, qualitative sheets ──> what an earlier state left there goes ──> report.html
+    RunResults ──┬─> figures/ of the points: curves, planes, ranks, by whoever is free ──┬─> what an earlier state left goes ──> report.html
+                 └─> tables/, figures/ of the rest: limits, qualitative sheets ────────┘
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +13,12 @@ from typing import Literal
 from benchmarks.common.storage import RemotePath, StoragePath, local_copy, upload
 from suite.report.ablation_figure import write_ablation_figures
 from suite.report.capacity import write_limits
-from suite.report.figures import write_figures
+from suite.report.figures import curve_tasks
 from suite.report.page.write import write_report
-from suite.report.plane import write_planes
+from suite.report.plane import plane_tasks
+from suite.report.processes import Task, begin, helpers
 from suite.report.qualitative import write_sheets
-from suite.report.rank_figure import write_rank_figures
+from suite.report.rank_figure import rank_tasks
 from suite.report.results import RunResults
 from suite.report.tables import write_tables
 from suite.report.training_figure import write_training_figures
@@ -27,14 +29,17 @@ Part = Literal["tables", "figures", "report"]
 _STEPS: Mapping[Part, Mapping[str, Callable[[RunResults, RunLayout[Path]], list[Path]]]] = {
     "tables": {"tables": write_tables},
     "figures": {
-        "curves": write_figures,
-        "distortion and perception": write_planes,
-        "ranks": write_rank_figures,
         "ablations": write_ablation_figures,
         "training curves": write_training_figures,
         "limits": write_limits,
         "sheets": write_sheets,
     },
+}
+# Many and alike, each made of few points.
+_SHARED: Mapping[str, Callable[[RunResults, RunLayout[Path]], list[Task]]] = {
+    "curves": curve_tasks,
+    "distortion and perception": plane_tasks,
+    "ranks": rank_tasks,
 }
 
 
@@ -71,12 +76,23 @@ def rewrite(results: RunResults, only: Part | None = None, told: Callable[[str],
 
 def _make(results: RunResults, layout: RunLayout[Path], only: Part | None, told: Callable[[str], None]) -> list[Path]:
     written: list[Path] = []
-    for part, steps in _STEPS.items():
-        for name, write in steps.items() if only in (None, part) else ():
+    with helpers(_curves(results) if only != "report" else 0, results.info.names):
+        shared = {name: begin(tasks(results, layout)) for name, tasks in _SHARED.items() if only in (None, "figures")}
+        for part, steps in _STEPS.items():
+            for name, write in steps.items() if only in (None, part) else ():
+                told(name)
+                written += write(results, layout)
+        for name, work in shared.items():
             told(name)
-            written += write(results, layout)
+            written += (path for paths in work.results() for path in paths)
     if only in (None, "report"):
         told("page")
         figures = written if only is None else sorted(layout.figures.glob("*.png"))
         written.append(write_report(results, layout, figures))
     return written
+
+
+def _curves(results: RunResults) -> int:
+    """Return how many curves a run has, as far as its records say."""
+    cells = results.records[["dataset", "channel"]].drop_duplicates()
+    return 2 * len(cells) * len(results.info.metrics)

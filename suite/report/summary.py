@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from suite.report.comparisons import at_capacity
 from suite.report.formats import PlainTable, span_text
 from suite.report.groups import image_keys, of_index
 from suite.report.intervals import mean_intervals
-from suite.report.points import Points, at_capacity, of_one_network
+from suite.report.points import Points, of_one_network
 from suite.runs.columns import WHOLE_CELL
 from suite.runs.info import RunInfo
 from suite.runs.labels import series_label

@@ -208,7 +208,7 @@ def load(run_dir: str | StoragePath, info: RunInfo | None = None) -> pd.DataFram
         # Units of another size have cells in common, and the same results in them.
         equal = records.duplicated([name for name in records.columns if not name.startswith("seconds_") and name != "cost_usd"])
         records, origin = records[~equal].reset_index(drop=True), origin[~equal.to_numpy()]
-    _refuse_twice(records, [files[index].name for index in origin])
+        _refuse_twice(records, [files[index].name for index in origin])
     return _grouped(records.sort_values(list(KEY), ignore_index=True, kind="stable"), info)
 
 

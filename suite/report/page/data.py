@@ -59,7 +59,7 @@ def _derived(points: pd.DataFrame) -> set[Series]:
 
 def _method(series: Series, look: SeriesStyle | None) -> dict[str, Any]:
     names = {"id": series_id(*series), "name": series_label(*series), "short": series_label(*series, legend=True)}
-    if look is None or look is ENVELOPE_STYLE:
+    if look is None or look == ENVELOPE_STYLE:
         # In the colour of the text, which is light on a dark screen.
         return names | {"colour": "", "dash": "1 1.2", "marker": "", "filled": True}
     dash = "" if isinstance(look.line, str) else " ".join(f"{part:g}" for part in look.line[1])

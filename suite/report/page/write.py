@@ -14,12 +14,14 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from benchmarks.common.cores import available_cores
 from suite.report.captions import caption_of, figure_captions
 from suite.report.formats import LEGEND, MetricTable, PlainTable, write_bytes
 from suite.report.headline import headline
@@ -116,11 +118,18 @@ def _figures(results: RunResults, made: Iterable[Path]) -> list[dict[str, Any]]:
     captions = figure_captions(results)
     order = {name: index for index, name in enumerate(captions)}
     drawn = [path for path in made if path.suffix == ".png" and not path.stem.startswith(_DRAWN_LIVE)]
-    figures = []
-    for path in sorted(drawn, key=lambda path: (order.get(path.stem, len(order)), path.stem)):
-        with Image.open(io.BytesIO(path.read_bytes())) as whole:
-            image = whole.convert("RGB")
-        image.thumbnail((_FIGURE_PIXELS, 10 * _FIGURE_PIXELS), Image.Resampling.LANCZOS)
-        caption, source = caption_of(captions, path.stem), webp_source(image, _LOSSLESS)
-        figures.append({"name": path.stem, "caption": caption, "source": source, "width": image.width, "height": image.height})
-    return figures
+    drawn.sort(key=lambda path: (order.get(path.stem, len(order)), path.stem))
+    # What takes the time lets threads run.
+    with ThreadPoolExecutor(available_cores()) as threads:
+        return [
+            {"name": path.stem, "caption": caption_of(captions, path.stem)} | told
+            for path, told in zip(drawn, threads.map(_picture, drawn), strict=True)
+        ]
+
+
+def _picture(path: Path) -> dict[str, Any]:
+    """Return a figure as the page holds it: its data address and its size."""
+    with Image.open(io.BytesIO(path.read_bytes())) as whole:
+        image = whole.convert("RGB")
+    image.thumbnail((_FIGURE_PIXELS, 10 * _FIGURE_PIXELS), Image.Resampling.LANCZOS)
+    return {"source": webp_source(image, _LOSSLESS), "width": image.width, "height": image.height, "wide": image.width == _FIGURE_PIXELS}

@@ -15,8 +15,9 @@ from helpers import synthetic_run
 from suite.errors import RecordError
 from suite.report import figures, qualitative
 from suite.report.captions import caption_of, figure_captions
-from suite.report.figures import series_styles, write_figures
+from suite.report.figures import curve_tasks, series_styles
 from suite.report.points import Points
+from suite.report.processes import Task, begin
 from suite.report.qualitative import write_sheets
 from suite.report.results import RunResults, load_results
 from suite.runs.info import RunInfo
@@ -50,7 +51,11 @@ def points(results: RunResults) -> Points:
 
 @pytest.fixture(scope="module")
 def written(results: RunResults, run_dir: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in write_figures(results, RunLayout(run_dir))}
+    return {path.name: path.read_bytes() for path in paths_of(curve_tasks(results, RunLayout(run_dir)))}
+
+
+def paths_of(tasks: list[Task]) -> list[Path]:
+    return [path for paths in begin(tasks).results() for path in paths]
 
 
 def test_each_figure_comes_as_png_pdf_svg_and_points(written: dict[str, bytes]) -> None:
@@ -70,7 +75,7 @@ def test_points_beside_a_figure_are_those_of_the_table(run_dir: Path, written: d
 
 
 def test_writing_again_changes_no_byte(run_dir: Path, written: dict[str, bytes]) -> None:
-    assert {path.name: path.read_bytes() for path in write_figures(load_results(run_dir), RunLayout(run_dir))} == written
+    assert {path.name: path.read_bytes() for path in paths_of(curve_tasks(load_results(run_dir), RunLayout(run_dir)))} == written
     for content in written.values():
         assert b"CreationDate" not in content and b"tEXtSoftware" not in content and b"dc:date" not in content
 
@@ -258,7 +263,7 @@ def test_run_without_values_draws_nothing(tmp_path: Path) -> None:
     row["repetition"] = 0
     write_unit(tmp_path / "records" / "u.parquet", [row | {"status": "failed", "error": "no weights"}], ["psnr"])
     (tmp_path / "run.json").write_text(json.dumps({"metrics": {"psnr": {"title": "PSNR", "better": "higher"}}}))
-    assert write_figures(load_results(tmp_path), RunLayout(tmp_path)) == []
+    assert paths_of(curve_tasks(load_results(tmp_path), RunLayout(tmp_path))) == []
 
 
 def test_a_long_legend_leaves_the_panels_their_room() -> None:
@@ -274,6 +279,23 @@ def test_a_long_legend_leaves_the_panels_their_room() -> None:
         return figure.axes[0].get_position().height * figure.get_figheight()
 
     assert panel_height(50) == pytest.approx(panel_height(12), rel=0.1)
+
+
+@pytest.mark.parametrize("ratios", [1, 3])
+def test_long_names_are_not_cut_off_at_the_edge_of_a_figure(ratios: int) -> None:
+    rows = [
+        ("kodak", "awgn", f"a method with a very long name {index}", "default", 1 / (24 + cr), snr, 30.0 + snr)
+        for index in range(8)
+        for cr in range(ratios)
+        for snr in (1.0, 4.0)
+    ]
+    points = pd.DataFrame(rows, columns=["dataset", "channel", "method", "variant", "cr", "snr_db", "mean"])
+    points = points.assign(low=points["mean"] - 1, high=points["mean"] + 1)
+    with figures.drawing():
+        figure = figures._snr_figure(points, series_styles(points), "kodak", "PSNR")
+        figure.draw_without_rendering()
+    place = figure.legends[0].get_window_extent()
+    assert len(figure.legends) == 1 and figure.bbox.x0 <= place.x0 and place.x1 <= figure.bbox.x1
 
 
 def test_a_coarse_image_looks_like_the_final_one_of_its_reading():

@@ -52,7 +52,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     own = results.records["method"].eq("alpha")
     results.records.loc[own, ["text_ok", "text_char_error_rate"]] = 0.0, 0.1
     results.records.loc[own, "text_scheme"] = "16qam 1/2"
-    yield write_report(results, layout, [])
+    figures = [(layout.figures / f"{name}.png", size) for name, size in (("plane_kodak_awgn", (2148, 600)), ("limits_awgn", (1050, 600)))]
+    layout.figures.mkdir()
+    for path, size in figures:
+        Image.new("RGB", size, "white").save(path)
+    yield write_report(results, layout, [path for path, _ in figures])
     labels._told.clear()
     labels._told.update(told)
 
@@ -270,3 +274,14 @@ def test_nothing_is_wider_than_a_phone(browser: Any, page: Path, tmp_path: Path)
     browser.execute_script("document.documentElement.style.scrollBehavior = 'auto'; document.querySelector('#images').scrollIntoView()")
     shown = np.asarray(Image.open(picture(browser, tmp_path / "phone.png")).convert("L"), float)
     assert shown.shape[1] == 390 and shown.std() > 20, "there is something to see"
+
+
+def test_a_figure_for_the_width_of_a_page_scrolls_on_a_phone_and_fits_a_desk(browser: Any, page: Path) -> None:
+    box = "const box = document.querySelector(`#${arguments[0]} .scroll`); return [box.scrollWidth, box.clientWidth]"
+    assert len({*browser.execute_script(box, "plane_kodak_awgn")}) == 1
+    screen(browser, 390, 844, phone=True)
+    browser.get(page.as_uri())
+    whole, seen = browser.execute_script(box, "plane_kodak_awgn")
+    # Letters of 7 points on 7.16 inches are 8 pixels high there.
+    assert whole > 600 and seen <= 390
+    assert len({*browser.execute_script(box, "limits_awgn")}) == 1, "what is drawn for a column is small enough"

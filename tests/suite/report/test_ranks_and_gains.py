@@ -9,7 +9,8 @@ import pytest
 from helpers import synthetic_run
 from suite.report.bd import delta
 from suite.report.gains import gain
-from suite.report.rank_figure import cliques, write_rank_figures
+from suite.report.processes import begin
+from suite.report.rank_figure import cliques, rank_tasks
 from suite.report.ranks import RATIO, critical_difference
 from suite.report.results import RunResults, load_results
 from suite.report.tables import write_tables
@@ -128,4 +129,5 @@ def test_files_and_the_figure_come_and_few_rates_are_said(results: RunResults, t
     assert set(pd.read_csv(tmp_path / "tables" / "bd.csv")["reason"]) == {"fewer than 4 rates"}
     text = (tmp_path / "tables" / "gains.md").read_text()
     assert "# Gain on alpha on average over SNR: kodak, awgn" in text and "%" in text
-    assert {path.suffix for path in write_rank_figures(results, layout)} == {".csv", ".png", ".pdf", ".svg"}
+    (paths,) = begin(rank_tasks(results, layout)).results()
+    assert {path.suffix for path in paths} == {".csv", ".png", ".pdf", ".svg"}

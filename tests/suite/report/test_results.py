@@ -135,7 +135,7 @@ def test_a_part_alone_is_written_and_the_rest_stays(tmp_path: Path) -> None:
     folder = synthetic_run.make_run(tmp_path, ("awgn",), ("psnr",))
     heard: list[str] = []
     rewrite(load_results(folder), told=heard.append)
-    assert heard == ["tables", "curves", "distortion and perception", "ranks", "ablations", "training curves", "limits", "sheets", "page"]
+    assert heard == ["tables", "ablations", "training curves", "limits", "sheets", "curves", "distortion and perception", "ranks", "page"]
     listed = json.loads(RunLayout(folder).made.read_text())["files"]
     before = {name: (folder / name).read_bytes() for name in listed}
     (folder / "report.html").unlink()

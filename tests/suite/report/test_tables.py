@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from helpers import synthetic_run
 from helpers.places import ROOT
 from suite.errors import RecordError
-from suite.report.figures import write_figures
+from suite.report.figures import curve_tasks
 from suite.report.formats import Cell, span_text
 from suite.report.latex import escape_latex
 from suite.report.metric_tables import metric_tables, shared_notes
@@ -345,7 +345,7 @@ def test_a_flag_is_counted_in_a_note_and_is_no_metric(described: dict[str, bool]
     written = {path.name: path.read_text() for path in write_tables(flagged, RunLayout(tmp_path / "made"))}
     assert flagged.metrics == ["psnr"] and "clip score x truncated: 2 of 12 images." in written["kodak_awgn.md"]
     assert not any("truncated" in written[name] for name in written if name not in ("kodak_awgn.md", "kodak_awgn.tex"))
-    assert write_figures(flagged, RunLayout(tmp_path / "made")) and not list((tmp_path / "made" / "figures").glob("*truncated*"))
+    assert {stem for _, (_, _, stem, *_) in curve_tasks(flagged, RunLayout(tmp_path))} == {"kodak_awgn_psnr"}
 
 
 def test_labels() -> None:
