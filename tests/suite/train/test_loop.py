@@ -90,12 +90,12 @@ class TestAir:
     def point(self, cr: Fraction | None, snr_db: float, channel: str) -> OperatingPoint:
         return OperatingPoint(cr, snr_db, channel)
 
-    def link(self, draws: Draws) -> TrainingLink:
+    def link(self, draws: Draws, checked: bool = True) -> TrainingLink:
         def send(signal: Signal, point: OperatingPoint) -> Received:
             self.seen.append((point.channel, point.snr_db, point.cr))
             link_provider = {"awgn": AWGN, "rayleigh": RAYLEIGH}[str(point.channel)]
             assert signal.analog is not None and point.snr_db is not None
-            observation = link_provider.transmit(normalise(signal.analog), point.snr_db, draws, "analog")
+            observation = link_provider.transmit(normalise(signal.analog, checked), point.snr_db, draws, "analog")
             return Received(equalise(observation, link_provider.fading, "mmse"), observation.noise_variance)
 
         return send
@@ -312,6 +312,34 @@ def test_a_loss_that_is_not_finite_names_step_and_remedy(tmp_path: Path) -> None
     with pytest.raises(TrainingError, match=r"'total' became nan at step 7 of 12; lower training.learning_rate"):
         trainer(tmp_path, tiny_settings(), method).run()
     assert state.load(tmp_path / RESUME, "", {}, "cpu").step == 4
+
+
+def test_a_silent_signal_ends_the_training_at_its_step(tmp_path: Path) -> None:
+    class Falling(Tiny):
+        def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
+            self.count = getattr(self, "count", 0) + 1
+            signal = super().encode(images, point, descriptions)
+            return signal if self.count < 7 or signal.analog is None else Signal(analog=signal.analog * 0.0)
+
+    method = Falling(MethodSettings(), Geometry(SIDE, SIDE))
+    with pytest.raises(TrainingError, match=r"'total' became nan at step 7 of 12"):
+        trainer(tmp_path, tiny_settings(validate_every=100), method).run()
+    # Heard of before the state of step 8 would be written.
+    assert state.load(tmp_path / RESUME, "", {}, "cpu").step == 4
+
+
+def test_the_first_value_that_is_not_finite_is_told_and_an_error_after_it_is_not(tmp_path: Path) -> None:
+    class Steep(Tiny):
+        def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
+            self.count = getattr(self, "count", 0) + 1
+            if self.count == 4:
+                raise ValueError("met weights that are not finite")
+            total = super().loss(images, targets, link, point)["total"]
+            # Finite itself, but not its derivative.
+            return {"total": total + (0.0 * total).sqrt() if self.count == 2 else total}
+
+    with pytest.raises(TrainingError, match=r"the gradient's norm became nan at step 2 of 12"):
+        trainer(tmp_path, tiny_settings(), Steep(MethodSettings(), Geometry(SIDE, SIDE))).run()
 
 
 def test_a_loss_without_total_and_a_method_without_weights_are_refused(tmp_path: Path) -> None:
