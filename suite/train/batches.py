@@ -1,8 +1,7 @@
 """Batches of a training, loaded ahead, and the share of them that one process gets."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,8 +12,7 @@ from suite.config.training import TrainingSettings
 from suite.train.protocols import Placement, TrainingBatch, TrainingData
 
 
-@dataclass(frozen=True)
-class BatchShard:
+class BatchShard(NamedTuple):
     """The rows of a batch that one process trains on; attributes as in :class:`~suite.train.protocols.TrainingBatch`."""
 
     images: Tensor
@@ -55,10 +53,12 @@ def batches(data: TrainingData, settings: TrainingSettings, first: int, placemen
         _Steps(data, settings.batch, placement),
         batch_size=None,
         sampler=steps,
-        num_workers=settings.workers,
+        num_workers=settings.workers or 0,
         collate_fn=_as_is,
         # Ray workers and the trainings' own processes hold threads, which a forked process would lose.
         multiprocessing_context="spawn" if settings.workers else None,
+        # From there a copy to the GPU holds up nobody.
+        pin_memory=placement.device.startswith("cuda"),
         generator=torch.Generator(),
     )
     return zip(steps, loader, strict=True)

@@ -26,7 +26,7 @@ from suite.train.checkpoint import Checkpoint, find
 from suite.train.jobs import TrainingJob, train_job
 from suite.train.protocols import TrainingWork
 from suite.train.search import search
-from suite.train.trials import FAILURE, Progress, cpus, resources, run_trial
+from suite.train.trials import FAILURE, Progress, resources, run_trial, with_loaders
 
 # Of the disk: a trial that is started again meets it again.
 _STAYS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -86,9 +86,8 @@ def train_missing(
     work: dict[TrainingJob, TrainingWork] = {}
     failures: dict[TrainingJob, str] = {}
     choices = _choices(jobs, missing, found, out, max_concurrent, retries, progress, failures)
-    for job in missing:
-        if job in failures:
-            continue
+    have = available()
+    for job in with_loaders([job for job in missing if job not in failures], have["CPU"], have["GPU"], max_concurrent):
         choice = choices.get(job)
         actual = job.chosen(choice["choice"]) if choice else job
         work[job] = partial(train_job, actual, out, requested=job, search=choice)
@@ -181,15 +180,21 @@ def _trial(config: Mapping[str, Any], work: Sequence[TrainingWork], settings: Se
         tune.report({FAILURE: f"{error}; what was trained so far is kept, mend this and run the same command again"})
 
 
-def _check_fits(job: TrainingJob) -> None:
-    """Refuse a job that this machine could never start, which Tune would wait for without a word."""
+def available() -> dict[str, float]:
+    """Return the CPUs and GPUs that Ray has, on all nodes."""
     import ray
 
-    settings, have = job.settings, ray.cluster_resources()
-    need = {"CPU": cpus(settings) * settings.ranks, "GPU": settings.gpus * settings.nodes}
+    have = ray.cluster_resources()
+    return {kind: have.get(kind, 0.0) for kind in ("CPU", "GPU")}
+
+
+def _check_fits(job: TrainingJob) -> None:
+    """Refuse a job that this machine could never start, which Tune would wait for without a word."""
+    settings, have = job.settings, available()
+    need = {"CPU": settings.cores * settings.ranks, "GPU": settings.gpus * settings.nodes}
     for kind, count in need.items():
-        if count > have.get(kind, 0):
+        if count > have[kind]:
             raise TrainingError(
-                f"{job.label} needs {count} {kind}s and Ray has {have.get(kind, 0):g} here; "
+                f"{job.label} needs {count} {kind}s and Ray has {have[kind]:g} here; "
                 "lower training.threads, training.workers, training.processes or training.gpus"
             )

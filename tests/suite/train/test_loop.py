@@ -163,6 +163,22 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path: Path, changed: dict[
     assert curves.read(tmp_path / "parts" / "curves.csv") == curves.read(tmp_path / "whole" / "curves.csv")
 
 
+def test_a_fused_optimiser_differs_in_rounding_alone_and_goes_on_from_the_state_of_another(tmp_path: Path) -> None:
+    plain, fused = tiny_settings(), tiny_settings(fused=True)
+    assert plain.of_weights() == fused.of_weights()
+    ends = {}
+    for name, first, second in (("plain", plain, plain), ("fused", fused, fused), ("both", plain, fused), ("back", fused, plain)):
+        with pytest.raises(Stop):
+            trainer(tmp_path / name, first).run(stopping_at(10))
+        later = trainer(tmp_path / name, second)
+        later.run()
+        ends[name] = weights(later)
+        assert bool(later.optimiser.param_groups[0]["fused"]) is (second is fused)
+    for name in ("fused", "both", "back"):
+        for key, value in ends["plain"].items():
+            torch.testing.assert_close(ends[name][key], value, rtol=1e-4, atol=1e-5)
+
+
 def test_global_random_state_neither_matters_nor_changes(tmp_path: Path) -> None:
     torch.manual_seed(5)
     first = trainer(tmp_path / "a", tiny_settings())
