@@ -1,5 +1,6 @@
 """Batches of a training, loaded ahead, and the share of them that one process gets."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -46,6 +47,11 @@ def _as_is(batch: Any) -> Any:
     return batch
 
 
+def _left_to_its_parent(worker: int) -> None:
+    """Let Ctrl-C be the training's alone, which ends its step first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def batches(data: TrainingData, settings: TrainingSettings, first: int, placement: Placement) -> Iterator[tuple[int, TrainingBatch]]:
     """Yield each step from ``first`` to the last with this process's share of its batch."""
     steps = range(first, settings.steps + 1)
@@ -57,6 +63,7 @@ def batches(data: TrainingData, settings: TrainingSettings, first: int, placemen
         collate_fn=_as_is,
         # Ray workers and the trainings' own processes hold threads, which a forked process would lose.
         multiprocessing_context="spawn" if settings.workers else None,
+        worker_init_fn=_left_to_its_parent,
         # From there a copy to the GPU holds up nobody.
         pin_memory=placement.device.startswith("cuda"),
         generator=torch.Generator(),

@@ -1,9 +1,11 @@
 """A trial of Ray Tune: what it reserves, and how the training in it is carried out."""
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from benchmarks.common.errors import SemcomError
 from suite.config.training import TrainingSettings
 from suite.train.distributed import run_distributed
 from suite.train.jobs import TrainingJob
@@ -18,6 +20,8 @@ ALMOST_NOTHING: dict[str, int | float] = {"memory": 1}
 # Two make scenes faster than a compact network learns from them; each keeps images of its own in memory. One takes 2 s to start, which a
 # training of fewer steps would not win back.
 MOST_LOADERS, LEAST_STEPS = 2, 100
+# Of the disk: a training that is started again meets it again.
+_STAYS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def run_trial(work: TrainingWork, settings: TrainingSettings, storage: str, report: Report) -> None:
@@ -28,6 +32,19 @@ def run_trial(work: TrainingWork, settings: TrainingSettings, storage: str, repo
         run_distributed(cloudpickle.dumps(work), settings, storage)
     else:
         work(report=report, placement=Placement(device="cuda:0" if settings.gpus else "cpu"))
+
+
+def ending_of(work: Callable[[], object]) -> str | None:
+    """Carry out a training and return the sentence of an error that would come again, ``None`` where there was none; others are raised."""
+    try:
+        work()
+    except SemcomError as error:
+        return str(error)
+    except OSError as error:
+        if error.errno not in _STAYS:
+            raise
+        return f"{error}; what was trained so far is kept, mend this and run the same command again"
+    return None
 
 
 def resources(settings: TrainingSettings) -> Any:
