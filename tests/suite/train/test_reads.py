@@ -64,6 +64,7 @@ def on_meta(label: str, channel: str, folder: Path, monkeypatch: pytest.MonkeyPa
         ("deepjscc", "rayleigh", {"clip": 0.0, "optimiser": "adam"}),
         ("swinjscc/base", "rician", {"weight_decay": 0.1}),
         ("swinjscc/sa", "rayleigh-block", {}),
+        ("gened_sc/full", "awgn", {}),
     ],
 )
 def test_a_step_reads_nothing_and_a_row_of_the_curves_does(
