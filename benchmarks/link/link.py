@@ -174,6 +174,7 @@ class Link:
         symbols: Tensor,
         stream: str,
         places: Sequence[Sequence[Place]] | None = None,
+        checked: bool = True,
     ) -> AnalogReception:
         """Send one analog stream: unit power, channel, equaliser; differentiable, so training sends by it too.
 
@@ -183,13 +184,14 @@ class Link:
             symbols: complex (B, k).
             stream: "analog" or "side", for the draws.
             places: as of :func:`benchmarks.link.spread.transmit`.
+            checked: as of :func:`benchmarks.link.analog.normalise`.
 
         Raises:
-            SignalError: a row is silent or not finite.
+            SignalError: a row is silent or not finite, and ``checked``.
             UnknownNameError: the channel is unknown.
         """
         air = self.channel(channel)
-        seen = spread.transmit(air, normalise(symbols), snr_db, draws, stream, self._fades(channel), places)
+        seen = spread.transmit(air, normalise(symbols, checked), snr_db, draws, stream, self._fades(channel), places)
         equalised = equalise(seen, air.fading, self.settings.equalizer)
         return AnalogReception(equalised, seen.noise_variance, seen.noise_power)
 

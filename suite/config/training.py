@@ -13,6 +13,7 @@ from benchmarks.link.settings import Decibel
 LEAVES_WEIGHTS = frozenset(
     {
         "compile",
+        "fused",
         "validation_pictures",
         "validate_every",
         "checkpoint_every",
@@ -51,11 +52,13 @@ class TrainingSettings(Settings):
         seed: of initialisation, batches, crops, SNRs and noise.
         validation_pictures: held-out images.
         compile: run the step through ``torch.compile``.
+        fused: update all weights in one kernel, which rounds otherwise in the last digits; where nothing is said, on GPUs alone.
         validate_every: steps between validations; there is one at the end in any case.
         checkpoint_every: steps between saves of the state a training resumes from.
         log_every: steps between rows of the loss curves; a row is the mean over them.
         threads: CPU threads a process.
-        workers: data-loading processes a training process; 0 loads in the training process.
+        workers: data-loading processes a training process; 0 loads in the training process. Where nothing is said, up to two, of cores that
+            would stand idle beside the trainings.
         gpus: GPUs a trial and node, one process each; 0 trains on the CPU.
         processes: CPU processes a trial and node, where ``gpus`` is 0.
         nodes: machines a trial.
@@ -79,11 +82,12 @@ class TrainingSettings(Settings):
     seed: int = Field(default=0, ge=0)
     validation_pictures: int = Field(default=16, ge=1, le=100_000)
     compile: bool = False
+    fused: bool | None = None
     validate_every: int = Field(default=500, ge=1)
     checkpoint_every: int = Field(default=250, ge=1)
     log_every: int = Field(default=50, ge=1)
     threads: int = Field(default=1, ge=1, le=1_024)
-    workers: int = Field(default=0, ge=0, le=1_024)
+    workers: int | None = Field(default=None, ge=0, le=1_024)
     gpus: int = Field(default=0, ge=0, le=1_024)
     processes: int = Field(default=1, ge=1, le=1_024)
     nodes: int = Field(default=1, ge=1, le=100_000)
@@ -114,6 +118,11 @@ class TrainingSettings(Settings):
     def ranks(self) -> int:
         """Training processes over all nodes."""
         return self.ranks_per_node * self.nodes
+
+    @property
+    def cores(self) -> int:
+        """CPU cores that a training process keeps busy: its threads and its data-loading processes."""
+        return self.threads + (self.workers or 0)
 
     def of_weights(self) -> dict[str, Any]:
         """Return the fields that determine the weights, those that came later where they say something new."""

@@ -7,6 +7,7 @@ MEASURES = {
     "engine": "the engine with two workers against a bare loop over the same cells",
     "sharing": "encoding and reading once against the order of the field's scripts",
     "network": "SwinJSCC's forward pass against the limits of this machine",
+    "training": "the training loop against its own steps on a batch that is already there",
     "literal": "SwinJSCC's forward pass against the same network as the papers write it",
     "coding": "the channel decoder against a C++ belief propagation on the same blocks",
     "refining": "a unit's pictures in one call of the editor against a call for each",

@@ -1,8 +1,8 @@
 """Batches of a training, loaded ahead, and the share of them that one process gets."""
 
+import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,8 +13,7 @@ from suite.config.training import TrainingSettings
 from suite.train.protocols import Placement, TrainingBatch, TrainingData
 
 
-@dataclass(frozen=True)
-class BatchShard:
+class BatchShard(NamedTuple):
     """The rows of a batch that one process trains on; attributes as in :class:`~suite.train.protocols.TrainingBatch`."""
 
     images: Tensor
@@ -48,6 +47,11 @@ def _as_is(batch: Any) -> Any:
     return batch
 
 
+def _left_to_its_parent(worker: int) -> None:
+    """Let Ctrl-C be the training's alone, which ends its step first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def batches(data: TrainingData, settings: TrainingSettings, first: int, placement: Placement) -> Iterator[tuple[int, TrainingBatch]]:
     """Yield each step from ``first`` to the last with this process's share of its batch."""
     steps = range(first, settings.steps + 1)
@@ -55,10 +59,13 @@ def batches(data: TrainingData, settings: TrainingSettings, first: int, placemen
         _Steps(data, settings.batch, placement),
         batch_size=None,
         sampler=steps,
-        num_workers=settings.workers,
+        num_workers=settings.workers or 0,
         collate_fn=_as_is,
         # Ray workers and the trainings' own processes hold threads, which a forked process would lose.
         multiprocessing_context="spawn" if settings.workers else None,
+        worker_init_fn=_left_to_its_parent,
+        # From there a copy to the GPU holds up nobody.
+        pin_memory=placement.device.startswith("cuda"),
         generator=torch.Generator(),
     )
     return zip(steps, loader, strict=True)

@@ -36,7 +36,7 @@ def run_distributed(payload: bytes, settings: TrainingSettings, storage: str) ->
     # Late: it is made of Ray's classes, and Ray loads when there is something to train.
     from suite.train.rendezvous import Rendezvous
 
-    per_process = {"CPU": settings.threads + settings.workers, "GPU": 1 if settings.gpus else 0}
+    per_process = {"CPU": settings.cores, "GPU": 1 if settings.gpus else 0}
     trainer = TorchTrainer(
         _worker,  # type: ignore[arg-type]
         train_loop_config={"payload": payload, "gpus": bool(settings.gpus)},

@@ -5,9 +5,10 @@
     steps(first) ──> (step, batch) ──losses──backward──clip──optimiser──> weights ──> average
                                         └─> window of losses ──> a row of the curves, now and then
     every validate_every steps: scores of the averaged weights; every checkpoint_every: resume.pt
+
+Between these a step reads nothing back from its device, so that a GPU never waits for the next one.
 """
 
-import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.train import state
 from suite.train.optimisation import build_average, build_optimiser, rate_factor
+from suite.train.pending import Pending, stacked
 from suite.train.protocols import Placement, Report
 
 RESUME = "resume.pt"
@@ -54,6 +56,7 @@ class TrainingLoop(ABC):
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "float16")
         self.progress = state.Progress()
         self.last_losses: dict[str, float] = {}
+        self._pending = Pending(overflows=self.scaler.is_enabled())
         self._left = False
 
     @abstractmethod
@@ -105,7 +108,7 @@ class TrainingLoop(ABC):
             report: called with the step, the losses and, in the first process, after a validation, its scores.
 
         Raises:
-            TrainingError: a loss or a gradient is not finite, or the saved state is of no use.
+            TrainingError: a loss or a gradient is not finite, heard of at the next row, score or state; or the saved state is of no use.
             KeyboardInterrupt: Ctrl-C, after the step it fell in was saved.
         """
         self.progress = state.load(self.out / RESUME, self.identity, self.parts(), self.placement.device)
@@ -136,7 +139,11 @@ class TrainingLoop(ABC):
         try:
             with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
                 losses = self.losses(step, batch)
-        except SignalError as error:
+        except Exception as error:
+            # What went wrong in an earlier step comes first.
+            self._read()
+            if not isinstance(error, SignalError):
+                raise
             raise self._diverged(step, f"the signal could not be sent ({error})") from error
         self._record(step, losses)
         self.optimiser.zero_grad(set_to_none=True)
@@ -149,20 +156,13 @@ class TrainingLoop(ABC):
         self.progress.step = step
 
     def _record(self, step: int, losses: Mapping[str, Tensor]) -> None:
-        """Add the losses, averaged over the processes, to the window, and refuse one that is not finite."""
+        """Keep the losses, averaged over the processes, until they are read."""
         if "total" not in losses:
             raise TrainingError(
                 f"{type(self.network).__name__}.loss returned {sorted(losses)} without 'total'; name the loss to minimise so"
             )
         names = sorted(losses)
-        values = torch.stack([losses[name].detach().float() for name in names])
-        if self.placement.world > 1:
-            torch.distributed.all_reduce(values)
-            values /= self.placement.world
-        for name, value in zip(names, values.tolist(), strict=True):
-            if not math.isfinite(value):
-                raise self._diverged(step, f"the loss '{name}' became {value}")
-            self.progress.window[name] = self.progress.window.get(name, 0.0) + value
+        self._pending.add(step, names, stacked(losses, names, self.placement.world))
         self.progress.count += 1
 
     def _clip(self, step: int) -> None:
@@ -170,10 +170,12 @@ class TrainingLoop(ABC):
         if not self.settings.clip:
             return
         weights = [w for group in self.optimiser.param_groups for w in group["params"]]
-        norm = float(nn.utils.clip_grad_norm_(weights, self.settings.clip))
-        # In float16 an overflow is expected now and then: the scaler skips the step and lowers its scale.
-        if not math.isfinite(norm) and not self.scaler.is_enabled():
-            raise self._diverged(step, f"the gradient's norm became {norm}")
+        self._pending.add_norm(step, nn.utils.clip_grad_norm_(weights, self.settings.clip))
+
+    def _read(self) -> None:
+        """Bring the losses of the last steps into the window, and refuse one that is not finite, or a gradient."""
+        if (found := self._pending.read_into(self.progress.window)) is not None:
+            raise self._diverged(found.step, found.what)
 
     def _diverged(self, step: int, what: str) -> TrainingError:
         return TrainingError(
@@ -185,6 +187,8 @@ class TrainingLoop(ABC):
         """Validate, write the curves and report, where the step asks for it."""
         logs, validates = self.logs(step), step == self.settings.steps or step % self.settings.validate_every == 0
         values: dict[str, float] = {}
+        if logs or validates:
+            self._read()
         if logs:
             self.last_losses = {name: value / self.progress.count for name, value in self.progress.window.items()}
             values = {f"loss/{name}": value for name, value in self.last_losses.items()} | {"learning_rate": self.rate(step)}
@@ -204,6 +208,7 @@ class TrainingLoop(ABC):
         return self._left and not before
 
     def _save(self) -> None:
+        self._read()
         if self.placement.first:
             state.save(self.out / RESUME, self.identity, self.progress, self.parts())
             self.saved()

@@ -82,7 +82,7 @@ def schedule_of(step: int, plan: Sequence[PhaseSchedule]) -> PhaseSchedule:
 
 
 def build_optimiser(method: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return the optimiser over the weights of ``method`` that learn.
+    """Return the optimiser over the weights of ``method`` that learn, which are on their device.
 
     Raises:
         TrainingError: there are none.
@@ -90,8 +90,17 @@ def build_optimiser(method: nn.Module, settings: TrainingSettings) -> torch.opti
     learning = [weights for weights in method.parameters() if weights.requires_grad]
     if not learning:
         raise TrainingError(f"{type(method).__name__} has no weights that learn; leave it out of the trainings")
+    fused = learning[0].is_cuda if settings.fused is None else settings.fused
     kinds: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    optimiser: torch.optim.Optimizer = kinds[settings.optimiser](learning, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimiser: torch.optim.Optimizer = kinds[settings.optimiser](
+        learning, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused or None
+    )
+
+    def carried_out_as_here(_: torch.optim.Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+        return saved | {"param_groups": [group | {"fused": fused or None} for group in saved["param_groups"]]}
+
+    # A training goes on from a state of the other way.
+    optimiser.register_load_state_dict_pre_hook(carried_out_as_here)
     return optimiser
 
 

@@ -81,8 +81,8 @@ class LinkProvider(Protocol):
         """Return an operating point that also answers for the digital stream."""
         ...
 
-    def link(self, draws: Draws) -> TrainingLink:
-        """Return the differentiable link with the random numbers of one step."""
+    def link(self, draws: Draws, checked: bool = True) -> TrainingLink:
+        """Return the differentiable link with the random numbers of one step; unless ``checked``, a signal without power becomes NaN."""
         ...
 
 

@@ -115,9 +115,11 @@ class Trainer(TrainingLoop):
         """Return the method's losses at an operating point and under noise that are drawn for the step."""
         self._enter(step)
         images = batch.images.to(self.device, non_blocking=True)
-        masks = batch.masks.to(self.device) if batch.masks is not None else None
+        masks = batch.masks.to(self.device, non_blocking=True) if batch.masks is not None else None
         targets = Targets(masks, batch.labels, batch.captions)
-        losses: Mapping[str, Tensor] = self._loss(images, targets, self.link_provider.link(self._draws(step)), self._point(step))
+        # Unchecked: a signal without power makes the loss NaN, which is heard of without waiting for the device in every step.
+        link = self.link_provider.link(self._draws(step), checked=False)
+        losses: Mapping[str, Tensor] = self._loss(images, targets, link, self._point(step))
         return losses
 
     def validate(self, step: int) -> dict[str, float]:

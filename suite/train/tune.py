@@ -3,6 +3,7 @@
 ::
 
     jobs ── have a checkpoint ───────────────────────────────────────────────┐
+       ├─── one is missing, and short ── in this process ── out/ ─────────────┤
        └─── missing ── search, where asked (ASHA) ── one trial a job ── out/ ─┴─> {job: Checkpoint}
                                                         │ one process     trains in the trial
                                                         └ several         Ray Train inside the trial
@@ -12,7 +13,6 @@ when the same call is made again; ``out`` must therefore be visible on every nod
 (a loss that is not finite, a wrong setting) is reported at once instead.
 """
 
-import errno
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -23,13 +23,11 @@ from suite.config.training import TrainingSettings
 from suite.errors import TrainingError
 from suite.ray_env import connect, last_line
 from suite.train.checkpoint import Checkpoint, find
+from suite.train.inline import suits, train_inline
 from suite.train.jobs import TrainingJob, train_job
 from suite.train.protocols import TrainingWork
 from suite.train.search import search
-from suite.train.trials import FAILURE, Progress, cpus, resources, run_trial
-
-# Of the disk: a trial that is started again meets it again.
-_STAYS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+from suite.train.trials import FAILURE, Progress, ending_of, resources, run_trial, with_loaders
 
 
 class TrainingsFailedError(TrainingError):
@@ -58,6 +56,8 @@ def train_missing(
 ) -> dict[TrainingJob, Checkpoint]:
     """Return a checkpoint for each job, training those that have none; Ray is started only if there are such.
 
+    A single one that is short is trained in this process (see :mod:`suite.train.inline`), unless ``address`` is given, "local" included.
+
     Args:
         jobs: the networks; equal ones are trained once.
         search_paths: folders of checkpoints to look in besides ``out``.
@@ -78,6 +78,9 @@ def train_missing(
     missing = list({job.identity: job for job in reversed(jobs) if job not in found}.values())[::-1]
     if not missing:
         return found
+    if address is None and suits(missing):
+        failure = train_inline(missing[0], open_path(out), retries, progress, keys)
+        return _outcome(jobs, found, {missing[0]: failure} if failure is not None else {}, out)
     connect(address, keys=keys)
     if address is None:
         for job in missing:
@@ -86,13 +89,20 @@ def train_missing(
     work: dict[TrainingJob, TrainingWork] = {}
     failures: dict[TrainingJob, str] = {}
     choices = _choices(jobs, missing, found, out, max_concurrent, retries, progress, failures)
-    for job in missing:
-        if job in failures:
-            continue
+    have = available()
+    for job in with_loaders([job for job in missing if job not in failures], have["CPU"], have["GPU"], max_concurrent):
         choice = choices.get(job)
         actual = job.chosen(choice["choice"]) if choice else job
         work[job] = partial(train_job, actual, out, requested=job, search=choice)
     failures |= _fit(work, out, max_concurrent, retries, progress)
+    return _outcome(jobs, found, failures, out)
+
+
+def _outcome(
+    jobs: Sequence[TrainingJob], before: Mapping[TrainingJob, Checkpoint], failures: Mapping[TrainingJob, str], out: StoragePath
+) -> dict[TrainingJob, Checkpoint]:
+    """Return the checkpoints of before and those in ``out``, unless trainings failed."""
+    found = dict(before)
     failed = {job.identity for job in failures}
     for job in jobs:
         if job not in found and job.identity not in failed and (checkpoint := find(job.identity, [out])) is not None:
@@ -171,25 +181,26 @@ def _fit(
 def _trial(config: Mapping[str, Any], work: Sequence[TrainingWork], settings: Sequence[TrainingSettings], storage: str) -> None:
     from ray import tune
 
-    try:
-        run_trial(work[config["job"]], settings[config["job"]], storage, tune.report)
-    except SemcomError as error:
-        tune.report({FAILURE: str(error)})
-    except OSError as error:
-        if error.errno not in _STAYS:
-            raise
-        tune.report({FAILURE: f"{error}; what was trained so far is kept, mend this and run the same command again"})
+    job = config["job"]
+    if (failure := ending_of(lambda: run_trial(work[job], settings[job], storage, tune.report))) is not None:
+        tune.report({FAILURE: failure})
+
+
+def available() -> dict[str, float]:
+    """Return the CPUs and GPUs that Ray has, on all nodes."""
+    import ray
+
+    have = ray.cluster_resources()
+    return {kind: have.get(kind, 0.0) for kind in ("CPU", "GPU")}
 
 
 def _check_fits(job: TrainingJob) -> None:
     """Refuse a job that this machine could never start, which Tune would wait for without a word."""
-    import ray
-
-    settings, have = job.settings, ray.cluster_resources()
-    need = {"CPU": cpus(settings) * settings.ranks, "GPU": settings.gpus * settings.nodes}
+    settings, have = job.settings, available()
+    need = {"CPU": settings.cores * settings.ranks, "GPU": settings.gpus * settings.nodes}
     for kind, count in need.items():
-        if count > have.get(kind, 0):
+        if count > have[kind]:
             raise TrainingError(
-                f"{job.label} needs {count} {kind}s and Ray has {have.get(kind, 0):g} here; "
+                f"{job.label} needs {count} {kind}s and Ray has {have[kind]:g} here; "
                 "lower training.threads, training.workers, training.processes or training.gpus"
             )

@@ -37,6 +37,19 @@ def test_a_row_that_cannot_be_normalised_is_named(value):
         normalise(signal)
 
 
+@pytest.mark.parametrize("value", [0.0, math.nan, math.inf, 1e38])
+def test_unchecked_a_row_that_cannot_be_normalised_becomes_nan_and_no_other_changes(value):
+    signal = symbols(3, 8).requires_grad_()
+    broken = symbols(3, 8)
+    broken[1] = value
+    broken.requires_grad_()
+    sent, expected = normalise(broken, checked=False), normalise(signal)
+    assert sent[1].isnan().all() and torch.equal(sent[::2], expected[::2])
+    sent[::2].real.square().sum().backward()
+    expected[::2].real.square().sum().backward()
+    assert torch.equal(broken.grad[::2], signal.grad[::2])
+
+
 def test_real_symbols_are_refused():
     with pytest.raises(SignalError, match="complex"):
         normalise(torch.ones(2, 4))

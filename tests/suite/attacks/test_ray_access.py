@@ -215,7 +215,8 @@ def test_the_ray_of_trainings_is_started_without_the_keys_that_the_grid_names(vi
 
     monkeypatch.setattr(tune, "connect", refuse)
     monkeypatch.setenv("LOCAL_KEY", KEY)
-    changes = ["cr=[1/12]", "training.preset=compact"]
+    # Two networks: one by itself would do without Ray.
+    changes = ["cr=[1/12, 1/6]", "training.preset=compact"]
     options = GridOptions(
         str(victim.folder / "grid.yaml"), "nam24,deepjscc", data_dir=images, limit=1, out=str(tmp_path / "run"), set_=changes
     )

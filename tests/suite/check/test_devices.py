@@ -61,14 +61,13 @@ def test_what_leaves_the_device_on_purpose_mixes_none(label: str) -> None:
 
 # Sionna asks for a device that is there before it makes the resource grid of the others.
 @pytest.mark.parametrize("channel", sorted(name for name in CHANNELS if not name.startswith("tdl")))
-def test_the_analog_path_of_the_link_stays_on_the_device(channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """But for the one look at the values that refuses a silent signal."""
-    monkeypatch.setattr("benchmarks.link.link.normalise", lambda symbols: symbols / symbols.abs().square().mean(1, keepdim=True).sqrt())
+def test_the_analog_path_of_the_link_stays_on_the_device(channel: str) -> None:
+    """But for the one look at the values that refuses a silent signal, which a training does without."""
     link = Link()
     with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv(), static_shapes=True), torch.no_grad():
         symbols = torch.zeros(2, 512, dtype=torch.complex64, device=DEVICE)
         try:
-            heard = link.send_analog(channel, 4.0, DrawsWithoutValues(), symbols, "analog")
+            heard = link.send_analog(channel, 4.0, DrawsWithoutValues(), symbols, "analog", checked=False)
         except (DataDependentOutputException, GuardOnDataDependentSymNode) as error:
             pytest.fail(f"{channel} reads values on the device: {error}")
     assert heard.symbols.device.type == heard.noise_variance.device.type == DEVICE

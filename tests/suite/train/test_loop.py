@@ -90,12 +90,12 @@ class TestAir:
     def point(self, cr: Fraction | None, snr_db: float, channel: str) -> OperatingPoint:
         return OperatingPoint(cr, snr_db, channel)
 
-    def link(self, draws: Draws) -> TrainingLink:
+    def link(self, draws: Draws, checked: bool = True) -> TrainingLink:
         def send(signal: Signal, point: OperatingPoint) -> Received:
             self.seen.append((point.channel, point.snr_db, point.cr))
             link_provider = {"awgn": AWGN, "rayleigh": RAYLEIGH}[str(point.channel)]
             assert signal.analog is not None and point.snr_db is not None
-            observation = link_provider.transmit(normalise(signal.analog), point.snr_db, draws, "analog")
+            observation = link_provider.transmit(normalise(signal.analog, checked), point.snr_db, draws, "analog")
             return Received(equalise(observation, link_provider.fading, "mmse"), observation.noise_variance)
 
         return send
@@ -161,6 +161,22 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tmp_path: Path, changed: dict[
     assert equal(weights(whole), weights(resumed))
     assert resumed_result.validation == whole_result.validation and resumed_result.losses == whole_result.losses
     assert curves.read(tmp_path / "parts" / "curves.csv") == curves.read(tmp_path / "whole" / "curves.csv")
+
+
+def test_a_fused_optimiser_differs_in_rounding_alone_and_goes_on_from_the_state_of_another(tmp_path: Path) -> None:
+    plain, fused = tiny_settings(), tiny_settings(fused=True)
+    assert plain.of_weights() == fused.of_weights()
+    ends = {}
+    for name, first, second in (("plain", plain, plain), ("fused", fused, fused), ("both", plain, fused), ("back", fused, plain)):
+        with pytest.raises(Stop):
+            trainer(tmp_path / name, first).run(stopping_at(10))
+        later = trainer(tmp_path / name, second)
+        later.run()
+        ends[name] = weights(later)
+        assert bool(later.optimiser.param_groups[0]["fused"]) is (second is fused)
+    for name in ("fused", "both", "back"):
+        for key, value in ends["plain"].items():
+            torch.testing.assert_close(ends[name][key], value, rtol=1e-4, atol=1e-5)
 
 
 def test_global_random_state_neither_matters_nor_changes(tmp_path: Path) -> None:
@@ -312,6 +328,34 @@ def test_a_loss_that_is_not_finite_names_step_and_remedy(tmp_path: Path) -> None
     with pytest.raises(TrainingError, match=r"'total' became nan at step 7 of 12; lower training.learning_rate"):
         trainer(tmp_path, tiny_settings(), method).run()
     assert state.load(tmp_path / RESUME, "", {}, "cpu").step == 4
+
+
+def test_a_silent_signal_ends_the_training_at_its_step(tmp_path: Path) -> None:
+    class Falling(Tiny):
+        def encode(self, images: Tensor, point: OperatingPoint, descriptions: Sequence[str] | None) -> Signal:
+            self.count = getattr(self, "count", 0) + 1
+            signal = super().encode(images, point, descriptions)
+            return signal if self.count < 7 or signal.analog is None else Signal(analog=signal.analog * 0.0)
+
+    method = Falling(MethodSettings(), Geometry(SIDE, SIDE))
+    with pytest.raises(TrainingError, match=r"'total' became nan at step 7 of 12"):
+        trainer(tmp_path, tiny_settings(validate_every=100), method).run()
+    # Heard of before the state of step 8 would be written.
+    assert state.load(tmp_path / RESUME, "", {}, "cpu").step == 4
+
+
+def test_the_first_value_that_is_not_finite_is_told_and_an_error_after_it_is_not(tmp_path: Path) -> None:
+    class Steep(Tiny):
+        def loss(self, images: Tensor, targets: Targets, link: TrainingLink, point: OperatingPoint) -> dict[str, Tensor]:
+            self.count = getattr(self, "count", 0) + 1
+            if self.count == 4:
+                raise ValueError("met weights that are not finite")
+            total = super().loss(images, targets, link, point)["total"]
+            # Finite itself, but not its derivative.
+            return {"total": total + (0.0 * total).sqrt() if self.count == 2 else total}
+
+    with pytest.raises(TrainingError, match=r"the gradient's norm became nan at step 2 of 12"):
+        trainer(tmp_path, tiny_settings(), Steep(MethodSettings(), Geometry(SIDE, SIDE))).run()
 
 
 def test_a_loss_without_total_and_a_method_without_weights_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A training whose driver is killed goes on where it was, and ends with the weights of one that was not."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -39,16 +41,18 @@ def steps_saved(out: Path) -> int:
         return STEPS
 
 
+# A short training of one network runs in the command's process, unless Ray is asked for.
 @pytest.mark.slow
-def test_a_killed_driver_loses_no_step_and_changes_no_weight(grid, tmp_path):
-    command = [sys.executable, "-m", "suite.train", "--grid", str(grid), "--out", str(tmp_path / "killed")]
+@pytest.mark.parametrize("address", [(), ("--address", "local")], ids=["alone", "ray"])
+def test_a_killed_driver_loses_no_step_and_changes_no_weight(grid, tmp_path, address):
+    command = [sys.executable, "-m", "suite.train", "--grid", str(grid), "--out", str(tmp_path / "killed"), *address]
     driver = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + PATIENCE_S
     while not steps_saved(tmp_path / "killed") and driver.poll() is None and time.monotonic() < end:
         time.sleep(0.02)
     driver.kill()
     driver.wait()
-    # Ray's processes notice within seconds that their driver is gone; until then the training may save once more.
+    # Processes of Ray, and those that load data, notice within seconds that their driver is gone; a training may save once more until then.
     time.sleep(5)
     kept = steps_saved(tmp_path / "killed")
     assert 0 < kept < STEPS
@@ -63,3 +67,21 @@ def test_a_killed_driver_loses_no_step_and_changes_no_weight(grid, tmp_path):
     plain = train_job(job, tmp_path / "whole" / "checkpoints")
     ours, theirs = load_file(killed), load_file(plain.path)
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def rows_written(out: Path) -> int:
+    return sum(len(path.read_text().splitlines()) - 1 for path in out.rglob("curves.csv"))
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_saves_the_step_that_it_fell_in(grid, tmp_path):
+    command = [sys.executable, "-m", "suite.train", "--grid", str(grid), "--out", str(tmp_path / "run")]
+    command += ["--set", "training.checkpoint_every=100000"]
+    # A group of processes of its own gets the signal as one of a terminal does: who loads data gets it too.
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as driver:
+        end = time.monotonic() + PATIENCE_S
+        while not rows_written(tmp_path / "run") and driver.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        os.killpg(driver.pid, signal.SIGINT)
+        assert driver.wait(PATIENCE_S) == 130, driver.stderr.read()
+    assert 10 <= steps_saved(tmp_path / "run") < STEPS
