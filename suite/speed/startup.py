@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.common.cores import available_cores
 from benchmarks.common.project import PROJECT
 from suite.errors import EvaluationError
+from suite.runs.layout import RunLayout
 
 
 def measure(seconds: float) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def _first_unit(run_dir: Path, *more: str) -> float:
     started = time.perf_counter()
     command = (sys.executable, "-m", "suite.run", *small, *more)
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        while not any((run_dir / "run" / "records").rglob("*.parquet")):
+        while not RunLayout(run_dir / "run").record_files():
             if running.poll() is not None:
                 raise EvaluationError(
                     f"a small run ended with exit code {running.returncode} before its first unit; run it: {' '.join(command)}"

@@ -124,7 +124,9 @@ def test_so_are_those_that_end_a_worker_process(how, retries, limit, make_grid, 
     failed = records[records["status"].eq("failed")]
     assert len(records) == 10 and list(failed["image"]) == [brightest] and list(failed["variant"]) == [how]
     (error,) = failed["error"]
-    assert error.startswith(f"WorkerDiedError: the worker died {'2 times' if retries else 'once'} at this unit (transmit and score)")
+    assert error.startswith(
+        f"WorkerDiedError: the worker died {'2 times' if retries else 'once'} at this unit (transmit, refine and score)"
+    )
     assert ("or silent for 10 s and ended for it" in error) == bool(limit)
 
 
