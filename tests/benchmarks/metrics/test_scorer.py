@@ -267,3 +267,25 @@ def test_the_page_lists_every_column_and_file():
     for spec in METRICS.values():
         assert all(f"`{column}`" in page for column in spec.columns), spec.name
         assert all(f"`{file.names[0]}`" in page or f"`{file.folder}`" in page for file in spec.weights), spec.name
+
+
+def test_the_same_pixels_are_measured_once_against_a_reference_and_by_each_scorer(monkeypatch):
+    rng = np.random.default_rng(0)
+    original, one, other = (rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(3))
+    scorers = [Scorer(["psnr", "gmsd"]) for _ in range(2)]
+    measured: list[tuple[int, bytes]] = []
+    for number, scorer in enumerate(scorers):
+        for metric in scorer.metrics[:1]:
+
+            def noted(reference, image, number=number, measure=metric.measure):
+                measured.append((number, image.pixels.tobytes()))
+                return measure(reference, image)
+
+            monkeypatch.setattr(metric, "measure", noted)
+    reference = scorers[0].reference("original", original)
+    first = [scorers[0].score(reference, each) for each in (one, other, one.copy())]
+    assert first[0] == first[2] != first[1] and measured == [(0, one.tobytes()), (0, other.tobytes())]
+    # What is done to a result is nobody else's; another scorer, or another reference, measures by itself.
+    first[0].clear()
+    assert scorers[0].score(reference, one) == first[2] == scorers[1].score(reference, one) and len(measured) == 3
+    assert scorers[0].score(scorers[0].reference("another", other), one) != first[2] and len(measured) == 4
