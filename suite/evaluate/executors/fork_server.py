@@ -27,6 +27,8 @@ from suite.config.grid import Grid
 from suite.config.methods import resolve
 from suite.keys import kept_back, key_names
 
+# A worker that asked for no GPU must not see any, as in Ray: models of one's own would go there, and from a fork they could not.
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
 _spare: "ForkServer | None" = None
 
 
@@ -76,7 +78,7 @@ def spawned(code: str, connection: Connection, keys: Sequence[str]) -> "subproce
         # In a session of its own: Ctrl-C is the command's, which ends its workers.
         return subprocess.Popen(
             [sys.executable, "-c", code],
-            env=os.environ | {"PYTHONPATH": search_path()},
+            env=os.environ | {"PYTHONPATH": search_path()} | NO_GPU,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -89,7 +91,8 @@ def get_ready(grid: Grid, data_dir: Path | None) -> None:
     """Start a fork server for :func:`taken`, where there is a core for it beside this process; arguments as in :class:`ForkServer`."""
     global _spare
     dismiss()
-    if available_cores() > 1 and hasattr(os, "fork"):
+    # Elsewhere libraries of the system do not outlive a fork.
+    if available_cores() > 1 and sys.platform == "linux":
         _spare = ForkServer(grid, data_dir, key_names(grid, resolve(grid)))
 
 

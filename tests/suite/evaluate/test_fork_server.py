@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import psutil
 import pytest
@@ -14,7 +15,7 @@ from suite.evaluate.executors.processes import processes
 from suite.evaluate.plan import make_units
 from suite.runs.records import load
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
 
 
 @pytest.fixture
@@ -55,6 +56,14 @@ def test_a_forked_worker_that_dies_is_replaced_and_all_end_with_the_run(units, i
     the_same(units, tmp_path, console)
     _, alive = psutil.wait_procs([server, *workers], timeout=30)
     assert not alive and fork_server.taken() is None
+
+
+def test_workers_see_no_gpu(units, images, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    before = children()
+    fork_server.get_ready(units[0].grid, images)
+    (server,) = children() - before
+    assert server.environ()["CUDA_VISIBLE_DEVICES"] == "" and os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
 
 
 def test_without_the_server_workers_are_started_one_by_one(units, images, tmp_path, console):

@@ -131,6 +131,17 @@ def test_models_on_workers_of_ones_own_give_the_same_bits_for_any_number_of_them
         list(stream(spread, tmp_path / "gpu", EvaluationSettings(refine={"gpus": 1.0})))
 
 
+def test_what_others_refine_and_what_nobody_refines_go_their_ways_at_once(grid, plan, server, tmp_path, ray_here):
+    chosen = {"methods": ["digital/webp", "nam24"], "cr": ["1/2"], "snr_db": [20]}
+    whole = evaluated(plan(grid(**chosen, generative={"bank": str(tmp_path / "other")})), tmp_path / "whole")
+    units = plan(grid(**chosen, evaluation={"batch": 1, "unit": 1, "workers": 1}))
+    assert {unit.route for unit in units} == {"plain", "remote"}
+    list(stream(units, tmp_path / "run", units[0].grid.evaluation))
+    records = load(tmp_path / "run")
+    assert records["status"].eq("ok").all(), records["error"].unique()
+    same(records, whole)
+
+
 @pytest.mark.slow
 def test_a_limit_stops_every_actor_and_leaves_what_is_done(grid, plan, server, tmp_path, ray_here):
     whole = evaluated(plan(grid(generative={"bank": str(tmp_path / "other")}, methods=["nam24"])), tmp_path / "whole")
