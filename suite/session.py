@@ -18,7 +18,7 @@ from suite.dry_run import plan_sentences, weights_table, work_left
 from suite.errors import TrainingError
 from suite.evaluate.costs import read_spending
 from suite.evaluate.executors import Executor
-from suite.evaluate.executors.fork_server import dismiss, get_ready
+from suite.evaluate.executors.fork_server import dismiss, getting_ready
 from suite.evaluate.kept import changed_code, with_kept_code
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.reuse import reuse
@@ -76,9 +76,8 @@ class Session:
         self.console = console or Console()
         self.dry_run = options.dry_run
         self.to_fetch: list[str] = []
-        if evaluates and not options.dry_run and self.address is None:
-            get_ready(self.grid, data_dir)
-        with self._looking():
+        early = evaluates and not options.dry_run and self.address is None
+        with getting_ready(self.grid, data_dir) if early else nullcontext(), self._looking():
             self.prepared: Prepared = prepare(self.grid, data_dir, train_data, search)
         self.checkpoints: dict[TrainingJob, Checkpoint] = {}
         self.failures: dict[TrainingJob, str] = {}
@@ -177,8 +176,11 @@ class Session:
             SpendingLimitError: a limit ended the run; the same command goes on once it is raised.
             RunFolderError: another command is at work in the run folder.
         """
-        with self.at_work():
-            return self._evaluate(executor)
+        try:
+            with self.at_work():
+                return self._evaluate(executor)
+        finally:
+            dismiss()
 
     def _evaluate(self, executor: Executor) -> int:
         checkpoints = self.checkpoints or self._found()

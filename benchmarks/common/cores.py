@@ -22,7 +22,7 @@ def available_cores() -> int:
 
 def _quotas() -> Iterator[float]:
     """Yield the quotas that hold, in cores: of the process's own group and of those above it."""
-    for folder in _groups():
+    for folder in control_groups("cpu"):
         try:
             quota, _, period = (folder / "cpu.max").read_text().partition(" ")
             if quota != "max":
@@ -38,7 +38,8 @@ def _quotas() -> Iterator[float]:
             pass
 
 
-def _groups() -> Iterator[Path]:
+def control_groups(controller: str) -> Iterator[Path]:
+    """Yield the folders of the control groups of this process, its own and those above it, that may hold limits of "cpu" or "memory"."""
     try:
         lines = _MEMBERSHIP.read_text().splitlines()
     except OSError:
@@ -46,7 +47,7 @@ def _groups() -> Iterator[Path]:
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
         root = _CGROUPS / controllers if controllers else _CGROUPS
         group = root / path.strip("/")
@@ -57,4 +58,4 @@ def _groups() -> Iterator[Path]:
             group = group.parent
     # Within a container the group's own path is often not to be seen.
     yield _CGROUPS
-    yield _CGROUPS / "cpu"
+    yield _CGROUPS / controller

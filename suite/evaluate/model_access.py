@@ -7,6 +7,7 @@ from benchmarks.common.storage import StoragePath, open_path
 from methods.generative import ModelClient
 from methods.generative.backends.base import open_backend
 from methods.generative.response_cache import ResponseCache
+from methods.generative.settings import ModelSettings
 from suite.config.grid import Grid
 from suite.config.methods import is_remote
 from suite.evaluate.costs import FolderSpending, SharedSpending
@@ -22,14 +23,23 @@ def cache_folder(grid: Grid, run_dir: StoragePath) -> StoragePath:
 
 def asks_others(unit: WorkUnit) -> bool:
     """Return whether a unit's method or metrics ask a model whose calls are counted."""
-    named = [*unit.configured.captioner_models, *unit.configured.refine_models, unit.reference_captioner]
-    return any(model is not None and is_remote(model) for model in named)
+    return any(is_remote(model) for model in _asked(unit))
+
+
+def asks_models(unit: WorkUnit) -> bool:
+    """Return whether a unit's method or metrics ask any generative model."""
+    return bool(_asked(unit))
+
+
+def _asked(unit: WorkUnit) -> list[ModelSettings]:
+    references = unit.reference_captioner
+    return [*unit.configured.captioner_models, *unit.configured.refine_models, *([references] if references is not None else [])]
 
 
 def weights_bytes(units: Iterable[WorkUnit]) -> int:
-    """Return the size of the files of all local models that ``refine`` asks for ``units``."""
+    """Return the size of the files of all local models that are asked for ``units``."""
     # Their settings are equal in many units, and have no hash.
-    models = {model.model_dump_json(): model for unit in units for model in unit.configured.refine_models}
+    models = {model.model_dump_json(): model for unit in units for model in _asked(unit)}
     return sum(open_backend(model).weights_bytes for model in models.values())
 
 

@@ -109,7 +109,7 @@ def evaluate(
         address: Ray cluster; ``None`` for this machine.
         executor: "ray"; "processes", a worker process a core of this machine, for all but the models of others and without GPUs; "inline",
             this process, one unit after the other; "auto", processes where what is left is small and nothing asks for more, else Ray.
-            Records are the same.
+            Records are the same, but that of a unit at which a worker died too often Ray keeps the stages before.
 
     Raises:
         EvaluationError: there is no such executor, or it cannot do what is asked for.

@@ -5,8 +5,9 @@
     command ── grid ──> [fork server: plans as well, for the imports] ── fork ──> worker
        └─ plan ──────────────────────────── a connection for each ────────────────┘
 
-Workers so made begin at once and share the memory of their libraries. Nothing but imports happens before: one thread, no network with
-weights, no accelerator. The standard library's server of this kind would run a user's script again in each worker.
+Workers so made begin at once and share the memory of their libraries. Before that the server plans, on one thread: no network gets weights,
+no accelerator is used, no bucket is opened. A grid with methods of a user's own files is not planned there; its workers import by
+themselves. The standard library's server of this kind would run a user's script again in each worker.
 """
 
 import os
@@ -14,8 +15,8 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
@@ -29,6 +30,8 @@ from suite.keys import kept_back, key_names
 
 # A worker that asked for no GPU must not see any, as in Ray: models of one's own would go there, and from a fork they could not.
 NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+# Seconds until a worker must have been forked: the server imports before, and may hang where a folder does not answer.
+PATIENCE_S = 60.0
 _spare: "ForkServer | None" = None
 
 
@@ -42,6 +45,7 @@ class ForkServer:
     """
 
     def __init__(self, grid: Grid, data_dir: Path | None, keys: Sequence[str]) -> None:
+        self._gone = False
         self._control, there = Pipe()
         self._process = spawned(f"from {__name__} import serve_forks; serve_forks({there.fileno()})", there, keys)
         with suppress(OSError):
@@ -49,16 +53,20 @@ class ForkServer:
 
     def fork(self, silence_s: float) -> Connection | None:
         """Return the connection of a new worker, which does what :mod:`suite.evaluate.executors.worker` says; ``None`` if there is none."""
+        if self._gone:
+            return None
         here, there = Pipe()
-        try:
+        # It may have died, such as by a method that ends its process when it is imported.
+        with suppress(OSError, EOFError):
             with there:
                 self._control.send_bytes(pickle.dumps(silence_s))
                 send_handle(self._control, there.fileno(), self._process.pid)
-        # It died, such as by a method that ends its process when it is imported.
-        except OSError:
-            here.close()
-            return None
-        return here
+            if here.poll(PATIENCE_S):
+                here.recv_bytes()
+                return here
+        self._gone = True
+        here.close()
+        return None
 
     def end(self) -> None:
         """End it at once, and with it all workers that were forked from it."""
@@ -91,9 +99,23 @@ def get_ready(grid: Grid, data_dir: Path | None) -> None:
     """Start a fork server for :func:`taken`, where there is a core for it beside this process; arguments as in :class:`ForkServer`."""
     global _spare
     dismiss()
+    methods = resolve(grid)
+    # What talks to a bucket cannot be forked.
+    remote = any("://" in each.weights for each in methods)
     # Elsewhere libraries of the system do not outlive a fork.
-    if available_cores() > 1 and sys.platform == "linux":
-        _spare = ForkServer(grid, data_dir, key_names(grid, resolve(grid)))
+    if available_cores() > 1 and sys.platform == "linux" and not remote:
+        _spare = ForkServer(grid, data_dir, key_names(grid, methods))
+
+
+@contextmanager
+def getting_ready(grid: Grid, data_dir: Path | None) -> Iterator[None]:
+    """Start a fork server that outlives the block unless that fails; arguments as in :class:`ForkServer`."""
+    get_ready(grid, data_dir)
+    try:
+        yield
+    except BaseException:
+        dismiss()
+        raise
 
 
 def taken() -> ForkServer | None:
@@ -134,7 +156,9 @@ def serve_forks(control: int) -> None:
             if os.fork() == 0:
                 connection.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                serve(handle, silence_s)
+                worker = Connection(handle)
+                worker.send_bytes(b"forked")
+                serve(worker.fileno(), silence_s)
                 os._exit(0)
             os.close(handle)
 

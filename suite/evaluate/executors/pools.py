@@ -75,7 +75,7 @@ class Pools:
         """Yield what comes of ``requests``, from one actor for models that are somebody else's or from the pool of describers."""
         size = allocation.describers(self.settings, self.machines, len(requests), remote)
         asking = access.with_keys(self._keys if remote else HUB_TOKENS)
-        yield from self._run(_pool(_rows(requests), DescribeActor, (self._care, asking, _device(size)), size))
+        yield from self._run(self._care, _pool(_rows(requests), DescribeActor, (self._care, asking, _device(size)), size))
 
     def routes(self, tasks: Sequence[UnitInput]) -> dict[Route, list[UnitInput]]:
         """Return the tasks by what goes through the same pools."""
@@ -92,21 +92,23 @@ class Pools:
     ) -> Iterator[UnitResult]:
         """Yield each of ``tasks``, all of one route, as it is published; so many routes are worked on at once."""
         size = allocation.workers(self.settings, replace(self.machines, shared_by=shared_by), route, len(tasks))
+        # Deaths are forgotten when a route ends, its own alone.
+        care = replace(self._care, run=f"{self._care.run}-{route}")
         if size.score is None:
             asking = access.with_keys(HUB_TOKENS if any(task.unit.route == "local" for task in tasks) else ())
-            yield from self._run(_pool(_rows(tasks), UnitActor, (self._care, asking, str(run_dir)), size.transmit))
+            yield from self._run(care, _pool(_rows(tasks), UnitActor, (care, asking, str(run_dir)), size.transmit))
             return
-        rows = _pool(_rows(tasks), TransmitActor, (self._care, access, _device(size.transmit)), size.transmit)
+        rows = _pool(_rows(tasks), TransmitActor, (care, access, _device(size.transmit)), size.transmit)
         if size.refine is not None:
             asking = access.with_keys(self._keys if route == "remote" else HUB_TOKENS)
-            rows = _pool(rows, RefineActor, (self._care, asking, _device(size.refine)), size.refine)
-        yield from self._run(_pool(rows, ScoreActor, (self._care, str(run_dir), _device(size.score)), size.score))
+            rows = _pool(rows, RefineActor, (care, asking, _device(size.refine)), size.refine)
+        yield from self._run(care, _pool(rows, ScoreActor, (care, str(run_dir), _device(size.score)), size.score))
 
-    def _run(self, rows: Any) -> Iterator[Any]:
+    def _run(self, care: Care, rows: Any) -> Iterator[Any]:
         try:
             yield from _results(rows)
         finally:
-            forget_attempts(self._care.prefix)
+            forget_attempts(care.prefix)
 
 
 def _rows(items: Sequence[Any]) -> Any:

@@ -12,9 +12,8 @@ Stages, records and what work fails by are those of the pools.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import psutil
-
 from benchmarks.common.cores import available_cores
+from benchmarks.common.memory import available_memory
 from benchmarks.common.storage import StoragePath
 from suite.config.execution import EvaluationSettings, StageSettings
 from suite.evaluate.executors import Event
@@ -22,7 +21,7 @@ from suite.evaluate.executors.allocation import ClusterResources, all_in_one
 from suite.evaluate.executors.fork_server import taken
 from suite.evaluate.executors.team import Team
 from suite.evaluate.executors.watchdog import silence_of
-from suite.evaluate.model_access import Access, asks_others, weights_bytes
+from suite.evaluate.model_access import Access, asks_models, asks_others, weights_bytes
 from suite.evaluate.plan import WorkUnit
 from suite.evaluate.stages.captions import CaptionRequest, Captions
 from suite.evaluate.stages.describe import describe
@@ -52,7 +51,7 @@ def suits(units: Sequence[WorkUnit], settings: EvaluationSettings) -> bool:
     """
     if settings.workers or settings.most or settings.describe != StageSettings() or any(asks_others(unit) for unit in units):
         return False
-    here = ClusterResources(available_cores(), memory=psutil.virtual_memory().available)
+    here = ClusterResources(available_cores(), memory=available_memory())
     return all_in_one(settings, here, weights_bytes(units))
 
 
@@ -68,9 +67,9 @@ def processes(units: Sequence[WorkUnit], run_dir: StoragePath, settings: Evaluat
         OSError, SemcomError: what ends a run, such as a full disk, as a worker met it.
     """
     captions = Captions(run_dir)
-    access = Access.local(units, run_dir).with_keys(HUB_TOKENS)
+    access = Access.local(units, run_dir).with_keys(HUB_TOKENS if any(asks_models(unit) for unit in units) else ())
     keys = key_names(units[0].grid, [unit.configured for unit in units])
-    team = Team(str(run_dir), access, silence_of(settings.time_limit_s), settings.retries, keys, taken())
+    team = Team(run_dir, access, silence_of(settings.time_limit_s), settings.retries, keys, taken())
 
     def described(requests: list[CaptionRequest], remote: bool) -> Iterator[Any]:
         return team.work(requests, most=1)

@@ -10,7 +10,7 @@
     where no stage has a GPU or a number of workers of its own, and memory holds the models in each:
     units ──from_items──> [actors that transmit, refine and score]
 
-Units that take different ways, such as those that somebody else's model refines, take them at once.
+Units that take different ways, such as those that somebody else's model refines, take them at once where no stage asks for GPUs.
 
 Ray gives at-least-once execution; a unit's file has one name and appears in one step, so doing a unit twice publishes
 it once. Ray Data's own checkpoints are not used: with ``from_items`` they repeat every row without a word.
@@ -18,6 +18,7 @@ it once. Ray Data's own checkpoints are not used: with ``from_items`` they repea
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 
 from benchmarks.common.storage import StoragePath
 from suite.config.execution import EvaluationSettings
@@ -50,4 +51,7 @@ def stream(units: Sequence[WorkUnit], run_dir: StoragePath, settings: Evaluation
         if event.stopped:
             return
     routes = pools.routes([captions.unit_input(unit) for unit in units])
-    yield from at_once([partial(pools.work, tasks, route, access, run_dir, len(routes)) for route, tasks in routes.items()])
+    # Routes at once might each hold a part of the GPUs that the others wait for.
+    count = 1 if settings.gpus or any(stage.gpus for stage in (settings.score, settings.refine)) else len(routes)
+    streams = [partial(pools.work, tasks, route, access, run_dir, count) for route, tasks in routes.items()]
+    yield from at_once(streams) if count > 1 else chain.from_iterable(stream() for stream in streams)

@@ -13,6 +13,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
 from benchmarks.common.errors import sentence_of
+from benchmarks.common.storage import StoragePath
 from suite.errors import WorkerDiedError
 from suite.evaluate.executors import Event
 from suite.evaluate.executors.attempts import death_sentence
@@ -57,7 +58,7 @@ class Team:
     """The workers of a run; they stay from one piece of work to the next.
 
     Args:
-        run_dir: the run folder.
+        run_dir: the run folder, as it is: its text would hide what a bucket's address may hold.
         access: how generative models are reached.
         silence_s: seconds without a sign of life after which a worker is killed, 0 if never.
         retries: how often work is tried again after a death.
@@ -66,7 +67,7 @@ class Team:
     """
 
     def __init__(
-        self, run_dir: str, access: Access, silence_s: float, retries: int, keys: Sequence[str], server: ForkServer | None = None
+        self, run_dir: StoragePath, access: Access, silence_s: float, retries: int, keys: Sequence[str], server: ForkServer | None = None
     ) -> None:
         self._first_words = pickle.dumps((run_dir, access))
         self._silence_s, self._retries, self._keys, self._server = silence_s, retries, keys, server
@@ -132,6 +133,9 @@ class Team:
             except (EOFError, OSError):
                 self._workers.remove(worker)
                 worker.end()
+                if task is not None and task.deaths > self._retries:
+                    # It could not even be given up.
+                    raise WorkerDiedError(death_sentence("give up", task.deaths + 1, self._silence_s)) from None
                 if task is not None:
                     tasks.extendleft(reversed(task.after_death()))
                 self._hire(len(self._workers) + 1)

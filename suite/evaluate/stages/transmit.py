@@ -40,7 +40,7 @@ class Transmitter:
 
     Args:
         device: where networks run; the digital stream and the draws stay on the CPU.
-        stopped: answers with a sentence once a limit has ended the run; units that come then are left undone.
+        stopped: answers with a sentence once a limit of spending is reached; units that somebody else's model refines are then left undone.
     """
 
     def __init__(self, device: str = "cpu", stopped: Callable[[], str] = str) -> None:
@@ -57,7 +57,8 @@ class Transmitter:
     def __call__(self, task: UnitInput) -> UnitOutput:
         """Return every cell of a unit, failed ones included."""
         unit = task.unit
-        if sentence := self._stopped():
+        # Others spend nothing.
+        if unit.route == "remote" and (sentence := self._stopped()):
             return UnitOutput(unit, stopped=sentence)
         samples, lost = load(unit.images, unit.grid)
         if unit.configured.traits.describes:
