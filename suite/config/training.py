@@ -26,7 +26,7 @@ LEAVES_WEIGHTS = frozenset(
     }
 )
 # Fields that came later enter an identity only beside their first value, so that what was trained before is found again.
-FIRST_VALUES = {"images": "crop"}
+FIRST_VALUES = {"images": "crop", "fused": None}
 
 
 class TrainingSettings(Settings):

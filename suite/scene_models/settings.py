@@ -41,6 +41,8 @@ def _training(steps: int, batch: int, rate: float, *, often: int, **more: Any) -
         batch=batch,
         learning_rate=rate,
         validate_every=often,
+        # Their pictures are in memory; and it is a part of what a shipped model is found by.
+        workers=0,
         **{"warmup": 50, "checkpoint_every": 100, "precision": "bfloat16", "stored": "float16", "ema": 0.995, **more},
     )
 
