@@ -158,7 +158,7 @@ def serve_forks(control: int) -> None:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 worker = Connection(handle)
                 worker.send_bytes(b"forked")
-                serve(worker.fileno(), silence_s)
+                serve(worker, silence_s)
                 os._exit(0)
             os.close(handle)
 

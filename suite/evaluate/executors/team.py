@@ -110,7 +110,7 @@ class Team:
 
     def _started(self) -> _Worker:
         here, there = Pipe()
-        code = f"from suite.evaluate.executors.worker import serve; serve(*{(there.fileno(), self._silence_s)!r})"
+        code = f"from suite.evaluate.executors.worker import Connection, serve; serve(Connection({there.fileno()}), {self._silence_s!r})"
         return _Worker(here, spawned(code, there, self._keys))
 
     def _give(self, worker: _Worker, task: _Task) -> None:

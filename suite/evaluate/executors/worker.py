@@ -37,14 +37,13 @@ class Stages:
         return score(transmit.given_up(work, reason) if reason else refine(transmit(work)))
 
 
-def serve(pipe: int, silence_s: float) -> None:
-    """Answer each piece of work that comes with its result until the pipe ends; what a worker does.
+def serve(connection: Connection, silence_s: float) -> None:
+    """Answer each piece of work that comes with its result until the connection ends; what a worker does.
 
     Args:
-        pipe: file descriptor of a connection, whose first message is that of :class:`Stages`.
+        connection: its first message is that of :class:`Stages`.
         silence_s: seconds without a sign of life after which this process is killed, 0 if never.
     """
-    connection = Connection(pipe)
     with suppress(EOFError, OSError):
         worker = Actor(Stages(connection.recv_bytes()), silence_s)
         while True:
